@@ -1,0 +1,60 @@
+/* The one seam: what a target must offer. The compiler and the runtime know targets by this header alone. */
+#ifndef INGOT_BACKEND_BACKEND_H
+#define INGOT_BACKEND_BACKEND_H
+#include "ops/ops.h"
+
+/* What a kernel can do beyond dense tensors; for kernels.def. */
+enum {
+  INGOT__K_STRIDED_IN = 1,   /* in[0] may be a slice along one axis of a larger buffer: CHANNELS_LAST: any pixel stride >= C; PLAIN: any strides
+                              * with stride 1 last */
+  INGOT__K_STRIDED_OUT = 2,  /* the same for out[0] (and for a residual input) */
+  INGOT__K_IN_PLACE = 4,     /* out[0] may be the same memory as in[0] when their views are equal */
+  INGOT__K_VIEW = 8          /* no work: out[0] is in[0]'s memory; the runtime skips the step */
+};
+
+/* A kernel's functions, defined in its file as ingot__cpu_<name>. Unset ones: see each. All get one call struct. */
+typedef struct ingot__kernel_functions {
+  /* Whether it computes this call (op, attributes, types, dims, which inputs are constant). Must not depend on dims that vary within a
+   * profile (call dims are then the optimum's) unless run() copes with all values of them. NULL: always. */
+  bool (*supports)(const ingot__call *call);
+  /* Estimated seconds on call->threads threads. NULL: from FLOPs and bytes at the backend's typical rates. */
+  double (*cost)(const ingot__call *call);
+  /* Bytes of workspace for these dims and threads. NULL: 0. */
+  size_t (*workspace)(const ingot__call *call);
+  /* Constants rearranged when the engine is built: bytes, and writing them. NULL: none. The result must depend on the node and its
+   * constants only, never on the ISA, so that another CPU's variant of the kernel with the same pack_format can use it. */
+  size_t (*pack_size)(const ingot__call *call);
+  void (*pack)(const ingot__call *call, void *packed);
+  const char *pack_format;   /* "panel16"; NULL: no pack */
+  unsigned packs_inputs;     /* bit i: constant input i is wholly in the packed form and need not be kept in the engine */
+  ingot_status (*run)(const ingot__call *call);
+} ingot__kernel_functions;
+
+typedef struct ingot__kernel {
+  const char *name;          /* its specification: "conv_nhwc_f32_avx512_6x64" */
+  ingot__op op;              /* INGOT__OP_NONE: several; supports() decides */
+  int level;                 /* what the device must have: the CPU's ingot__isa */
+  uint8_t in_layout, out_layout; /* ingot__layout of in[0] and out[0]; other non-constant inputs of rank >= 3 come as in[0] (a residual as
+                              * out[0]), constants and lower ranks PLAIN. ANY_LAYOUT: in[0]'s, whichever (out: the same) */
+  unsigned flags;            /* INGOT__K_ */
+  const ingot__kernel_functions *functions;
+} ingot__kernel;
+
+typedef struct ingot__backend {
+  const char *name;          /* "cpu" */
+  /* The device in words for reports, and a key for timing caches: model, features. */
+  const char *(*describe)(void);
+  /* The rows that the device can run and that support the call, preferred first, the reference last; returns how many were written. The
+   * layouts of call->in[0] and out[0] must be those of the row: rows for other layouts are left out. */
+  size_t (*candidates)(const ingot__call *call, const ingot__kernel **list, size_t max);
+  const ingot__kernel *(*find)(const char *name);        /* NULL: this version has none of that name */
+  bool (*available)(const ingot__kernel *kernel);        /* the device has what it needs */
+  /* Another kernel that computes the same from the same packed constants and that the device can run, or NULL. */
+  const ingot__kernel *(*substitute)(const char *name, const ingot__call *call);
+  double (*cost)(const ingot__kernel *kernel, const ingot__call *call); /* seconds */
+  bool (*wants_channels_last)(void);
+} ingot__backend;
+
+const ingot__backend *ingot__backend_find(const char *name); /* "cpu" or NULL for the default; NULL if there is none */
+extern const ingot__backend ingot__cpu_backend;
+#endif

@@ -1,0 +1,55 @@
+/* The engine: an optimised network and, for each of its nodes and values, what the planner chose. Immutable once made; shared by contexts. */
+#ifndef INGOT_ENGINE_ENGINE_H
+#define INGOT_ENGINE_ENGINE_H
+#include "backend/backend.h"
+
+/* Where a value lives, apart from the memory planner's own buffers. */
+typedef enum ingot__home {
+  INGOT__HOME_OWN = 0,      /* a buffer of its own: slab, input, output, weights */
+  INGOT__HOME_VIEW,         /* the memory of value `of`, all of it (reshapes) */
+  INGOT__HOME_CONCAT,       /* the slice of value `of` (a Concat's output) along its axis that input `index` takes: written in place */
+  INGOT__HOME_SLICE         /* a slice of value `of`, the input of the Split or Slice that produces it (as output `index`): read in place */
+} ingot__home;
+
+typedef struct ingot__place {
+  uint8_t layout;           /* ingot__layout */
+  uint8_t home;             /* ingot__home */
+  uint16_t index;
+  uint32_t of;              /* value id; unused for HOME_OWN */
+} ingot__place;
+
+typedef struct ingot__step {
+  const ingot__kernel *kernel; /* NULL: nothing to run (views, Concats written in place) */
+  const void *packed;          /* into the engine's file or heap; NULL: none */
+  size_t packed_size;
+  float microseconds;          /* as timed when built, 0 if not */
+} ingot__step;
+
+typedef struct ingot__profile {     /* one an input, in the network's order */
+  int64_t min[INGOT_MAX_RANK], opt[INGOT_MAX_RANK], max[INGOT_MAX_RANK];
+} ingot__profile;
+
+struct ingot_engine {
+  ingot__heap heap;
+  ingot__arena arena;
+  ingot__log log;
+  _Atomic int references;
+  const ingot__backend *backend;
+  ingot__network *network;     /* optimised; owned. Constants wholly in packed forms have no data (bytes 0) */
+  ingot__place *place;         /* by value id */
+  ingot__step *step;           /* by node id */
+  ingot__profile *profile;     /* by input */
+  int threads;                 /* that it was tuned for */
+  const char *device;          /* what it was built on, in words */
+  char *report;                /* JSON or NULL; in the arena */
+  const void *file; size_t file_size; bool file_mapped; /* what constants and packed weights point into, if loaded */
+};
+
+/* ---- The file. Little-endian; sections with xxh3 checksums; blobs aligned to 64 bytes; operators and kernels by name. */
+ingot_status ingot__engine_write(const ingot_engine *engine, const char *path, ingot__diag *diag);      /* temporary file, fsync, rename */
+ingot_status ingot__engine_bytes(const ingot_engine *engine, ingot__diag *diag, void **data, size_t *size); /* from engine->heap */
+ingot_status ingot__engine_read(const ingot_env *env, const char *path, ingot__diag *diag, ingot_engine **engine);
+ingot_status ingot__engine_read_memory(const ingot_env *env, const void *data, size_t size, ingot__diag *diag, ingot_engine **engine);
+ingot_engine *ingot__engine_new(const ingot_env *env);   /* one reference; NULL: no memory */
+void ingot__engine_release(ingot_engine *engine);
+#endif

@@ -1,0 +1,41 @@
+/* The table from operator to inference, reference and workspace, expanded from ops.def. An operator without its functions fails at link. */
+#include "ops/ops.h"
+
+#define INGOT_OP(name, onnx, domain, aten, min_in, max_in, min_out, max_out, attrs) \
+  ingot_status ingot__infer_##name(ingot__infer *infer); \
+  ingot_status ingot__ref_##name(const ingot__call *call);
+#define INGOT_ELEMENTWISE(name, onnx, aten, arity, types, attrs, expression)
+#include "ops.def"
+#undef INGOT_OP
+#undef INGOT_ELEMENTWISE
+ingot_status ingot__infer_elementwise(ingot__infer *infer);
+ingot_status ingot__ref_elementwise(const ingot__call *call);
+
+/* The references that work in memory of the call's: each has ingot__workspace_<Name> beside ingot__ref_<Name>. The others have a weak
+ * declaration that stays NULL. */
+#define INGOT_OP(name, onnx, domain, aten, min_in, max_in, min_out, max_out, attrs) \
+  size_t ingot__workspace_##name(const ingot__call *call) __attribute__((weak));
+#define INGOT_ELEMENTWISE(name, onnx, aten, arity, types, attrs, expression)
+#include "ops.def"
+#undef INGOT_OP
+#undef INGOT_ELEMENTWISE
+
+static const ingot__op_functions functions[INGOT__OP_COUNT] = {
+#define INGOT_OP(name, onnx, domain, aten, min_in, max_in, min_out, max_out, attrs) \
+  [INGOT__OP_##name] = {ingot__infer_##name, ingot__ref_##name, ingot__workspace_##name},
+#define INGOT_ELEMENTWISE(name, onnx, aten, arity, types, attrs, expression) \
+  [INGOT__OP_##name] = {ingot__infer_elementwise, ingot__ref_elementwise, NULL},
+#include "ops.def"
+#undef INGOT_OP
+#undef INGOT_ELEMENTWISE
+};
+
+const ingot__op_functions *ingot__op_functions_get(ingot__op op) {
+  return op > INGOT__OP_NONE && op < INGOT__OP_COUNT ? &functions[op] : NULL;
+}
+
+ingot_status ingot__reference(const ingot__call *call) {
+  const ingot__op_functions *f = ingot__op_functions_get(call->node->op);
+  if (!f) return INGOT__FAIL_CALL(call, INGOT_E_INTERNAL, "has no operator");
+  return f->reference(call);
+}

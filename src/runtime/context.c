@@ -1,0 +1,142 @@
+/* Contexts: inputs and outputs, the instances for the shapes met so far, threads. */
+#include "runtime/state.h"
+#include "base/cpu.h"
+#include <string.h>
+
+bool ingot__buffer_reserve(ingot__heap *heap, ingot__buffer *buffer, size_t size) {
+  if (buffer->data && buffer->size >= size) return true;
+  ingot__free(heap, buffer->data, buffer->size);
+  buffer->data = ingot__alloc(heap, size);
+  buffer->size = buffer->data ? (size ? size : 1) : 0;
+  return buffer->data != NULL;
+}
+
+ingot_status ingot__context_new(ingot_engine *engine, const ingot_context_options *options, ingot__diag *diag, ingot_context **out) {
+  ingot_env env = {.allocator = engine->heap.allocator, .memory_limit = engine->heap.limit};
+  ingot__heap heap;
+  ingot__heap_init(&heap, &env);
+  ingot_context *context = ingot__calloc(&heap, 1, sizeof *context);
+  if (!context) return ingot__no_memory(diag);
+  ingot__heap_init(&context->heap, &env);
+  context->heap.used = sizeof *context;
+  context->engine = engine;
+  engine->references++;
+  pthread_mutex_init(&context->mutex, NULL);
+  pthread_cond_init(&context->wake, NULL);
+  const ingot__graph *g = engine->network->main;
+  context->n_in = g->n_input;
+  context->n_io = g->n_input + g->n_output;
+  ingot_status status = INGOT_OK;
+  context->io = ingot__calloc(&context->heap, context->n_io, sizeof *context->io);
+  if (!context->io) status = ingot__no_memory(diag);
+  for (size_t i = 0; status == INGOT_OK && i < context->n_io; i++) {
+    ingot__io *io = &context->io[i];
+    io->is_input = i < context->n_in;
+    io->value = io->is_input ? g->input[i] : g->output[i - context->n_in];
+    if (!io->is_input) continue;
+    io->shape_set = true;
+    for (int d = 0; d < io->value->type.rank; d++) {
+      if (engine->profile[i].min[d] != engine->profile[i].max[d]) io->shape_set = false;
+      io->dim[d] = engine->profile[i].opt[d];
+    }
+  }
+  int threads = options ? options->threads : 0;
+  int cores = ingot__cpu_info()->cores;
+  if (threads <= 0) threads = engine->threads < cores ? engine->threads : cores;
+  context->threads = threads > 256 ? 256 : threads;
+  if (status == INGOT_OK) status = ingot__pool_create(&context->heap, context->threads, diag, &context->pool);
+  if (status != INGOT_OK) {
+    ingot__context_free(context);
+    return status;
+  }
+  *out = context;
+  return INGOT_OK;
+}
+
+void ingot__context_free(ingot_context *context) {
+  if (!context) return;
+  ingot_engine *engine = context->engine;
+  for (size_t i = 0; i < context->n_instance; i++) ingot__instance_free(context->instance[i]);
+  ingot__pool_destroy(context->pool);
+  ingot__free(&context->heap, context->slab.data, context->slab.size);
+  for (size_t i = 0; context->io && i < context->n_io; i++) ingot__free(&context->heap, context->io[i].own.data, context->io[i].own.size);
+  ingot__free(&context->heap, context->io, context->n_io * sizeof *context->io);
+  pthread_mutex_destroy(&context->mutex);
+  pthread_cond_destroy(&context->wake);
+  ingot__heap heap = context->heap;
+  ingot__free(&heap, context, sizeof *context);
+  ingot__engine_release(engine);
+}
+
+ingot__io *ingot__context_find(ingot_context *context, const char *name) {
+  for (size_t i = 0; i < context->n_io; i++)
+    if (!strcmp(context->io[i].value->name, name)) return &context->io[i];
+  return NULL;
+}
+
+ingot_status ingot__context_set_shape(ingot_context *context, ingot__io *io, int rank, const int64_t *dims, ingot__diag *diag) {
+  const char *name = io->value->name;
+  const ingot__profile *profile = &context->engine->profile[io - context->io];
+  if (rank != io->value->type.rank)
+    return ingot__fail(diag, INGOT_E_SHAPE, name, "this input has %d dims, %d were given", io->value->type.rank, rank);
+  for (int i = 0; i < rank; i++)
+    if (dims[i] < profile->min[i] || dims[i] > profile->max[i])
+      return ingot__fail(diag, INGOT_E_SHAPE, name, "dim %d is %lld, but the engine was built for %lld to %lld", i, (long long)dims[i],
+                         (long long)profile->min[i], (long long)profile->max[i]);
+  if (!io->shape_set || memcmp(io->dim, dims, (size_t)rank * sizeof *dims)) context->current = NULL;
+  if (rank) memcpy(io->dim, dims, (size_t)rank * sizeof *dims);
+  io->shape_set = true;
+  return INGOT_OK;
+}
+
+static bool same_shapes(const ingot_context *context, const ingot__instance *inst) {
+  for (size_t i = 0; i < context->n_in; i++) {
+    size_t bytes = (size_t)context->io[i].value->type.rank * sizeof(int64_t);
+    if (memcmp(inst->input_dims + i * INGOT_MAX_RANK, context->io[i].dim, bytes)) return false;
+  }
+  return true;
+}
+
+ingot_status ingot__context_plan(ingot_context *context, ingot__diag *diag) {
+  if (context->current) return INGOT_OK;
+  for (size_t i = 0; i < context->n_in; i++)
+    if (!context->io[i].shape_set)
+      ingot__fail(diag, INGOT_E_STATE, context->io[i].value->name, "this input's dims are not fixed; set its shape before running");
+  if (diag->status != INGOT_OK) return diag->status;
+  for (size_t i = 0; i < context->n_instance; i++)
+    if (same_shapes(context, context->instance[i])) {
+      context->current = context->instance[i];
+      context->current->used = ++context->clock;
+      return INGOT_OK;
+    }
+  ingot__instance *inst;
+  INGOT_TRY(ingot__instance_new(context, diag, &inst));
+  inst->diag = diag;
+  for (size_t i = 0; i < context->n_in; i++) {
+    const ingot__io *io = &context->io[i];
+    ingot__value *v = io->value;
+    memcpy(inst->input_dims + i * INGOT_MAX_RANK, io->dim, sizeof io->dim);
+    inst->type[v->id] = v->type;
+    for (int d = 0; d < v->type.rank; d++) inst->type[v->id].dim[d] = io->dim[d];
+    ingot__view_set(&inst->view[v->id], v->type.dtype, v->type.rank, io->dim, INGOT__PLAIN);
+    inst->source[v->id] = (int)i;
+  }
+  ingot__frame *frame;
+  ingot_status status = ingot__instance_frame(inst, context->engine->network->main, &frame);
+  if (status == INGOT_OK) status = ingot__frame_plan(frame);
+  if (status != INGOT_OK) {
+    ingot__instance_free(inst);
+    return status;
+  }
+  size_t at = context->n_instance;
+  if (at == INGOT__MAX_INSTANCES) { /* the one not used for longest goes */
+    at = 0;
+    for (size_t i = 1; i < context->n_instance; i++)
+      if (context->instance[i]->used < context->instance[at]->used) at = i;
+    ingot__instance_free(context->instance[at]);
+  } else context->n_instance++;
+  context->instance[at] = inst;
+  context->current = inst;
+  inst->used = ++context->clock;
+  return INGOT_OK;
+}

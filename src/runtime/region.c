@@ -1,0 +1,252 @@
+/* Planning a region: which nodes it takes, where their values lie, and the calls that run them. Region 0 of a graph depends on the shapes
+ * of its inputs alone and is kept; later ones depend on what was computed before them and are planned at each run. */
+#include "runtime/state.h"
+#include <string.h>
+
+typedef struct planner {
+  ingot__frame *frame;
+  ingot__instance *inst;
+  ingot__region *region;
+  const ingot_engine *engine;
+  uint32_t *step_of;        /* by node id: position in the region, NONE outside */
+  uint32_t *block_of;       /* by value id of roots: block index, NONE */
+  uint32_t *merged;         /* by value id of roots: the root whose block it shares (in place), or itself */
+  ingot__block *block;
+  size_t n_block;
+  size_t n_node;
+  size_t n_patch, n_step;
+} planner;
+enum { NONE = 0xffffffffu };
+
+/* Takes nodes as long as their shapes can be told; sets region->after and dynamic_end. */
+static ingot_status take_nodes(planner *p, bool with_data) {
+  ingot__region *region = p->region;
+  region->dynamic_end = false;
+  p->n_node = 0;
+  for (const ingot__node *n = region->first; n; n = n->next) {
+    bool complete;
+    for (size_t i = 0; i < n->n_out; i++)
+      if (n->out[i]) p->inst->view[n->out[i]->id].dtype = INGOT_UNDEFINED;
+    INGOT_TRY(ingot__shapes_node(p->inst, n, with_data, &region->arena, &complete));
+    if (!complete && !(with_data && n == region->first)) {
+      region->after = n;
+      return INGOT_OK;
+    }
+    p->n_node++;
+    if (!complete) {
+      region->dynamic_end = true;
+      region->after = n->next;
+      return INGOT_OK;
+    }
+  }
+  region->after = NULL;
+  return INGOT_OK;
+}
+
+static bool in_region(const planner *p, const ingot__value *v) { return v->producer && p->step_of[v->producer->id] != NONE; }
+
+/* The main graph's output that wants root `r` (or a value that is all of it) in the caller's memory; -1: none. */
+static int output_of_root(planner *p, const ingot__value *r) {
+  ingot_context *context = p->inst->context;
+  if (p->frame->graph->outer) return -1;
+  for (size_t i = context->n_in; i < context->n_io; i++) {
+    ingot__value *v = context->io[i].value;
+    if (!in_region(p, v) || ingot__root(p->engine, v) != r) continue;
+    if (p->inst->view[v->id].layout == INGOT__PLAIN && ingot__view_covers(&p->inst->view[v->id], &p->inst->view[r->id])) return (int)i;
+  }
+  return -1;
+}
+
+static void extend(planner *p, const ingot__value *v, uint32_t step) {
+  uint32_t b = p->block_of[ingot__root(p->engine, (ingot__value *)v)->id];
+  if (b == NONE) return;
+  if (step < p->block[b].first) p->block[b].first = step;
+  if (step > p->block[b].last) p->block[b].last = step;
+}
+
+/* Views of everything the region computes, a block for each root in its slab, lifetimes. */
+static ingot_status place_values(planner *p) {
+  ingot__instance *inst = p->inst;
+  uint32_t s = 0;
+  for (const ingot__node *n = p->region->first; s < p->n_node; n = n->next, s++) {
+    bool dynamic = p->region->dynamic_end && s + 1 == p->n_node;
+    for (size_t i = 0; i < n->n_out; i++) {
+      ingot__value *v = n->out[i];
+      if (!v) continue;
+      if (dynamic) {
+        inst->source[v->id] = INGOT__SOURCE_DYNAMIC;
+        inst->view[v->id] = (ingot__view){.dtype = inst->type[v->id].dtype};
+        continue;
+      }
+      size_t offset;
+      INGOT_TRY(ingot__view_value(inst, v, &offset));
+      inst->offset[v->id] = offset;
+    }
+  }
+  s = 0;
+  uint32_t known = (uint32_t)p->n_node - (p->region->dynamic_end ? 1 : 0);
+  for (const ingot__node *n = p->region->first; s < known; n = n->next, s++)
+    for (size_t i = 0; i < n->n_out; i++) {
+      ingot__value *v = n->out[i], *r = v ? ingot__root(p->engine, v) : NULL;
+      if (!v || !in_region(p, r) || p->block_of[r->id] != NONE) continue;
+      int io = output_of_root(p, r);
+      inst->source[r->id] = io >= 0 ? io : INGOT__SOURCE_SLAB;
+      if (io >= 0) continue;
+      size_t bytes;
+      if (!ingot__dtype_bytes(inst->view[r->id].dtype, (size_t)ingot__view_count(&inst->view[r->id]), &bytes))
+        return ingot__fail(inst->diag, INGOT_E_LIMIT, r->name, "the tensor is too large");
+      p->block_of[r->id] = (uint32_t)p->n_block;
+      p->block[p->n_block++] = (ingot__block){.size = bytes, .first = NONE, .last = 0};
+    }
+  s = 0;
+  for (const ingot__node *n = p->region->first; s < p->n_node; n = n->next, s++) {
+    for (size_t i = 0; i < n->n_in; i++)
+      if (n->in[i]) extend(p, n->in[i], s);
+    for (size_t i = 0; i < n->n_out; i++) {
+      const ingot__value *v = n->out[i];
+      if (!v) continue;
+      extend(p, v, s);
+      bool outside = v->is_output;
+      for (size_t u = 0; u < v->n_user && !outside; u++) outside = p->step_of[v->user[u]->id] == NONE;
+      if (outside) extend(p, v, (uint32_t)p->n_node);
+    }
+  }
+  return INGOT_OK;
+}
+
+/* Lets a node write over its first input where the kernel can and nobody needs it afterwards. */
+static void merge_in_place(planner *p) {
+  uint32_t s = 0;
+  for (const ingot__node *n = p->region->first; s < p->n_node; n = n->next, s++) {
+    const ingot__step *step = &p->engine->step[n->id];
+    if (!step->kernel || !(step->kernel->flags & INGOT__K_IN_PLACE) || !n->n_in || !n->in[0] || !n->out[0]) continue;
+    ingot__value *v = n->out[0], *from = ingot__root(p->engine, n->in[0]);
+    uint32_t b = p->block_of[v->id], a = p->block_of[from->id];
+    if (a == NONE || b == NONE || ingot__root(p->engine, v) != v) continue;
+    a = p->block_of[p->merged[from->id]];
+    const ingot__view *x = &p->inst->view[n->in[0]->id], *y = &p->inst->view[v->id];
+    if (p->block[a].last != s || x->layout != y->layout || x->rank != y->rank || memcmp(x->dim, y->dim, sizeof x->dim[0] * x->rank) ||
+        !ingot__view_covers(x, &p->inst->view[from->id]) || x->dtype != y->dtype || p->block[a].size < p->block[b].size)
+      continue;
+    bool shared = false;
+    for (size_t i = 1; i < n->n_in && !shared; i++)
+      shared = n->in[i] && n->in[i] != n->in[0] && ingot__root(p->engine, n->in[i]) == from;
+    if (shared) continue;
+    p->merged[v->id] = p->merged[from->id];
+    if (p->block[b].last > p->block[a].last) p->block[a].last = p->block[b].last;
+    p->block[b].size = 0;
+  }
+}
+
+/* Makes *slot follow the value's memory. */
+static bool bind(planner *p, void **slot, const ingot__value *v) {
+  ingot__instance *inst = p->inst;
+  const ingot__value *r = ingot__root(p->engine, (ingot__value *)v);
+  void *const *base = NULL;
+  size_t offset = v == r ? 0 : inst->offset[v->id];
+  if (!v->producer && !v->is_input) { /* a constant */
+    *slot = (void *)v->data;
+    return true;
+  }
+  if (p->block_of[r->id] != NONE) {
+    base = &p->region->slab;
+    offset += p->block[p->block_of[p->merged[r->id]]].offset;
+  } else if (inst->source[r->id] >= 0 && !p->frame->graph->outer && !r->graph->outer) {
+    base = &inst->context->io[inst->source[r->id]].data;
+  } else {
+    base = &inst->view[r->id].data;
+    if (slot == base) return true;
+  }
+  p->region->patch[p->n_patch++] = (ingot__patch){slot, base, offset};
+  return true;
+}
+
+static size_t count_slots(const planner *p) {
+  size_t n = 0, s = 0;
+  for (const ingot__node *node = p->region->first; s < p->n_node; node = node->next, s++) n += node->n_in + 2 * node->n_out + 1;
+  return n;
+}
+
+static ingot_status make_call(planner *p, const ingot__node *n, ingot__run_step *run) {
+  ingot__instance *inst = p->inst;
+  const ingot__step *step = &p->engine->step[n->id];
+  ingot__arena *arena = &p->region->arena;
+  ingot__view *in = INGOT_NEW_ARRAY(arena, n->n_in + n->n_out, ingot__view), *out = in + n->n_in;
+  if (!in) return ingot__no_memory(inst->diag);
+  for (size_t i = 0; i < n->n_in; i++)
+    if (n->in[i]) in[i] = inst->view[n->in[i]->id];
+  for (size_t i = 0; i < n->n_out; i++)
+    if (n->out[i]) out[i] = inst->view[n->out[i]->id];
+  run->node = n;
+  run->step = step;
+  run->call = (ingot__call){.node = n, .attrs = n->attrs, .in = in, .out = out, .n_in = n->n_in, .n_out = n->n_out, .packed = step->packed,
+                            .pool = inst->context->pool, .threads = inst->context->threads};
+  return INGOT_OK;
+}
+
+ingot_status ingot__region_plan(ingot__frame *frame, size_t index) {
+  ingot__instance *inst = frame->instance;
+  const ingot__network *net = inst->context->engine->network;
+  ingot__region *region = frame->region[index];
+  ingot__arena *arena = &region->arena;
+  ingot__arena_reset(arena);
+  planner p = {.frame = frame, .inst = inst, .region = region, .engine = inst->context->engine};
+  INGOT_TRY(take_nodes(&p, index > 0));
+  size_t values = 0, s = 0;
+  for (const ingot__node *n = region->first; s < p.n_node; n = n->next, s++) values += n->n_out + 1;
+  p.step_of = INGOT_NEW_ARRAY(arena, net->n_node + 1, uint32_t);
+  p.block_of = INGOT_NEW_ARRAY(arena, net->n_value + 1, uint32_t);
+  p.merged = INGOT_NEW_ARRAY(arena, net->n_value + 1, uint32_t);
+  p.block = INGOT_NEW_ARRAY(arena, values + 1, ingot__block);
+  uint32_t *order = INGOT_NEW_ARRAY(arena, values + 1, uint32_t);
+  region->patch = INGOT_NEW_ARRAY(arena, count_slots(&p) + 1, ingot__patch);
+  region->step = INGOT_NEW_ARRAY(arena, p.n_node + 1, ingot__run_step);
+  if (!p.step_of || !p.block_of || !p.merged || !p.block || !order || !region->patch || !region->step) return ingot__no_memory(inst->diag);
+  memset(p.step_of, 0xff, net->n_node * sizeof *p.step_of);
+  memset(p.block_of, 0xff, net->n_value * sizeof *p.block_of);
+  for (size_t i = 0; i < net->n_value; i++) p.merged[i] = (uint32_t)i;
+  s = 0;
+  for (const ingot__node *n = region->first; s < p.n_node; n = n->next, s++) p.step_of[n->id] = (uint32_t)s;
+  INGOT_TRY(place_values(&p));
+  merge_in_place(&p);
+
+  /* calls, and their workspaces as blocks of one step */
+  uint32_t *workspace_block = INGOT_NEW_ARRAY(arena, p.n_node + 1, uint32_t);
+  if (!workspace_block) return ingot__no_memory(inst->diag);
+  s = 0;
+  region->n_step = 0;
+  region->workspace_size = 0;
+  for (const ingot__node *n = region->first; s < p.n_node; n = n->next, s++) {
+    const ingot__kernel *kernel = p.engine->step[n->id].kernel;
+    if (!kernel || (kernel->flags & INGOT__K_VIEW)) continue;
+    ingot__run_step *run = &region->step[region->n_step];
+    INGOT_TRY(make_call(&p, n, run));
+    size_t size = kernel->functions->workspace ? kernel->functions->workspace(&run->call) : 0;
+    if (size == SIZE_MAX) return INGOT__FAIL_NODE(inst->diag, INGOT_E_LIMIT, n, "needs more workspace than there can be");
+    run->call.workspace_size = size;
+    workspace_block[region->n_step++] = size ? (uint32_t)p.n_block : NONE;
+    if (size) p.block[p.n_block++] = (ingot__block){.size = size, .first = (uint32_t)s, .last = (uint32_t)s};
+    if (size > region->workspace_size) region->workspace_size = size;
+  }
+  region->slab_size = ingot__memory_plan(p.block, p.n_block, order);
+  if (region->slab_size == SIZE_MAX) return ingot__fail(inst->diag, INGOT_E_LIMIT, NULL, "activations need more memory than there can be");
+
+  /* pointers */
+  s = 0;
+  for (const ingot__node *n = region->first; s < p.n_node; n = n->next, s++)
+    for (size_t i = 0; i < n->n_out; i++)
+      if (n->out[i] && inst->source[n->out[i]->id] != INGOT__SOURCE_DYNAMIC) bind(&p, &inst->view[n->out[i]->id].data, n->out[i]);
+  for (size_t k = 0; k < region->n_step; k++) {
+    ingot__run_step *run = &region->step[k];
+    const ingot__node *n = run->node;
+    bool dynamic = region->dynamic_end && p.step_of[n->id] + 1 == p.n_node;
+    for (size_t i = 0; i < n->n_in; i++)
+      if (n->in[i]) bind(&p, &((ingot__view *)run->call.in)[i].data, n->in[i]);
+    for (size_t i = 0; i < n->n_out && !dynamic; i++)
+      if (n->out[i]) bind(&p, &run->call.out[i].data, n->out[i]);
+    if (workspace_block[k] != NONE)
+      region->patch[p.n_patch++] = (ingot__patch){&run->call.workspace, (void *const *)&region->slab, p.block[workspace_block[k]].offset};
+  }
+  region->n_patch = p.n_patch;
+  return INGOT_OK;
+}

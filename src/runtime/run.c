@@ -1,0 +1,218 @@
+/* Running: regions one after the other, each a loop over its steps. */
+#include "runtime/state.h"
+#include <string.h>
+
+/* ---- What reference kernels may ask for while they run. */
+
+static ingot_status resize_output(void *user, ingot__call *call, size_t i, int rank, const int64_t *dim) {
+  ingot__instance *inst = user;
+  const ingot__value *v = call->node->out[i];
+  if (!v) return INGOT_OK;
+  ingot__view *view = &inst->view[v->id];
+  ingot_dtype dtype = call->out[i].dtype;
+  size_t bytes;
+  if (rank > INGOT_MAX_RANK || !ingot__view_set(view, dtype, rank, dim, INGOT__PLAIN) ||
+      !ingot__dtype_bytes(dtype, (size_t)ingot__view_count(view), &bytes))
+    return INGOT__FAIL_NODE(call->diag, INGOT_E_LIMIT, call->node, "output '%s' is too large", v->name);
+  if (!ingot__buffer_reserve(&inst->context->heap, &inst->buffer[v->id], bytes)) return ingot__no_memory(call->diag);
+  view->data = inst->buffer[v->id].data;
+  call->out[i] = *view;
+  ingot__type *type = &inst->type[v->id];
+  type->dtype = dtype;
+  type->rank = (int8_t)rank;
+  for (int d = 0; d < rank; d++) type->dim[d] = dim[d];
+  return INGOT_OK;
+}
+
+static ingot_status run_subgraph(void *user, ingot__call *call, const ingot__graph *graph, const ingot__view *in, size_t n_in, ingot__view *out,
+                                 size_t n_out) {
+  ingot__instance *inst = user;
+  ingot__frame *frame;
+  (void)call;
+  INGOT_TRY(ingot__instance_frame(inst, graph, &frame));
+  INGOT_TRY(ingot__frame_run(frame, in, n_in));
+  for (size_t i = 0; i < n_out && i < graph->n_output; i++) out[i] = inst->view[graph->output[i]->id];
+  return INGOT_OK;
+}
+
+/* ---- Frames */
+
+/* A subgraph's inputs take the views they are given; whether region 0 must be planned anew. */
+static bool shapes_changed(ingot__frame *frame, const ingot__view *in, size_t n_in) {
+  ingot__instance *inst = frame->instance;
+  size_t n = 0;
+  bool changed = !frame->planned;
+  for (size_t k = 0; k < frame->n_captured + frame->graph->n_input; k++) {
+    const ingot__view *view;
+    if (k < frame->n_captured) view = &inst->view[frame->captured[k]->id];
+    else {
+      size_t i = k - frame->n_captured;
+      ingot__value *v = frame->graph->input[i];
+      if (i < n_in) {
+        inst->view[v->id] = in[i];
+        inst->known[v->id] = NULL;
+        inst->type[v->id].dtype = in[i].dtype;
+        inst->type[v->id].rank = (int8_t)in[i].rank;
+        for (int d = 0; d < in[i].rank; d++) inst->type[v->id].dim[d] = in[i].dim[d];
+        inst->source[v->id] = INGOT__SOURCE_FIXED;
+      }
+      view = &inst->view[v->id];
+    }
+    int64_t head[2] = {view->rank, view->dtype};
+    if (memcmp(frame->key + n, head, sizeof head) || memcmp(frame->key + n + 2, view->dim, view->rank * sizeof view->dim[0])) changed = true;
+    memcpy(frame->key + n, head, sizeof head);
+    memcpy(frame->key + n + 2, view->dim, view->rank * sizeof view->dim[0]);
+    n += 2 + view->rank;
+  }
+  return changed;
+}
+
+static ingot_status add_region(ingot__frame *frame, size_t index) {
+  ingot__instance *inst = frame->instance;
+  if (index < frame->n_region) return INGOT_OK;
+  if (!ingot__arena_grow(&inst->arena, (void **)&frame->region, &frame->region_capacity, index + 1, sizeof *frame->region))
+    return ingot__no_memory(inst->diag);
+  ingot__region *region = INGOT_NEW(&inst->arena, ingot__region);
+  if (!region) return ingot__no_memory(inst->diag);
+  ingot__arena_init(&region->arena, &inst->context->heap);
+  frame->region[frame->n_region++] = region;
+  return INGOT_OK;
+}
+
+ingot_status ingot__frame_plan(ingot__frame *frame) {
+  INGOT_TRY(add_region(frame, 0));
+  frame->region[0]->first = frame->graph->first;
+  frame->planned = false;
+  INGOT_TRY(ingot__region_plan(frame, 0));
+  frame->planned = true;
+  return INGOT_OK;
+}
+
+static ingot_status get_slab(ingot__frame *frame, size_t index) {
+  ingot__region *region = frame->region[index];
+  ingot_context *context = frame->instance->context;
+  ingot__buffer *buffer = !frame->graph->outer && index == 0 ? &context->slab : &region->own;
+  if (!ingot__buffer_reserve(&context->heap, buffer, region->slab_size)) return ingot__no_memory(frame->instance->diag);
+  region->slab = buffer->data;
+  return INGOT_OK;
+}
+
+static ingot_status observe(ingot__instance *inst, const ingot__run_step *run) {
+  ingot_context *context = inst->context;
+  for (size_t i = 0; i < run->node->n_out; i++) {
+    const ingot__value *v = run->node->out[i];
+    if (!v) continue;
+    ingot__view view = run->call.out[i], plain = view;
+    const void *data = view.data;
+    ingot__buffer copy = {0};
+    if (!view.dense || view.layout != INGOT__PLAIN) {
+      size_t bytes;
+      if (!ingot__view_set(&plain, view.dtype, view.rank, view.dim, INGOT__PLAIN) ||
+          !ingot__dtype_bytes(view.dtype, (size_t)ingot__view_count(&view), &bytes))
+        return INGOT_E_LIMIT;
+      if (!ingot__buffer_reserve(&context->heap, &copy, bytes)) return ingot__no_memory(inst->diag);
+      plain.data = copy.data;
+      ingot__view_copy(&plain, &view);
+      data = copy.data;
+    }
+    context->observer(context->observer_user, v->name, view.dtype, view.rank, view.dim, data);
+    ingot__free(&context->heap, copy.data, copy.size);
+  }
+  return INGOT_OK;
+}
+
+static ingot_status run_region(ingot__frame *frame, ingot__region *region) {
+  ingot__instance *inst = frame->instance;
+  const ingot_context *context = inst->context;
+  for (size_t i = 0; i < region->n_patch; i++) {
+    const ingot__patch *p = &region->patch[i];
+    *p->slot = *p->base ? (char *)*p->base + p->offset : NULL;
+  }
+  for (size_t i = 0; i < region->n_step; i++) {
+    ingot__run_step *run = &region->step[i];
+    run->call.diag = inst->diag;
+    run->call.resize = resize_output;
+    run->call.subgraph = run_subgraph;
+    run->call.user = inst;
+    if (!context->profiler && !context->observer) {
+      INGOT_TRY(run->step->kernel->functions->run(&run->call));
+      continue;
+    }
+    double start = ingot__now();
+    INGOT_TRY(run->step->kernel->functions->run(&run->call));
+    run->seconds = ingot__now() - start;
+    if (context->observer) INGOT_TRY(observe(inst, run));
+  }
+  return INGOT_OK;
+}
+
+ingot_status ingot__frame_run(ingot__frame *frame, const ingot__view *in, size_t n_in) {
+  if (frame->graph->outer && shapes_changed(frame, in, n_in)) INGOT_TRY(ingot__frame_plan(frame));
+  for (size_t i = 0;; i++) {
+    INGOT_TRY(get_slab(frame, i));
+    INGOT_TRY(run_region(frame, frame->region[i]));
+    const ingot__node *after = frame->region[i]->after;
+    if (!after) return INGOT_OK;
+    INGOT_TRY(add_region(frame, i + 1));
+    frame->region[i + 1]->first = after;
+    INGOT_TRY(ingot__region_plan(frame, i + 1));
+  }
+}
+
+/* ---- The whole */
+
+static ingot_status output_memory(ingot_context *context, ingot__io *io, ingot__diag *diag) {
+  const ingot__type *type = &context->current->type[io->value->id];
+  size_t bytes;
+  io->data = io->address;
+  if (io->address || type->rank < 0) return INGOT_OK;
+  if (!ingot__type_bytes(type, &bytes)) return INGOT_OK; /* known after the run */
+  if (!ingot__buffer_reserve(&context->heap, &io->own, bytes)) return ingot__no_memory(diag);
+  io->data = io->own.data;
+  return INGOT_OK;
+}
+
+static ingot_status input_memory(ingot_context *context, ingot__io *io, ingot__diag *diag) {
+  const ingot__type *type = &context->current->type[io->value->id];
+  size_t bytes = 0, unit = ingot__dtype_size(type->dtype);
+  ingot__type_bytes(type, &bytes);
+  if (!io->address && bytes) return ingot__fail(diag, INGOT_E_STATE, io->value->name, "this input has no data; set its address before running");
+  io->data = io->address;
+  if (!unit || (uintptr_t)io->address % unit == 0) return INGOT_OK;
+  if (!ingot__buffer_reserve(&context->heap, &io->own, bytes)) return ingot__no_memory(diag);
+  memcpy(io->own.data, io->address, bytes);
+  io->data = io->own.data;
+  return INGOT_OK;
+}
+
+/* Outputs that weren't computed where the caller wants them. */
+static ingot_status copy_output(ingot_context *context, ingot__io *io, ingot__diag *diag) {
+  const ingot__view *view = &context->current->view[io->value->id];
+  if (io->data && view->data == io->data) return INGOT_OK;
+  size_t bytes;
+  if (!ingot__dtype_bytes(view->dtype, (size_t)ingot__view_count(view), &bytes)) return INGOT_E_LIMIT;
+  if (!io->data) {
+    if (!ingot__buffer_reserve(&context->heap, &io->own, bytes)) return ingot__no_memory(diag);
+    io->data = io->own.data;
+  }
+  if (!bytes) return INGOT_OK;
+  ingot__view to;
+  ingot__view_set(&to, view->dtype, view->rank, view->dim, INGOT__PLAIN);
+  to.data = io->data;
+  ingot__view_copy(&to, view);
+  return INGOT_OK;
+}
+
+ingot_status ingot__context_execute(ingot_context *context, ingot__diag *diag) {
+  context->ran = false;
+  INGOT_TRY(ingot__context_plan(context, diag));
+  ingot__instance *inst = context->current;
+  inst->diag = diag;
+  for (size_t i = 0; i < context->n_io; i++)
+    INGOT_TRY(context->io[i].is_input ? input_memory(context, &context->io[i], diag) : output_memory(context, &context->io[i], diag));
+  for (size_t i = 0; i < context->n_in; i++) inst->view[context->io[i].value->id].data = context->io[i].data;
+  INGOT_TRY(ingot__frame_run(inst->frame[0], NULL, 0));
+  for (size_t i = context->n_in; i < context->n_io; i++) INGOT_TRY(copy_output(context, &context->io[i], diag));
+  context->ran = true;
+  return INGOT_OK;
+}

@@ -1,0 +1,143 @@
+/* The runtime's structures. A context keeps an instance for each set of input shapes that it has met: types, views and memory offsets of
+ * every value, and for each graph a frame: its nodes cut into regions. A region's shapes are all known before it starts; one ends before
+ * a node whose output shape needs the contents of its inputs, and after one whose output shape is known only when it has run. */
+#ifndef INGOT_RUNTIME_STATE_H
+#define INGOT_RUNTIME_STATE_H
+#include "engine/engine.h"
+#include <pthread.h>
+
+typedef struct ingot__instance ingot__instance;
+typedef struct ingot__frame ingot__frame;
+
+/* A pointer in a region's calls or views that moves, with a slab or with the address the caller sets: *slot = *base + offset. */
+enum { INGOT__SOURCE_SLAB = -1, INGOT__SOURCE_FIXED = -2, INGOT__SOURCE_DYNAMIC = -3 };
+typedef struct ingot__patch {
+  void **slot;
+  void *const *base;
+  size_t offset;
+} ingot__patch;
+
+typedef struct ingot__run_step {
+  const ingot__node *node;
+  const ingot__step *step;
+  ingot__call call;
+  double seconds;            /* of the last run, when profiling */
+} ingot__run_step;
+
+/* Memory that is made at run time for one output whose size depends on data; kept and grown. */
+typedef struct ingot__buffer { void *data; size_t size; } ingot__buffer;
+
+typedef struct ingot__region {
+  ingot__arena arena;        /* steps, patches */
+  const ingot__node *first, *after; /* nodes first .. before after (NULL: the graph's end) */
+  ingot__run_step *step;
+  size_t n_step;
+  ingot__patch *patch;
+  size_t n_patch;
+  void *slab;                /* in `own`, or in the context's slab */
+  ingot__buffer own;         /* the slab of regions that don't use the context's */
+  size_t slab_size, workspace_size;
+  bool dynamic_end;          /* its last node gives its outputs their sizes */
+} ingot__region;
+
+struct ingot__frame {
+  ingot__instance *instance;
+  const ingot__graph *graph;
+  ingot__value **captured;   /* values of outer graphs read inside, deeper subgraphs included */
+  size_t n_captured;
+  ingot__region **region;
+  size_t n_region, region_capacity;
+  bool planned;              /* region 0 is, for `key` */
+  int64_t *key;              /* dims of captured values and inputs that region 0 was planned for (subgraphs) */
+  size_t key_length;
+};
+
+struct ingot__instance {
+  ingot_context *context;
+  ingot__arena arena;
+  uint64_t used;             /* the context's clock when last used */
+  int64_t *input_dims;       /* INGOT_MAX_RANK an input */
+  ingot__type *type;         /* by value id: dims are numbers; rank -1: not known yet */
+  const ingot__dim **known;  /* by value id */
+  ingot__view *view;         /* by value id; dtype INGOT_UNDEFINED: not planned yet */
+  int *source;               /* by value id, of roots: INGOT__SOURCE_ or io index */
+  size_t *offset;            /* by value id, of roots: in the slab */
+  ingot__buffer *buffer;     /* by value id: memory of outputs sized at run time */
+  ingot__frame **frame;      /* by order of ingot__instance_frame's asking; [0] is the main graph's */
+  size_t n_frame, frame_capacity;
+  ingot__diag *diag;         /* of the call in progress */
+};
+
+/* An input or output of the main graph, as the caller sees it. */
+typedef struct ingot__io {
+  ingot__value *value;
+  bool is_input;
+  bool shape_set;            /* inputs */
+  int64_t dim[INGOT_MAX_RANK]; /* inputs: the present shape */
+  void *address;             /* the caller's, or NULL */
+  ingot__buffer own;         /* outputs without an address; inputs whose address is misaligned */
+  void *data;                /* what the run uses */
+} ingot__io;
+
+enum { INGOT__MAX_INSTANCES = 16 };
+struct ingot_context {
+  ingot__heap heap;
+  ingot_engine *engine;
+  ingot__pool *pool;
+  int threads;
+  ingot__io *io;             /* inputs, then outputs */
+  size_t n_in, n_io;
+  ingot__instance *instance[INGOT__MAX_INSTANCES];
+  size_t n_instance;
+  ingot__instance *current;  /* for the present input shapes; NULL: not planned */
+  uint64_t clock;
+  ingot__buffer slab;        /* of the main graphs' first regions */
+  bool ran;                  /* outputs hold a run's results */
+  ingot_profiler_fn profiler;
+  void *profiler_user;
+  ingot_observer_fn observer;
+  void *observer_user;
+  /* enqueue */
+  pthread_t worker;
+  pthread_mutex_t mutex;
+  pthread_cond_t wake;
+  bool worker_started, stop, pending, finished;
+  ingot_status result;
+  ingot_done_fn done;
+  void *done_user;
+  char error[1024];
+};
+
+/* ---- context.c */
+ingot_status ingot__context_new(ingot_engine *engine, const ingot_context_options *options, ingot__diag *diag, ingot_context **context);
+void ingot__context_free(ingot_context *context);
+ingot__io *ingot__context_find(ingot_context *context, const char *name); /* NULL: none */
+ingot_status ingot__context_set_shape(ingot_context *context, ingot__io *io, int rank, const int64_t *dims, ingot__diag *diag);
+ingot_status ingot__context_plan(ingot_context *context, ingot__diag *diag); /* makes `current` for the present shapes */
+bool ingot__buffer_reserve(ingot__heap *heap, ingot__buffer *buffer, size_t size);
+
+/* ---- instance.c */
+ingot_status ingot__instance_new(ingot_context *context, ingot__diag *diag, ingot__instance **instance);
+void ingot__instance_free(ingot__instance *instance);
+ingot_status ingot__instance_frame(ingot__instance *instance, const ingot__graph *graph, ingot__frame **frame); /* made when first asked for */
+
+/* ---- shapes.c: concrete types of a graph's nodes. with_data: contents of inputs are in inst->view and may be used. */
+ingot_status ingot__shapes_node(ingot__instance *instance, const ingot__node *node, bool with_data, ingot__arena *arena, bool *complete);
+ingot_status ingot__shapes_captured(ingot__arena *arena, const ingot__graph *graph, ingot__value ***captured, size_t *n);
+
+/* ---- views.c: where values lie. */
+ingot__value *ingot__root(const ingot_engine *engine, ingot__value *value);
+/* Fills inst->view[value] but for `data`, and tells how many bytes into its root it starts. */
+ingot_status ingot__view_value(ingot__instance *instance, const ingot__value *value, size_t *offset);
+bool ingot__view_covers(const ingot__view *view, const ingot__view *root); /* the same bytes, no gaps */
+
+/* ---- memory.c: offsets for blocks that live in steps first..last; returns the slab's size, SIZE_MAX on overflow. */
+typedef struct ingot__block { size_t size, offset; uint32_t first, last; } ingot__block;
+size_t ingot__memory_plan(ingot__block *block, size_t n, uint32_t *order /* n, scratch */);
+
+/* ---- region.c, run.c */
+ingot_status ingot__region_plan(ingot__frame *frame, size_t index);
+ingot_status ingot__frame_plan(ingot__frame *frame); /* region 0 */
+ingot_status ingot__frame_run(ingot__frame *frame, const ingot__view *in, size_t n_in); /* in: a subgraph's inputs; NULL for main */
+ingot_status ingot__context_execute(ingot_context *context, ingot__diag *diag);
+#endif
