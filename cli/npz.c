@@ -5,8 +5,15 @@
 #include <string.h>
 #include <zip.h>
 
+/* More than BOMB_BYTES in all may only come out of an archive when that is at most BOMB_RATIO times the archive's own size. */
 enum { MAX_ENTRIES = 65536, BOMB_RATIO = 200 };
-static const uint64_t BOMB_BYTES = (uint64_t)1 << 28, MAX_BYTES = (uint64_t)1 << 36;
+static const uint64_t BOMB_BYTES = (uint64_t)1 << 28;
+
+typedef struct archive {
+  zip_t *zip;
+  const char *path;
+  uint64_t size, unpacked; /* bytes of the file; of the entries read so far */
+} archive;
 
 static ingot_status read_entry(cli__source *source, void *to, size_t size) {
   char *at = to;
@@ -29,13 +36,16 @@ static ingot_status finish_entry(cli__source *source) {
   return INGOT_OK;
 }
 
-static ingot_status load_entry(zip_t *zip, zip_uint64_t i, const zip_stat_t *stat, const char *who, const char *name, cli__array *array) {
+static ingot_status load_entry(archive *from, zip_uint64_t i, const zip_stat_t *stat, const char *who, const char *name, cli__array *array) {
   if (stat->encryption_method != ZIP_EM_NONE) return cli__fail(INGOT_E_UNSUPPORTED, "%s: encrypted", who);
-  if (stat->size > MAX_BYTES || (stat->size > BOMB_BYTES && stat->size / BOMB_RATIO > stat->comp_size))
-    return cli__fail(INGOT_E_LIMIT, "%s: %llu bytes packed into %llu; refused as a compression bomb (store it uncompressed if it is meant)", who,
-                     (unsigned long long)stat->size, (unsigned long long)stat->comp_size);
-  zip_file_t *file = zip_fopen_index(zip, i, 0);
-  if (!file) return cli__fail(INGOT_E_FORMAT, "%s: %s", who, zip_strerror(zip));
+  if (stat->comp_size > from->size) return cli__fail(INGOT_E_FORMAT, "%s: cut off, or damaged", who);
+  if (__builtin_add_overflow(from->unpacked, stat->size, &from->unpacked) ||
+      (from->unpacked > BOMB_BYTES && from->unpacked / BOMB_RATIO > from->size))
+    return cli__fail(INGOT_E_LIMIT, "%s: %llu bytes out of an archive of %llu; refused as a compression bomb (store it uncompressed if it is "
+        "meant)",
+                     who, (unsigned long long)stat->size, (unsigned long long)from->size);
+  zip_file_t *file = zip_fopen_index(from->zip, i, 0);
+  if (!file) return cli__fail(INGOT_E_FORMAT, "%s: %s", who, zip_strerror(from->zip));
   cli__source source = {.who = who, .size = stat->size, .read = read_entry, .handle = file};
   ingot_status status = cli__npy_read(&source, name, array);
   if (status == INGOT_OK && (status = finish_entry(&source)) != INGOT_OK) cli__array_free(array);
@@ -43,9 +53,10 @@ static ingot_status load_entry(zip_t *zip, zip_uint64_t i, const zip_stat_t *sta
   return status;
 }
 
-static ingot_status load_one(zip_t *zip, zip_uint64_t i, const char *path, cli__arrays *arrays, bool (*wanted)(void *, const char *), void *user) {
+static ingot_status load_one(archive *from, zip_uint64_t i, cli__arrays *arrays, bool (*wanted)(void *, const char *), void *user) {
+  const char *path = from->path;
   zip_stat_t stat;
-  if (zip_stat_index(zip, i, ZIP_FL_ENC_GUESS, &stat) != 0) return cli__fail(INGOT_E_FORMAT, "%s: %s", path, zip_strerror(zip));
+  if (zip_stat_index(from->zip, i, ZIP_FL_ENC_GUESS, &stat) != 0) return cli__fail(INGOT_E_FORMAT, "%s: %s", path, zip_strerror(from->zip));
   zip_uint64_t needed = ZIP_STAT_NAME | ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE;
   if ((stat.valid & needed) != needed) return cli__fail(INGOT_E_FORMAT, "%s: an entry without name or size", path);
   char who[512], name[4096];
@@ -60,7 +71,7 @@ static ingot_status load_one(zip_t *zip, zip_uint64_t i, const char *path, cli__
   if (wanted && !wanted(user, name)) {
     if (!(array.name = strdup(name))) return cli__no_memory();
   } else {
-    CLI_TRY(load_entry(zip, i, &stat, who, name, &array));
+    CLI_TRY(load_entry(from, i, &stat, who, name, &array));
   }
   return cli__arrays_add(arrays, &array);
 }
@@ -81,10 +92,11 @@ ingot_status cli__npz_load(const char *path, cli__arrays *arrays, bool (*wanted)
     zip_error_fini(&error);
     return status;
   }
+  archive from = {.zip = zip, .path = path, .size = size};
   zip_int64_t entries = zip_get_num_entries(zip, 0);
   ingot_status status = INGOT_OK;
   if (entries > MAX_ENTRIES) status = cli__fail(INGOT_E_LIMIT, "%s has %lld entries; at most %d are read", path, (long long)entries, MAX_ENTRIES);
-  for (zip_int64_t i = 0; i < entries && status == INGOT_OK; i++) status = load_one(zip, (zip_uint64_t)i, path, arrays, wanted, user);
+  for (zip_int64_t i = 0; i < entries && status == INGOT_OK; i++) status = load_one(&from, (zip_uint64_t)i, arrays, wanted, user);
   zip_discard(zip);
   if (status != INGOT_OK) cli__arrays_free(arrays);
   return status;

@@ -118,7 +118,8 @@ ingot_status cli__parse(const cli__usage *usage, int argc, char **argv, const ch
   for (int i = 0; i < argc; i++) {
     char *word = argv[i];
     if (only_words || word[0] != '-' || !word[1]) {
-      if (*num_words == max_words) return cli__fail(INGOT_E_ARGUMENT, "'%s' is one word too many. Usage: ingot %s %s", word, usage->command, usage->synopsis);
+      if (*num_words == max_words) return cli__fail(INGOT_E_ARGUMENT, "'%s' is one word too many. Usage: ingot %s %s", word, usage->command,
+          usage->synopsis);
       words[(*num_words)++] = word;
       continue;
     }

@@ -30,7 +30,6 @@ typedef struct cli__option {
 typedef struct cli__usage {
   const char *command;     /* "build" */
   const char *synopsis;    /* what follows the command: "M.onnx -o M.ingot [options]" */
-  const char *summary;     /* one line, for `ingot --help` too */
   const char *description; /* paragraphs */
   const char *examples;    /* lines, printed as they are */
   const cli__option *options;

@@ -1,7 +1,7 @@
 # The CPU's kernels are compiled for the instruction set that their file is named after. Sums may be contracted to fused multiply-adds
 # there (their tests compare with tolerances), but nothing of -ffast-math: infinities and NaNs stay what they are.
 set(INGOT_KERNEL_FLAGS -O3 -ffp-contract=fast -fno-math-errno -fno-trapping-math)
-set(INGOT_KERNEL_FLAGS_portable)
+set(INGOT_KERNEL_FLAGS_portable "")
 set(INGOT_KERNEL_FLAGS_avx2 -march=x86-64-v3)
 set(INGOT_KERNEL_FLAGS_avx512 -march=x86-64-v4 -mprefer-vector-width=512)
 set(INGOT_KERNEL_FLAGS_avx512_vnni ${INGOT_KERNEL_FLAGS_avx512} -mavx512vnni)
@@ -9,8 +9,9 @@ set(INGOT_KERNEL_FLAGS_avx512_bf16 ${INGOT_KERNEL_FLAGS_avx512} -mavx512bf16)
 
 function(ingot_kernel_flags)
   foreach(source ${ARGN})
-    if(source MATCHES "^src/backend/cpu/kernels/.*/([a-z0-9_]+)\\.c$" AND DEFINED INGOT_KERNEL_FLAGS_${CMAKE_MATCH_1})
-      set(flags ${INGOT_KERNEL_FLAGS} ${INGOT_KERNEL_FLAGS_${CMAKE_MATCH_1}})
+    get_filename_component(isa ${source} NAME_WE)
+    if(source MATCHES "^src/backend/cpu/kernels/.*/" AND DEFINED INGOT_KERNEL_FLAGS_${isa})
+      set(flags ${INGOT_KERNEL_FLAGS} ${INGOT_KERNEL_FLAGS_${isa}})
       if(NOT CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
         set(flags ${INGOT_KERNEL_FLAGS}) # the files for x86 guard their contents
       endif()

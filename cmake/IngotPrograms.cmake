@@ -14,6 +14,7 @@ endfunction()
 file(GLOB cli_sources CONFIGURE_DEPENDS cli/*.c)
 if(INGOT_CLI AND cli_sources)
   ingot_program(ingot_cli ${cli_sources})
+  target_include_directories(ingot_cli PRIVATE src) # for the table status.def alone: ./dev check holds the rule
   set_target_properties(ingot_cli PROPERTIES OUTPUT_NAME ingot INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}")
   install(TARGETS ingot_cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()

@@ -1,7 +1,13 @@
 # tests/<folder>/<name>_test.c: one program and one ctest `<folder>/<name>` with the folder as its label. The Python tests beside them are
 # run by pytest (./dev test).
 pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
-# Tests that do the same for every instruction set through the environment name it in a line `INGOT_TEST_ALL_ISAS` of a comment.
+# A test's comments may hold
+#   INGOT_TEST_ALL_ISAS     run three times, with INGOT_ISA=avx2 and =portable too
+#   INGOT_TEST_SECONDS 300  the most that it may take, 120 by default
+#   INGOT_TEST_ASAN         ./dev test runs it under AddressSanitizer and UBSan too: damaged files, failing allocations
+#   INGOT_TEST_TSAN         ./dev test runs it under ThreadSanitizer too: whatever has threads
+add_custom_target(tests_asan)
+add_custom_target(tests_tsan)
 file(GLOB_RECURSE tests CONFIGURE_DEPENDS RELATIVE ${CMAKE_CURRENT_SOURCE_DIR}/tests tests/*_test.c)
 foreach(source ${tests})
   string(REGEX REPLACE "_test\\.c$" "" name ${source})
@@ -12,11 +18,19 @@ foreach(source ${tests})
   target_compile_definitions(${target} PRIVATE INGOT_SOURCE_DIR="${CMAKE_CURRENT_SOURCE_DIR}")
   target_link_libraries(${target} PRIVATE ingot_internal PkgConfig::CMOCKA)
   set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
-  file(STRINGS tests/${source} wishes REGEX "INGOT_TEST_(ALL_ISAS|SECONDS [0-9]+)")
-  set(seconds 120) # or what a comment in the test says: INGOT_TEST_SECONDS 300
+  file(STRINGS tests/${source} wishes REGEX "INGOT_TEST_(ALL_ISAS|SECONDS [0-9]+|ASAN|TSAN)")
+  set(seconds 120)
   if(wishes MATCHES "INGOT_TEST_SECONDS ([0-9]+)")
     set(seconds ${CMAKE_MATCH_1})
   endif()
+  set(labels ${label})
+  foreach(kind asan tsan)
+    string(TOUPPER ${kind} upper)
+    if(wishes MATCHES "INGOT_TEST_${upper}")
+      list(APPEND labels ${kind})
+      add_dependencies(tests_${kind} ${target})
+    endif()
+  endforeach()
   if(INGOT_SANITIZE)
     math(EXPR seconds "${seconds} * 3")
   endif()
@@ -26,9 +40,21 @@ foreach(source ${tests})
   endif()
   foreach(run ${runs})
     add_test(NAME ${run} COMMAND ${target} WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
-    set_tests_properties(${run} PROPERTIES LABELS "${label}" TIMEOUT ${seconds} SKIP_RETURN_CODE 77)
+    set_tests_properties(${run} PROPERTIES LABELS "${labels}" TIMEOUT ${seconds} SKIP_RETURN_CODE 77)
     if(run MATCHES ":(.*)$")
       set_tests_properties(${run} PROPERTIES ENVIRONMENT INGOT_ISA=${CMAKE_MATCH_1})
     endif()
   endforeach()
+endforeach()
+
+# bench/*.c: programs that time parts of the library; `./dev bench NAME` builds and runs one.
+add_custom_target(benchmarks)
+file(GLOB benchmarks CONFIGURE_DEPENDS bench/*.c)
+foreach(source ${benchmarks})
+  get_filename_component(name ${source} NAME_WE)
+  add_executable(bench_${name} EXCLUDE_FROM_ALL ${source})
+  target_include_directories(bench_${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR} tests)
+  target_link_libraries(bench_${name} PRIVATE ingot_internal PkgConfig::CMOCKA)
+  set_target_properties(bench_${name} PROPERTIES OUTPUT_NAME ${name} RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench)
+  add_dependencies(benchmarks bench_${name})
 endforeach()

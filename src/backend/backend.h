@@ -9,6 +9,7 @@ enum {
                               * with stride 1 last */
   INGOT__K_STRIDED_OUT = 2,  /* the same for out[0] (and for a residual input) */
   INGOT__K_IN_PLACE = 4,     /* out[0] may be the same memory as in[0] when their views are equal */
+  INGOT__K_STRIDED_ALL = 16, /* every input and output may be such a slice (elementwise kernels that go by strides) */
   INGOT__K_VIEW = 8          /* no work: out[0] is in[0]'s memory; the runtime skips the step */
 };
 

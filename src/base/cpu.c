@@ -97,8 +97,9 @@ static int group_cores(void) {
     if (!group) continue;
     *group++ = 0;
     list++;
-    const char *base = !*list ? "/sys/fs/cgroup" : !strcmp(list, "cpu") || !strncmp(list, "cpu,", 4) || strstr(list, ",cpu,") ? "/sys/fs/cgroup/cpu" : NULL;
-    if (!base) continue;
+    bool version1 = !strcmp(list, "cpu") || !strncmp(list, "cpu,", 4) || strstr(list, ",cpu,");
+    if (*list && !version1) continue;
+    const char *base = version1 ? "/sys/fs/cgroup/cpu" : "/sys/fs/cgroup";
     for (;;) {
       snprintf(folder, sizeof folder, "%s%s", base, group);
       int n = quota(folder);

@@ -25,6 +25,8 @@ typedef struct ingot__step {
   float microseconds;          /* as timed when built, 0 if not */
 } ingot__step;
 
+typedef struct ingot__planned { const char *kernel, *pack_format; } ingot__planned; /* as the file says, by name */
+
 typedef struct ingot__profile {     /* one an input, in the network's order */
   int64_t min[INGOT_MAX_RANK], opt[INGOT_MAX_RANK], max[INGOT_MAX_RANK];
 } ingot__profile;
@@ -38,6 +40,7 @@ struct ingot_engine {
   ingot__network *network;     /* optimised; owned. Constants wholly in packed forms have no data (bytes 0) */
   ingot__place *place;         /* by value id */
   ingot__step *step;           /* by node id */
+  ingot__planned *planned;     /* by node id, of engines read from files: steps have no kernels until runtime/load.c finds them */
   ingot__profile *profile;     /* by input */
   int threads;                 /* that it was tuned for */
   const char *device;          /* what it was built on, in words */

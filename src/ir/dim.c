@@ -65,6 +65,15 @@ bool ingot__dims_copy(ingot__dims *to, const ingot__dims *from) {
   return true;
 }
 
+int ingot__dim_order(const ingot__dims *dims, ingot__dim a, ingot__dim b) { /* equal parts have equal handles: one path is followed */
+  if (a == b) return 0;
+  if (!ingot__dim_is_expr(a) || !ingot__dim_is_expr(b)) return ingot__dim_is_expr(b) || (!ingot__dim_is_expr(a) && a < b) ? -1 : 1;
+  const ingot__dim_expr *x = ingot__dim_get(dims, a), *y = ingot__dim_get(dims, b);
+  if (x->kind != y->kind) return x->kind < y->kind ? -1 : 1;
+  if (x->kind == INGOT__DIM_SYMBOL) return strcmp(x->symbol, y->symbol);
+  return x->a != y->a ? ingot__dim_order(dims, x->a, y->a) : ingot__dim_order(dims, x->b, y->b);
+}
+
 ingot__dim ingot__dim_symbol(ingot__dims *dims, const char *name) { return ingot__dim_intern(dims, INGOT__DIM_SYMBOL, name, 0, 0); }
 
 ingot__dim ingot__dim_number(ingot__dims *dims, int64_t number) {
@@ -88,7 +97,7 @@ static bool both_numbers(ingot__dim a, ingot__dim b) { return !ingot__dim_is_exp
 
 static ingot__dim add_scaled(ingot__dims *dims, ingot__dim a, ingot__dim b, int64_t factor) {
   ingot__poly p, q;
-  if (!ingot__poly_from(dims, a, &p) || !ingot__poly_from(dims, b, &q) || !ingot__poly_add_scaled(&p, &q, factor)) return INGOT__DIM_UNKNOWN;
+  if (!ingot__poly_from(dims, a, &p) || !ingot__poly_from(dims, b, &q) || !ingot__poly_add_scaled(dims, &p, &q, factor)) return INGOT__DIM_UNKNOWN;
   return ingot__poly_to_dim(dims, &p);
 }
 
@@ -122,7 +131,7 @@ ingot__dim ingot__dim_mul(ingot__dims *dims, ingot__dim a, ingot__dim b) {
   if (a == 0 || b == 0) return 0;
   if (a == 1 || b == 1) return a == 1 ? b : a;
   ingot__poly p, q, product;
-  if (!ingot__poly_from(dims, a, &p) || !ingot__poly_from(dims, b, &q) || !ingot__poly_mul(&p, &q, &product)) return INGOT__DIM_UNKNOWN;
+  if (!ingot__poly_from(dims, a, &p) || !ingot__poly_from(dims, b, &q) || !ingot__poly_mul(dims, &p, &q, &product)) return INGOT__DIM_UNKNOWN;
   return ingot__poly_to_dim(dims, &product);
 }
 
@@ -157,7 +166,7 @@ static ingot__dim divide_by_number(ingot__dims *dims, ingot__poly *p, int64_t k)
     ingot__term q = p->term[i], r = q;
     q.coefficient = floor_div(q.coefficient, k);
     r.coefficient = floor_mod(r.coefficient, k);
-    if (!ingot__poly_add_term(&whole, &q) || !ingot__poly_add_term(&rest, &r)) return INGOT__DIM_UNKNOWN;
+    if (!ingot__poly_add_term(dims, &whole, &q) || !ingot__poly_add_term(dims, &rest, &r)) return INGOT__DIM_UNKNOWN;
   }
   int64_t number, g = k;
   ingot__dim quotient = INGOT__DIM_UNKNOWN;
@@ -197,13 +206,13 @@ ingot__dim ingot__dim_div(ingot__dims *dims, ingot__dim a, ingot__dim b) {
   int64_t number;
   if (!ingot__poly_from(dims, a, &p) || !ingot__poly_from(dims, b, &q)) return INGOT__DIM_UNKNOWN;
   if (!ingot__poly_number(&q, &number)) {
-    if (ingot__poly_divide(&p, &q, &quotient)) return ingot__poly_to_dim(dims, &quotient);
-    ingot__poly_cancel(&p, &q);
+    if (ingot__poly_divide(dims, &p, &q, &quotient)) return ingot__poly_to_dim(dims, &quotient);
+    ingot__poly_cancel(dims, &p, &q);
   }
   if (ingot__poly_number(&q, &number)) {
     if (number < 0) {
       quotient.n = 0;
-      if (!ingot__poly_add_scaled(&quotient, &p, -1)) return INGOT__DIM_UNKNOWN;
+      if (!ingot__poly_add_scaled(dims, &quotient, &p, -1)) return INGOT__DIM_UNKNOWN;
       return divide_by_number(dims, &quotient, -number);
     }
     return divide_by_number(dims, &p, number);
@@ -222,14 +231,14 @@ ingot__dim ingot__dim_mod(ingot__dims *dims, ingot__dim a, ingot__dim b) {
   int64_t k, number, divisor;
   if (!ingot__poly_from(dims, a, &p) || !ingot__poly_from(dims, b, &q)) return INGOT__DIM_UNKNOWN;
   if (!ingot__poly_number(&q, &k)) {
-    if (ingot__poly_divide(&p, &q, &rest)) return 0;
+    if (ingot__poly_divide(dims, &p, &q, &rest)) return 0;
     return ingot__dim_intern(dims, INGOT__DIM_MOD, NULL, a, b);
   }
   if (k < 0) return ingot__dim_sub(dims, 0, ingot__dim_mod(dims, ingot__dim_sub(dims, 0, a), -k));
   for (size_t i = 0; i < p.n; i++) {
     ingot__term t = p.term[i];
     t.coefficient = floor_mod(t.coefficient, k);
-    if (!ingot__poly_add_term(&rest, &t)) return INGOT__DIM_UNKNOWN;
+    if (!ingot__poly_add_term(dims, &rest, &t)) return INGOT__DIM_UNKNOWN;
   }
   if (ingot__poly_number(&rest, &number)) return number;
   const ingot__dim_expr *inner = single_factor(dims, &rest, &number);
@@ -290,7 +299,7 @@ static ingot__dim extreme(ingot__dims *dims, ingot__dim_kind kind, ingot__dim a,
   if (both_numbers(a, b)) return (a < b) == min ? a : b;
   if (at_least(dims, a, b)) return min ? b : a;
   if (at_least(dims, b, a)) return min ? a : b;
-  if (!ingot__dim_is_expr(a) || (ingot__dim_is_expr(b) && a > b)) { /* one order; a number stands last */
+  if (!ingot__dim_is_expr(a) || (ingot__dim_is_expr(b) && ingot__dim_order(dims, a, b) > 0)) { /* a number stands last */
     ingot__dim t = a;
     a = b, b = t;
   }

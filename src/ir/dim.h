@@ -65,6 +65,8 @@ bool ingot__dims_copy(ingot__dims *to, const ingot__dims *from);
 #define INGOT__DIM_FIRST (INT64_MIN + 1) /* the handle of expression 0 */
 static inline bool ingot__dim_is_expr(ingot__dim d) { return d >= INGOT__DIM_FIRST && d < INGOT__DIM_FIRST + INGOT__MAX_DIMS; }
 static inline const ingot__dim_expr *ingot__dim_get(const ingot__dims *dims, ingot__dim d) { return &dims->expr[d - INGOT__DIM_FIRST]; }
+/* < 0, 0, > 0: an order by structure and names, not by handles, so that the same network always has the same text. */
+int ingot__dim_order(const ingot__dims *dims, ingot__dim a, ingot__dim b);
 /* The handle of an expression as it is, no simplification; a symbol has a = b = 0. */
 ingot__dim ingot__dim_intern(ingot__dims *dims, ingot__dim_kind kind, const char *symbol, ingot__dim a, ingot__dim b);
 #endif

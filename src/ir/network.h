@@ -134,8 +134,9 @@ ingot__node *ingot__value_only_user(const ingot__value *value);
 const char *ingot__where(const ingot__node *node);
 #define INGOT__FAIL_NODE(diag, status, node, ...) ingot__fail((diag), (status), ingot__where(node), __VA_ARGS__)
 
-/* ---- Text, for people and pass tests; parse accepts what print writes. Constants of up to 64 elements are printed whole, larger ones as
- * a seed that makes random ones when parsed. */
+/* ---- Text, for people and pass tests; docs in ir/print.c. parse accepts what print writes. Constants of up to 64 elements are printed
+ * whole, larger ones as a seed that makes random ones when parsed (the right ones, if they were made so). write returns 0, or printing
+ * stops with INGOT_E_IO. parse: INGOT_E_FORMAT with the line, and the network limits' INGOT_E_LIMIT. */
 ingot_status ingot__network_print(const ingot__network *network, int (*write)(void *user, const char *text, size_t n), void *user);
 ingot_status ingot__network_parse(const ingot_env *env, const char *text, size_t size, ingot__diag *diag, ingot__network **network);
 

@@ -25,7 +25,8 @@
   }
 #define INGOT_OP(name, onnx, domain, aten, min_in, max_in, min_out, max_out, list) \
   INFO(name, onnx, domain, aten, min_in, max_in, min_out, max_out, list, false)
-#define INGOT_ELEMENTWISE(name, onnx, aten, arity, types, list, expression) INFO(name, onnx, (onnx)[0] ? "" : "ingot", aten, arity, arity, 1, 1, list, true)
+#define INGOT_ELEMENTWISE(name, onnx, aten, arity, types, list, expression) \
+  INFO(name, onnx, (onnx)[0] ? "" : "ingot", aten, arity, arity, 1, 1, list, true)
 
 const ingot__op_info *ingot__op_get(ingot__op op) {
   switch (op) {

@@ -50,7 +50,10 @@ bool ingot__ints_count(const ingot__infer *f, size_t i, size_t *n) {
 ingot__dim ingot__ints_get(const ingot__infer *f, size_t i, size_t k) {
   if (!ingot__infer_has(f, i)) return INGOT__DIM_UNKNOWN;
   const ingot__view *v = f->data[i];
-  if (v && v->data) return ingot__element(f, ingot__get_int(v->dtype, v->data, k));
+  if (v && v->data) {
+    int64_t number = ingot__get_int(v->dtype, v->data, k); /* Slice's 'to the beginning' must not look like an expression's handle */
+    return ingot__element(f, number < -(INT64_C(1) << 62) ? -(INT64_C(1) << 62) : number);
+  }
   return f->known[i] ? f->known[i][k] : INGOT__DIM_UNKNOWN;
 }
 

@@ -1,7 +1,7 @@
 /* Integer elements in shape inference: reading attribute-like inputs (axes, shape, pads) and arithmetic on known elements.
  *
- * When compiling (infer->dims set) an element is an ingot__dim: a number >= 0 as itself, everything else an expression. At run time (dims
- * NULL) every element is a plain number, negative ones too. INGOT__DIM_UNKNOWN is unknown in both. */
+ * An element is an ingot__dim: a number, negative ones too, or the handle of an expression (when compiling only: infer->dims is set), or
+ * INGOT__DIM_UNKNOWN. */
 #ifndef INGOT_OPS_INTS_H
 #define INGOT_OPS_INTS_H
 #include "ops/ops.h"
@@ -12,7 +12,7 @@ static inline bool ingot__infer_has(const ingot__infer *f, size_t i) { return i 
 static inline bool ingot__element_number(const ingot__infer *f, ingot__dim d, int64_t *number) {
   if (d < 0 && f->dims) return d != INGOT__DIM_UNKNOWN && ingot__dim_value(f->dims, d, number);
   *number = d;
-  return d != INGOT__DIM_UNKNOWN;
+  return d != INGOT__DIM_UNKNOWN && !ingot__dim_is_expr(d);
 }
 static inline ingot__dim ingot__element(const ingot__infer *f, int64_t number) {
   return number < 0 && f->dims ? ingot__dim_number(f->dims, number) : number;

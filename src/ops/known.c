@@ -1,51 +1,48 @@
 /* Arithmetic on the known elements of integer and bool tensors. Bools are 0 and 1. */
 #include "ops/known.h"
 
-/* Whether an element is surely >= 0: symbols are dims, and so is what they are made of but for differences. */
-static bool never_negative(const ingot__infer *f, ingot__dim d, int depth) {
-  int64_t v;
-  if (d == INGOT__DIM_UNKNOWN || depth > 16) return false;
-  if (ingot__element_number(f, d, &v)) return v >= 0;
-  ingot__dim_expr e = ingot__dim_get(f->dims, d);
-  switch (e.kind) {
-  case INGOT__DIM_SYMBOL: return true;
-  case INGOT__DIM_ADD: case INGOT__DIM_MUL: case INGOT__DIM_DIV: case INGOT__DIM_MIN:
-    return never_negative(f, e.a, depth + 1) && never_negative(f, e.b, depth + 1);
-  case INGOT__DIM_MAX: return never_negative(f, e.a, depth + 1) || never_negative(f, e.b, depth + 1);
-  case INGOT__DIM_MOD: return never_negative(f, e.b, depth + 1);
-  default: return false;
+/* A number that an element is never below; INT64_MIN when nothing is known. Symbols are dims, at least 1. */
+static int64_t lower(const ingot__infer *f, ingot__dim d, int depth) {
+  int64_t v, a, b;
+  if (d == INGOT__DIM_UNKNOWN || depth > 16) return INT64_MIN;
+  if (ingot__element_number(f, d, &v)) return v;
+  if (!f->dims || !ingot__dim_is_expr(d)) return INT64_MIN;
+  const ingot__dim_expr *e = ingot__dim_get(f->dims, d);
+  if (e->kind == INGOT__DIM_SYMBOL) return 1;
+  a = lower(f, e->a, depth + 1), b = lower(f, e->b, depth + 1);
+  switch (e->kind) {
+  case INGOT__DIM_ADD: return a == INT64_MIN || b == INT64_MIN || __builtin_add_overflow(a, b, &v) ? INT64_MIN : v;
+  case INGOT__DIM_MUL: return a < 0 || b < 0 || __builtin_mul_overflow(a, b, &v) ? INT64_MIN : v;
+  case INGOT__DIM_DIV: return a < 0 || b < 0 ? INT64_MIN : 0;
+  case INGOT__DIM_MOD: return b < 0 ? INT64_MIN : 0;
+  case INGOT__DIM_MIN: return a < b ? a : b;
+  case INGOT__DIM_MAX: return a > b ? a : b;
+  default: return INT64_MIN;
   }
 }
-
-static ingot__dim truth(bool v) { return v ? 1 : 0; }
 
 static ingot__dim compare(const ingot__infer *f, ingot__op op, ingot__dim a, ingot__dim b) {
-  int64_t x, y;
   if (a == INGOT__DIM_UNKNOWN || b == INGOT__DIM_UNKNOWN) return INGOT__DIM_UNKNOWN;
-  bool nx = ingot__element_number(f, a, &x), ny = ingot__element_number(f, b, &y);
-  int sign = 2; /* of a - b; 2: not known */
-  if (nx && ny) sign = (x > y) - (x < y);
-  else if (a == b) sign = 0;
-  else if (nx && x < 0 && never_negative(f, b, 0)) sign = -1;
-  else if (ny && y < 0 && never_negative(f, a, 0)) sign = 1;
-  if (sign == 2) return INGOT__DIM_UNKNOWN;
+  int64_t above = lower(f, ingot__element_do(f, INGOT__EL_SUB, a, b), 0), below = lower(f, ingot__element_do(f, INGOT__EL_SUB, b, a), 0);
+  bool same = a == b, less = below > 0, more = above > 0, not_less = same || above >= 0, not_more = same || below >= 0;
   switch (op) {
-  case INGOT__OP_Equal: return truth(sign == 0);
-  case INGOT__OP_Less: return truth(sign < 0);
-  case INGOT__OP_LessOrEqual: return truth(sign <= 0);
-  case INGOT__OP_Greater: return truth(sign > 0);
-  default: return truth(sign >= 0);
+  case INGOT__OP_Equal: return same || (not_less && not_more) ? 1 : less || more ? 0 : INGOT__DIM_UNKNOWN;
+  case INGOT__OP_Less: return less ? 1 : not_less ? 0 : INGOT__DIM_UNKNOWN;
+  case INGOT__OP_LessOrEqual: return not_more ? 1 : more ? 0 : INGOT__DIM_UNKNOWN;
+  case INGOT__OP_Greater: return more ? 1 : not_more ? 0 : INGOT__DIM_UNKNOWN;
+  default: return not_less ? 1 : less ? 0 : INGOT__DIM_UNKNOWN;
   }
 }
 
-static ingot__dim divide(const ingot__infer *f, ingot__dim a, ingot__dim b) { /* ONNX's integer Div truncates; dims' is floor */
+/* ONNX's integer Div truncates, dims' is floor. They differ for negative quotients only, which no shape has: expressions are taken to be
+ * positive, and when their symbols have numbers everything is computed again. */
+static ingot__dim divide(const ingot__infer *f, ingot__dim a, ingot__dim b) {
   int64_t x, y;
   if (a == INGOT__DIM_UNKNOWN || b == INGOT__DIM_UNKNOWN) return INGOT__DIM_UNKNOWN;
   if (ingot__element_number(f, a, &x) && ingot__element_number(f, b, &y)) {
     return y == 0 || (y == -1 && x == INT64_MIN) ? INGOT__DIM_UNKNOWN : ingot__element(f, x / y);
   }
-  bool same = never_negative(f, a, 0) && never_negative(f, b, 0);
-  return same ? ingot__element_do(f, INGOT__EL_DIV, a, b) : INGOT__DIM_UNKNOWN;
+  return lower(f, b, 0) > 0 ? ingot__element_do(f, INGOT__EL_DIV, a, b) : INGOT__DIM_UNKNOWN;
 }
 
 static ingot__dim modulo(const ingot__infer *f, ingot__dim a, ingot__dim b) {
@@ -57,8 +54,7 @@ static ingot__dim modulo(const ingot__infer *f, ingot__dim a, ingot__dim b) {
     int64_t r = y == -1 ? 0 : x % y;
     return ingot__element(f, !c_like && r && (r < 0) != (y < 0) ? r + y : r);
   }
-  if (c_like && !(never_negative(f, a, 0) && never_negative(f, b, 0))) return INGOT__DIM_UNKNOWN;
-  return ingot__dim_mod(f->dims, a, b);
+  return lower(f, b, 0) > 0 && f->dims ? ingot__dim_mod(f->dims, a, b) : INGOT__DIM_UNKNOWN;
 }
 
 /* Elements are folded only where the result is the same in the tensor's own type: int32 that leaves its range is not followed. */
@@ -75,8 +71,8 @@ static ingot__dim fold(const ingot__infer *f, const ingot__dim *e) {
   case INGOT__OP_Neg: return ingot__element_do(f, INGOT__EL_SUB, 0, a);
   case INGOT__OP_Relu: return ingot__element_do(f, INGOT__EL_MAX, 0, a);
   case INGOT__OP_Abs:
-    if (never_negative(f, a, 0)) return a;
-    return a != INGOT__DIM_UNKNOWN && ingot__element_number(f, a, &x) ? ingot__element_do(f, INGOT__EL_SUB, 0, a) : INGOT__DIM_UNKNOWN;
+    if (a == INGOT__DIM_UNKNOWN || lower(f, a, 0) >= 0) return a;
+    return ingot__element_number(f, a, &x) ? ingot__element_do(f, INGOT__EL_SUB, 0, a) : INGOT__DIM_UNKNOWN;
   case INGOT__OP_Mod: return modulo(f, a, b);
   case INGOT__OP_Equal: case INGOT__OP_Less: case INGOT__OP_LessOrEqual: case INGOT__OP_Greater: case INGOT__OP_GreaterOrEqual:
     return compare(f, f->node->op, a, b);

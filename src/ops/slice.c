@@ -31,7 +31,7 @@ static ingot__dim take_dim(const ingot__infer *f, ingot__dim dim, ingot__dim sta
     return step == 1 && sn && en && s == 0 && e >= TO_END ? dim : INGOT__DIM_UNKNOWN;
   }
   if (step < 0) {
-    if (!sn || !en || (s != -1 && s < TO_END) || e > -TO_END) return INGOT__DIM_UNKNOWN;
+    if (!sn || !en || step < -TO_END || (s != -1 && s < TO_END) || e > -TO_END) return INGOT__DIM_UNKNOWN;
     return ingot__element_do(f, INGOT__EL_DIV, ingot__element_do(f, INGOT__EL_ADD, dim, ingot__element(f, -step - 1)), -step);
   }
   if (sn && en && s >= 0 && e >= 0 && e <= s) return 0;

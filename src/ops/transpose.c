@@ -64,14 +64,17 @@ ingot_status ingot__ref_Transpose(const ingot__call *call) {
   return INGOT_OK;
 }
 
+static ingot_status check_blocks(ingot__infer *f, int64_t size, const char *mode, bool *unknown) {
+  INGOT_TRY(ingot__infer_rank(f, 0, 4, 4, unknown));
+  if (size < 1 || size > 32768) return INGOT__FAIL_INFER(f, INGOT_E_NETWORK, "blocksize is %lld", (long long)size);
+  if (strcmp(mode, "DCR") != 0 && strcmp(mode, "CRD") != 0) return INGOT__FAIL_INFER(f, INGOT_E_NETWORK, "mode is '%s', not DCR or CRD", mode);
+  return INGOT_OK;
+}
+
 ingot_status ingot__infer_DepthToSpace(ingot__infer *f) {
   const ingot__attrs_DepthToSpace *a = f->attrs;
   bool unknown = false;
-  INGOT_TRY(ingot__infer_rank(f, 0, 4, 4, &unknown));
-  if (a->blocksize < 1 || a->blocksize > 32768) return INGOT__FAIL_INFER(f, INGOT_E_NETWORK, "blocksize is %lld", (long long)a->blocksize);
-  if (strcmp(a->mode, "DCR") != 0 && strcmp(a->mode, "CRD") != 0) {
-    return INGOT__FAIL_INFER(f, INGOT_E_NETWORK, "mode is '%s', not DCR or CRD", a->mode);
-  }
+  INGOT_TRY(check_blocks(f, a->blocksize, a->mode, &unknown));
   if (unknown) return INGOT_OK;
   ingot__type *out = &f->out[0];
   *out = *f->in[0];
@@ -108,8 +111,7 @@ ingot_status ingot__ref_DepthToSpace(const ingot__call *call) {
 ingot_status ingot__infer_SpaceToDepth(ingot__infer *f) {
   const ingot__attrs_SpaceToDepth *a = f->attrs;
   bool unknown = false;
-  INGOT_TRY(ingot__infer_rank(f, 0, 4, 4, &unknown));
-  if (a->blocksize < 1 || a->blocksize > 32768) return INGOT__FAIL_INFER(f, INGOT_E_NETWORK, "blocksize is %lld", (long long)a->blocksize);
+  INGOT_TRY(check_blocks(f, a->blocksize, a->mode, &unknown));
   if (unknown) return INGOT_OK;
   ingot__type *out = &f->out[0];
   *out = *f->in[0];
@@ -130,11 +132,14 @@ ingot_status ingot__ref_SpaceToDepth(const ingot__call *call) {
   size_t size;
   INGOT_TRY(ingot__move_check(call, 0, &size));
   int64_t b = a->blocksize, c = in->dim[1], h = in->dim[2] / b, w = in->dim[3] / b;
+  /* Output channel of (c, row in block, column in block): DCR (row, column, c), CRD (c, row, column). */
+  bool dcr = a->mode[0] == 'D';
+  int64_t plane = h * w;
   ingot__move m = {0};
-  ingot__move_add(&m, in->dim[0], b * b * c * h * w, c * h * b * w * b);
-  ingot__move_add(&m, b, b * c * h * w, w * b);
-  ingot__move_add(&m, b, c * h * w, 1);
-  ingot__move_add(&m, c, h * w, h * b * w * b);
+  ingot__move_add(&m, in->dim[0], b * b * c * plane, c * h * b * w * b);
+  ingot__move_add(&m, b, dcr ? b * c * plane : b * plane, w * b);
+  ingot__move_add(&m, b, dcr ? c * plane : plane, 1);
+  ingot__move_add(&m, c, dcr ? plane : b * b * plane, h * b * w * b);
   ingot__move_add(&m, h, w, b * w * b);
   ingot__move_add(&m, w, 1, b);
   ingot__move_run(&m, size, call->out[0].data, in->data);

@@ -14,7 +14,14 @@ static ingot_status resize_output(void *user, ingot__call *call, size_t i, int r
   if (rank > INGOT_MAX_RANK || !ingot__view_set(view, dtype, rank, dim, INGOT__PLAIN) ||
       !ingot__dtype_bytes(dtype, (size_t)ingot__view_count(view), &bytes))
     return INGOT__FAIL_NODE(call->diag, INGOT_E_LIMIT, call->node, "output '%s' is too large", v->name);
-  if (!ingot__buffer_reserve(&inst->context->heap, &inst->buffer[v->id], bytes)) return ingot__no_memory(call->diag);
+  ingot__buffer *buffer = &inst->buffer[v->id], grown = {0};
+  if (buffer->data && buffer->size < bytes) { /* what it holds stays: Loop's scan outputs grow */
+    if (!ingot__buffer_reserve(&inst->context->heap, &grown, bytes)) return ingot__no_memory(call->diag);
+    memcpy(grown.data, buffer->data, buffer->size);
+    ingot__free(&inst->context->heap, buffer->data, buffer->size);
+    *buffer = grown;
+  }
+  if (!ingot__buffer_reserve(&inst->context->heap, buffer, bytes)) return ingot__no_memory(call->diag);
   view->data = inst->buffer[v->id].data;
   call->out[i] = *view;
   ingot__type *type = &inst->type[v->id];
@@ -134,14 +141,16 @@ static ingot_status run_region(ingot__frame *frame, ingot__region *region) {
     run->call.resize = resize_output;
     run->call.subgraph = run_subgraph;
     run->call.user = inst;
-    if (!context->profiler && !context->observer) {
+    if (!context->profiler && !context->observer && !context->trace) {
       INGOT_TRY(run->step->kernel->functions->run(&run->call));
       continue;
     }
+    if (context->trace) INGOT_TRY(context->trace(context->trace_user, run, false, inst->diag));
     double start = ingot__now();
     INGOT_TRY(run->step->kernel->functions->run(&run->call));
     run->seconds = ingot__now() - start;
     if (context->observer) INGOT_TRY(observe(inst, run));
+    if (context->trace) INGOT_TRY(context->trace(context->trace_user, run, true, inst->diag));
   }
   return INGOT_OK;
 }

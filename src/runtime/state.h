@@ -97,6 +97,9 @@ struct ingot_context {
   void *profiler_user;
   ingot_observer_fn observer;
   void *observer_user;
+  /* For the compiler's verification: called before and after each step. */
+  ingot_status (*trace)(void *user, ingot__run_step *step, bool after, ingot__diag *diag);
+  void *trace_user;
   /* enqueue */
   pthread_t worker;
   pthread_mutex_t mutex;

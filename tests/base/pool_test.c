@@ -1,4 +1,4 @@
-/* The pool: every share is run once, by its own thread, whatever the sizes and the pauses between runs. */
+/* The pool: every share is run once, by its own thread, whatever the sizes and the pauses between runs. INGOT_TEST_TSAN INGOT_TEST_ASAN */
 #include "testing.h"
 #include "base/log.h"
 #include "base/pool.h"

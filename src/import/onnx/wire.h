@@ -28,7 +28,8 @@ typedef struct ingot__wire_field {
 } ingot__wire_field;
 
 static inline ingot__wire ingot__wire_open(ingot__text message) {
-  return (ingot__wire){(const uint8_t *)message.p, (const uint8_t *)message.p + message.n, false};
+  const uint8_t *p = (const uint8_t *)message.p;
+  return (ingot__wire){p, message.n ? p + message.n : p, false};
 }
 /* The next field; false at the end and on damage. */
 bool ingot__wire_next(ingot__wire *wire, ingot__wire_field *field);

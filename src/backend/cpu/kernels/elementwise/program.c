@@ -112,6 +112,8 @@ static bool add_node(builder *b, const ingot__node *node, ingot_dtype to, int *r
   for (size_t i = 0; i < node->n_in; i++)
     if (node->in[i] && !operand(b, node->in[i], &s[i], &t[i])) return false;
   if (t[0] == INGOT_UNDEFINED) return false;
+  for (int i = 1; i < 3; i++)
+    if (t[i] == INGOT_UNDEFINED) s[i] = s[0]; /* unused, but it keeps a unary operation's operands all of one kind */
   float p0 = 0, p1 = 0;
   ingot__op op = node->op;
   bool floats = true;

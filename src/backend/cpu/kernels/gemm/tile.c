@@ -20,7 +20,7 @@ void ingot__tile_panels(const ingot__tiles *tiles, ingot__tile *tile, const ingo
     else if (panels >= 2 && pixels <= (size_t)tiles->rows[2]) panels = 2;
     else panels = 1;
     size_t at = p * INGOT__PANEL, channels = n - at < panels * INGOT__PANEL ? n - at : panels * INGOT__PANEL;
-    t.b = tile->b + p * tile->b_stride;
+    t.b = tile->b + (p - begin) * tile->b_stride;
     t.bias = tile->bias ? tile->bias + at : NULL;
     t.c = tile->c + at;
     t.residual = tile->residual ? tile->residual + at : NULL;
@@ -29,6 +29,14 @@ void ingot__tile_panels(const ingot__tiles *tiles, ingot__tile *tile, const ingo
     if (finish->act != INGOT__ACT_NONE) tiles->activate(finish->act, finish->alpha, finish->beta, t.c, t.c_stride, pixels, channels);
     p += panels;
   }
+}
+
+size_t ingot__tile_rows(const ingot__tiles *tiles, size_t panels, size_t stride) {
+  size_t most = (size_t)tiles->rows[1], ways = ingot__cpu_info()->l1d / 4096;
+  if (panels >= 2 && tiles->rows[2] > tiles->rows[1]) most = (size_t)tiles->rows[2];
+  /* Pixels a multiple of 4 KB apart share a set of L1, which holds as many lines as it has ways. */
+  if (stride && stride * sizeof(float) % 4096 == 0 && ways >= 6 && ways < most) most = ways;
+  return most;
 }
 
 size_t ingot__panel_block(size_t k, size_t panels) {
@@ -47,7 +55,7 @@ size_t ingot__panel_floats(size_t groups, size_t k, size_t n) {
 
 /* A tile's step takes the longest of its FMAs, its loads (two of each a cycle) and an FMA's latency of 4 cycles; ends are rounded up. */
 double ingot__product_seconds(const ingot__tiles *tiles, double pixels, size_t width, size_t k, size_t n, size_t groups) {
-  size_t most = (size_t)(tiles->rows[2] > tiles->rows[1] ? tiles->rows[2] : tiles->rows[1]), panels = ingot__panels(n);
+  size_t panels = ingot__panels(n), most = ingot__tile_rows(tiles, panels, 0);
   double vectors = tiles->isa == INGOT__ISA_AVX512 ? 1 : tiles->isa == INGOT__ISA_AVX2 ? 2 : 4; /* of a panel */
   size_t parts = (width + most - 1) / most;
   double rows = (double)width / (double)(parts ? parts : 1);

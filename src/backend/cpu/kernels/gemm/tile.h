@@ -45,16 +45,24 @@ typedef struct ingot__finish {
 } ingot__finish;
 void ingot__finish_set(ingot__finish *finish, int64_t act, float alpha, float beta);
 
-/* Computes `pixels` (1 to rows[2]) pixels of the tile's `a` for panels [begin, end) out of a matrix with n channels; `tile` has b, bias, c
- * and residual for panel 0, which are moved along; its channels are set here. */
+/* Computes `pixels` (1 to ingot__tile_rows) pixels of the tile's `a` for panels [begin, end) out of a matrix with n channels. tile->b is
+ * panel `begin`; bias, c and residual are panel 0's; channels, low and high are set here. */
 void ingot__tile_panels(const ingot__tiles *tiles, ingot__tile *tile, const ingot__finish *finish, size_t pixels, size_t n, size_t begin,
                         size_t end);
 
+/* The most pixels of a tile where there are `panels` panels to go over and pixels lie `stride` floats apart (0: any). */
+size_t ingot__tile_rows(const ingot__tiles *tiles, size_t panels, size_t stride);
 static inline size_t ingot__panels(size_t n) { return (n + INGOT__PANEL - 1) / INGOT__PANEL; }
 /* How many panels of K rows a thread goes over before moving on to the next pixels, so that they stay in L2. */
 size_t ingot__panel_block(size_t k, size_t panels);
 /* Floats of a packed matrix: panels and, behind them, the bias padded to whole panels; SIZE_MAX / 4 or more: too large. */
 size_t ingot__panel_floats(size_t groups, size_t k, size_t n);
+/* Writes the panels [begin, end) of the k x n matrix whose element (i, j) is b[i * b_k + j * b_n], times alpha. */
+void ingot__pack_panels(const float *b, size_t b_k, size_t b_n, size_t k, size_t n, float alpha, size_t begin, size_t end, float *to);
+/* How unevenly `units` of work fall on n threads: 1 is even, 2 is twice as long. */
+static inline double ingot__imbalance(size_t units, size_t n) {
+  return units ? (double)((units + n - 1) / n * n) / (double)units : 1e9;
+}
 /* Seconds that one thread takes for `pixels` pixels in rows of `width` times a K x n matrix, all groups. */
 double ingot__product_seconds(const ingot__tiles *tiles, double pixels, size_t width, size_t k, size_t n, size_t groups);
 #endif

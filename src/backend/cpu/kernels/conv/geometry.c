@@ -1,0 +1,53 @@
+/* Reads a convolution's views and attributes into numbers. */
+#include "backend/cpu/kernels/conv/geometry.h"
+#include "ops/window.h"
+
+static bool is_float(const ingot__view *v, int rank) { return v->dtype == INGOT_FLOAT32 && v->rank == rank; }
+
+bool ingot__conv_get(const ingot__call *call, ingot__conv *conv) {
+  if (call->n_in < 2 || !ingot__has_out(call, 0)) return false;
+  const ingot__view *x = &call->in[0], *w = &call->in[1], *y = &call->out[0];
+  const int rank = x->rank;
+  if ((rank != 3 && rank != 4) || !is_float(x, rank) || !is_float(w, rank) || !is_float(y, rank) || !w->constant) return false;
+  const ingot__attrs_Conv *attrs = INGOT__ATTRS(call, Conv);
+  *conv = (ingot__conv){.merged = 1, .residual = ingot__has_in(call, 3)};
+  if (ingot__has_in(call, 2) && (!is_float(&call->in[2], 1) || !call->in[2].constant)) return false;
+  const bool image = rank == 4;
+  const int iy = 2, ix = image ? 3 : 2; /* axes of y and x */
+  if (attrs->group < 1 || y->dim[1] % attrs->group || y->dim[1] != w->dim[0] || x->dim[1] != w->dim[1] * attrs->group) return false;
+  conv->groups = (size_t)attrs->group;
+  conv->c = (size_t)w->dim[1], conv->oc = (size_t)(y->dim[1] / attrs->group);
+  conv->n = (size_t)x->dim[0];
+  conv->h = image ? (size_t)x->dim[iy] : 1, conv->w = (size_t)x->dim[ix];
+  conv->oh = image ? (size_t)y->dim[iy] : 1, conv->ow = (size_t)y->dim[ix];
+  conv->kh = image ? (size_t)w->dim[iy] : 1, conv->kw = (size_t)w->dim[ix];
+  ingot__window window;
+  const ingot__window_attrs window_attrs = INGOT__WINDOW_ATTRS(attrs);
+  if (ingot__window_read(NULL, call->node, &window_attrs, rank - 2, &w->dim[2], &window) != INGOT_OK) return false;
+  ingot__window_pads(&window, &x->dim[2]);
+  const int wx = image ? 1 : 0; /* x among the window's axes */
+  conv->sh = image ? window.stride[0] : 1, conv->sw = window.stride[wx];
+  conv->dh = image ? window.dilation[0] : 1, conv->dw = window.dilation[wx];
+  conv->ph = image ? window.begin[0] : 0, conv->pw = window.begin[wx];
+  if (conv->kh < 1 || conv->kw < 1 || conv->oc < 1) return false;
+  conv->in_n = (size_t)x->stride[0], conv->in_c = (size_t)x->stride[1];
+  conv->in_y = image ? (size_t)x->stride[iy] : 0, conv->in_x = (size_t)x->stride[ix];
+  conv->out_n = (size_t)y->stride[0], conv->out_y = image ? (size_t)y->stride[iy] : 0, conv->out_x = (size_t)y->stride[ix];
+  if (y->dim[1] > 1 && y->stride[1] != 1) return false;
+  if (!conv->residual) return true;
+  const ingot__view *r = &call->in[3];
+  if (!is_float(r, rank)) return false;
+  for (int i = 0; i < rank; i++)
+    if (r->dim[i] != y->dim[i]) return false;
+  if (r->dim[1] > 1 && r->stride[1] != 1) return false;
+  conv->res_n = (size_t)r->stride[0], conv->res_y = image ? (size_t)r->stride[iy] : 0, conv->res_x = (size_t)r->stride[ix];
+  return true;
+}
+
+void ingot__conv_merge(ingot__conv *conv) {
+  if (conv->groups == 1 || conv->oc >= 16 || 16 % conv->oc) return;
+  size_t merged = 16 / conv->oc;
+  while (conv->groups % merged) merged /= 2;
+  conv->merged = merged;
+  conv->groups /= merged, conv->c *= merged, conv->oc *= merged;
+}

@@ -1,0 +1,2 @@
+#define INGOT__ISA portable
+#include "backend/cpu/kernels/depthwise/depthwise.inc"

@@ -1,0 +1,75 @@
+/* The compiler: import has been done; passes → plan (layouts, kernels, tuning, memory homes) → verify → report. */
+#include "compile/compile.h"
+#include "base/cpu.h"
+
+static ingot_status run_passes(ingot__build *b) {
+  double start = ingot__now();
+  b->passes = INGOT_NEW_ARRAY(&b->arena, ingot__pass_count, ingot__pass_record);
+  if (!b->passes) return ingot__no_memory(b->diag);
+  ingot__pass_context context = {.diag = b->diag, .log = &b->engine->log, .float_only = true, .pool = b->pool};
+  ingot__pass_options options = {.dump_folder = b->config->dump_folder, .stop_after = b->config->stop_after, .skip = b->config->skip,
+                                 .n_skip = b->config->n_skip};
+  INGOT_TRY(ingot__passes_run(b->engine->network, &context, &options, b->passes, &b->n_passes));
+  b->seconds_passes = ingot__now() - start;
+  return INGOT_OK;
+}
+
+static ingot_status make_plan(ingot__build *b) {
+  double start = ingot__now();
+  b->planner = (ingot__planner){.engine = b->engine, .arena = &b->arena, .diag = b->diag, .progress = &b->config->progress};
+  if (b->config->budget > 0 || b->config->timing_cache) {
+    b->planner.time = ingot__tuner_time;
+    b->planner.time_user = &b->tuner;
+  }
+  INGOT_TRY(ingot__plan(&b->planner));
+  b->seconds_plan = ingot__now() - start;
+  return INGOT_OK;
+}
+
+/* Every node by its reference, every value a buffer of its own: the network as it was given. */
+static ingot_status plan_reference(ingot__build *b) {
+  ingot_engine *e = b->engine;
+  e->place = INGOT_NEW_ARRAY(&e->arena, e->network->n_value + 1, ingot__place);
+  e->step = INGOT_NEW_ARRAY(&e->arena, e->network->n_node + 1, ingot__step);
+  if (!e->place || !e->step) return ingot__no_memory(b->diag);
+  for (size_t i = 0; i < e->network->n_node; i++) e->step[i].kernel = e->backend->find("reference");
+  return INGOT_OK;
+}
+
+static ingot_status start_build(ingot__build *b, const ingot__network *network) {
+  const ingot_config *config = b->config;
+  if (!(b->engine = ingot__engine_new(&config->env))) return ingot__no_memory(b->diag);
+  ingot_engine *e = b->engine;
+  e->backend = ingot__backend_find(NULL);
+  int cores = ingot__cpu_info()->cores;
+  e->threads = config->threads > 0 ? config->threads : cores;
+  e->device = ingot__arena_string(&e->arena, e->backend->describe());
+  if (!e->device || !(e->network = ingot__network_clone(network, &config->env))) return ingot__no_memory(b->diag);
+  INGOT_TRY(ingot__pool_create(&b->heap, e->threads, b->diag, &b->pool));
+  INGOT_TRY(ingot__tuner_init(&b->tuner, &b->heap, b->pool, e->backend, config->budget, b->diag));
+  if (config->timing_cache) INGOT_TRY(ingot__tuner_load(&b->tuner, config->timing_cache, &e->log, b->diag));
+  return ingot__build_profile(b);
+}
+
+static ingot_status build(ingot__build *b, const ingot__network *network, bool reference) {
+  INGOT_TRY(start_build(b, network));
+  if (reference) return plan_reference(b);
+  INGOT_TRY(run_passes(b));
+  INGOT_TRY(make_plan(b));
+  if (b->config->timing_cache && b->tuner.changed) INGOT_TRY(ingot__tuner_save(&b->tuner, b->config->timing_cache, b->diag));
+  if (b->config->verify) INGOT_TRY(ingot__build_verify(b));
+  return ingot__build_report(b);
+}
+
+ingot_status ingot__compile(const ingot__network *network, const ingot_config *config, bool reference, ingot__diag *diag, ingot_engine **engine) {
+  ingot__build b = {.config = config, .diag = diag, .start = ingot__now()};
+  ingot__heap_init(&b.heap, &config->env);
+  ingot__arena_init(&b.arena, &b.heap);
+  ingot_status status = build(&b, network, reference);
+  if (b.tuner.table) ingot__tuner_free(&b.tuner);
+  ingot__pool_destroy(b.pool);
+  ingot__arena_free(&b.arena);
+  if (status == INGOT_OK) *engine = b.engine;
+  else ingot__engine_release(b.engine);
+  return status;
+}

@@ -1,0 +1,55 @@
+/* From network to engine. */
+#ifndef INGOT_COMPILE_COMPILE_H
+#define INGOT_COMPILE_COMPILE_H
+#include "engine/engine.h"
+#include "passes/passes.h"
+#include "plan/plan.h"
+#include "tune/tune.h"
+
+enum { INGOT__MOST_SKIPS = 64, INGOT__DEFAULT_MAX_BATCH = 1024 };
+
+typedef struct ingot__shape_range { /* a profile for one input, as the user gave it */
+  const char *input;
+  int rank;
+  int64_t min[INGOT_MAX_RANK], opt[INGOT_MAX_RANK], max[INGOT_MAX_RANK];
+} ingot__shape_range;
+
+struct ingot_config {
+  ingot__heap heap;
+  ingot__arena arena;
+  ingot__log log;
+  ingot_env env;
+  ingot__shape_range *range;
+  size_t n_range, range_capacity;
+  int threads;
+  double budget;
+  const char *timing_cache;
+  bool verify;
+  ingot__progress progress;
+  const char *dump_folder, *stop_after, *skip[INGOT__MOST_SKIPS];
+  size_t n_skip;
+};
+
+/* One build's state, handed from step to step. */
+typedef struct ingot__build {
+  const ingot_config *config;
+  ingot__diag *diag;
+  ingot_engine *engine;         /* the result, being made */
+  ingot__arena arena;           /* freed at the end */
+  ingot__heap heap;
+  ingot__pool *pool;
+  ingot__tuner tuner;
+  ingot__planner planner;
+  ingot__pass_record *passes;
+  size_t n_passes;
+  double start, seconds_passes, seconds_plan, seconds_verify;
+  struct { size_t layers, whole, sampled, elements; double worst; const char *worst_layer; } verified;
+} ingot__build;
+
+ingot_status ingot__compile(const ingot__network *network, const ingot_config *config, bool reference, ingot__diag *diag, ingot_engine **engine);
+
+/* ---- Steps */
+ingot_status ingot__build_profile(ingot__build *build);  /* profiles of inputs; fixed dims become numbers everywhere */
+ingot_status ingot__build_verify(ingot__build *build);
+ingot_status ingot__build_report(ingot__build *build);
+#endif

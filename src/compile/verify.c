@@ -1,0 +1,262 @@
+/* Verification before the engine is written: it runs once on random inputs, and every layer's output is compared with the reference, given
+ * the very inputs the layer had. Products too large to recompute are sampled: random elements, from the definition. */
+#include "compile/compile.h"
+#include "compile/element.h"
+#include "runtime/state.h"
+#include <math.h>
+#include <string.h>
+
+enum { SAMPLES = 48, ELEMENTWISE_SAMPLES = 512, WHOLE_FLOPS = 2000000, WHOLE_COUNT = 1 << 17 };
+#define TOLERANCE 1e-3 /* of the largest magnitude among the compared elements */
+#define SHARE 0.1      /* of the build's time */
+#define LEAST 0.1      /* seconds it may always take */
+
+typedef struct verifier {
+  ingot__build *build;
+  ingot__arena arena;       /* of one layer */
+  uint64_t random;
+  double deadline;
+  ingot__view *saved;       /* inputs of a step that writes over them */
+} verifier;
+
+static uint64_t next(verifier *v) { /* splitmix64 (Steele, Lea, Flood 2014) */
+  uint64_t z = v->random += 0x9e3779b97f4a7c15u;
+  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+  z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+  return z ^ (z >> 31);
+}
+
+static void random_position(verifier *v, const ingot__view *view, int64_t *at) {
+  for (int d = 0; d < view->rank; d++) at[d] = (int64_t)(next(v) % (uint64_t)view->dim[d]);
+}
+
+/* A dense PLAIN copy in the arena; the view itself if it is one already. */
+static bool plain(verifier *v, const ingot__view *from, ingot__view *to, bool copy) {
+  *to = *from;
+  if (from->dtype == INGOT_UNDEFINED || (!copy && from->dense && from->layout == INGOT__PLAIN)) return true;
+  size_t bytes;
+  if (!ingot__view_set(to, from->dtype, from->rank, from->dim, INGOT__PLAIN)) return false;
+  if (!ingot__dtype_bytes(from->dtype, (size_t)ingot__view_count(from), &bytes) || !(to->data = ingot__arena_alloc(&v->arena, bytes))) return false;
+  to->constant = from->constant;
+  ingot__view_copy(to, from);
+  return true;
+}
+
+static ingot_status differ(verifier *v, const ingot__run_step *run, double got, double want, double tolerance) {
+  return INGOT__FAIL_NODE(v->build->diag, INGOT_E_VERIFY, run->node,
+                          "kernel %s gives %.9g where the reference gives %.9g (tolerance %.3g); this is a bug in ingot: please report it",
+                          run->step->kernel->name, got, want, tolerance);
+}
+
+static ingot_status compare(verifier *v, const ingot__run_step *run, const double *got, const double *want, size_t n, bool floating) {
+  double largest = 0;
+  for (size_t i = 0; i < n; i++)
+    if (isfinite(want[i]) && fabs(want[i]) > largest) largest = fabs(want[i]);
+  double slack = floating ? 0 : run->node->op == INGOT__OP_QuantizeLinear || run->node->op == INGOT__OP_Fused ? 1 : 0;
+  double tolerance = floating ? TOLERANCE * largest + 1e-6 : slack;
+  for (size_t i = 0; i < n; i++) {
+    if (isnan(want[i]) && isnan(got[i])) continue;
+    if (got[i] == want[i]) continue;
+    double error = fabs(got[i] - want[i]);
+    if (!(error <= tolerance)) return differ(v, run, got[i], want[i], tolerance);
+    if (largest > 0 && floating && error / largest > v->build->verified.worst) {
+      v->build->verified.worst = error / largest;
+      v->build->verified.worst_layer = run->node->name;
+    }
+  }
+  v->build->verified.elements += n;
+  return INGOT_OK;
+}
+
+static ingot_status sample_products(verifier *v, const ingot__run_step *run) {
+  double got[SAMPLES], want[SAMPLES];
+  size_t n = 0;
+  for (; n < SAMPLES; n++) {
+    int64_t at[INGOT_MAX_RANK];
+    if (n >= 4 && ingot__now() > v->deadline) break;
+    random_position(v, &run->call.out[0], at);
+    got[n] = ingot__element_at(&run->call.out[0], at);
+    want[n] = ingot__element(&run->call, at);
+  }
+  v->build->verified.sampled++;
+  return compare(v, run, got, want, n, true);
+}
+
+/* An elementwise node on some positions only: the inputs' elements there, as vectors. Fused nodes too. */
+static ingot_status sample_elementwise(verifier *v, const ingot__run_step *run, const ingot__view *in, bool *done) {
+  const ingot__call *c = &run->call;
+  const ingot__view *o = &c->out[0];
+  size_t n = ELEMENTWISE_SAMPLES;
+  int64_t dim[1] = {ELEMENTWISE_SAMPLES};
+  ingot__view *views = INGOT_NEW_ARRAY(&v->arena, c->n_in + c->n_out + 1, ingot__view);
+  double *got = INGOT_NEW_ARRAY(&v->arena, n * c->n_out + 1, double), *want = INGOT_NEW_ARRAY(&v->arena, n + 1, double);
+  if (!views || !got || !want) return ingot__no_memory(v->build->diag);
+  for (size_t i = 0; i < c->n_in + c->n_out; i++) {
+    const ingot__view *from = i < c->n_in ? &in[i] : &c->out[i - c->n_in];
+    if (from->dtype == INGOT_UNDEFINED) continue;
+    size_t bytes;
+    ingot__view_set(&views[i], from->dtype, 1, dim, INGOT__PLAIN);
+    if (!ingot__dtype_size(from->dtype) || !ingot__dtype_bytes(from->dtype, n, &bytes)) return INGOT_OK;
+    if (!(views[i].data = ingot__arena_alloc(&v->arena, bytes))) return ingot__no_memory(v->build->diag);
+  }
+  for (size_t s = 0; s < n; s++) {
+    int64_t at[INGOT_MAX_RANK];
+    random_position(v, o, at);
+    for (size_t i = 0; i < c->n_in + c->n_out; i++) {
+      const ingot__view *from = i < c->n_in ? &in[i] : &c->out[i - c->n_in];
+      if (from->dtype == INGOT_UNDEFINED) continue;
+      int64_t offset = 0;
+      for (int d = 0; d < from->rank; d++)
+        if (from->dim[d] != 1) offset += at[o->rank - from->rank + d] * from->stride[d];
+      if (i < c->n_in) {
+        size_t size = ingot__dtype_size(from->dtype);
+        memcpy((char *)views[i].data + s * size, (const char *)from->data + (size_t)offset * size, size);
+      } else got[(i - c->n_in) * n + s] = ingot__get_double(from->dtype, from->data, (size_t)offset);
+    }
+  }
+  ingot__call call = *c;
+  call.in = views;
+  call.out = views + c->n_in;
+  call.packed = NULL;
+  ingot__workspace_fn workspace = ingot__op_functions_get(c->node->op)->workspace;
+  call.workspace_size = workspace ? workspace(&call) : 0;
+  if (call.workspace_size && !(call.workspace = ingot__arena_alloc(&v->arena, call.workspace_size))) return ingot__no_memory(v->build->diag);
+  INGOT_TRY(ingot__reference(&call));
+  *done = true;
+  v->build->verified.sampled++;
+  for (size_t o2 = 0; o2 < c->n_out; o2++) {
+    if (call.out[o2].dtype == INGOT_UNDEFINED) continue;
+    for (size_t s = 0; s < n; s++) want[s] = ingot__get_double(call.out[o2].dtype, call.out[o2].data, s);
+    INGOT_TRY(compare(v, run, got + o2 * n, want, n, ingot__dtype_is_float(call.out[o2].dtype)));
+  }
+  return INGOT_OK;
+}
+
+static ingot_status whole(verifier *v, const ingot__run_step *run, const ingot__view *in) {
+  ingot__call call = run->call;
+  ingot__view *views = INGOT_NEW_ARRAY(&v->arena, call.n_in + call.n_out + 1, ingot__view);
+  if (!views) return ingot__no_memory(v->build->diag);
+  for (size_t i = 0; i < call.n_in; i++)
+    if (!plain(v, &in[i], &views[i], false)) return ingot__no_memory(v->build->diag);
+  for (size_t i = 0; i < call.n_out; i++) {
+    ingot__view *o = &views[call.n_in + i];
+    size_t bytes;
+    *o = call.out[i];
+    if (o->dtype == INGOT_UNDEFINED) continue;
+    ingot__view_set(o, o->dtype, o->rank, call.out[i].dim, INGOT__PLAIN);
+    if (!ingot__dtype_bytes(o->dtype, (size_t)ingot__view_count(o), &bytes) || !(o->data = ingot__arena_alloc(&v->arena, bytes)))
+      return ingot__no_memory(v->build->diag);
+  }
+  call.in = views;
+  call.out = views + call.n_in;
+  ingot__workspace_fn workspace = ingot__op_functions_get(call.node->op)->workspace;
+  call.workspace_size = workspace ? workspace(&call) : 0;
+  if (call.workspace_size && !(call.workspace = ingot__arena_alloc(&v->arena, call.workspace_size))) return ingot__no_memory(v->build->diag);
+  INGOT_TRY(ingot__reference(&call));
+  v->build->verified.whole++;
+  for (size_t i = 0; i < call.n_out; i++) {
+    ingot__view got;
+    if (call.out[i].dtype == INGOT_UNDEFINED || call.out[i].dtype == INGOT_STRING) continue;
+    if (!plain(v, &run->call.out[i], &got, false)) return ingot__no_memory(v->build->diag);
+    size_t n = (size_t)ingot__view_count(&got);
+    double *a = INGOT_NEW_ARRAY(&v->arena, n + 1, double), *b = INGOT_NEW_ARRAY(&v->arena, n + 1, double);
+    if (!a || !b) return ingot__no_memory(v->build->diag);
+    for (size_t k = 0; k < n; k++) {
+      a[k] = ingot__get_double(got.dtype, got.data, k);
+      b[k] = ingot__get_double(got.dtype, call.out[i].data, k);
+    }
+    INGOT_TRY(compare(v, run, a, b, n, ingot__dtype_is_float(got.dtype)));
+  }
+  return INGOT_OK;
+}
+
+static bool readable(const ingot__call *c) {
+  for (size_t i = 0; i < c->n_in; i++)
+    if (ingot__has_in(c, i) && (!c->in[i].data || ingot_dtype_bits(c->in[i].dtype) % 8 || ingot_dtype_bits(c->in[i].dtype) == 0)) return false;
+  for (size_t i = 0; i < c->n_out; i++)
+    if (ingot__has_out(c, i) && (!c->out[i].data || ingot_dtype_bits(c->out[i].dtype) % 8 || ingot_dtype_bits(c->out[i].dtype) > 64 ||
+                                 ingot_dtype_bits(c->out[i].dtype) == 0))
+      return false;
+  return c->n_out > 0 && ingot__has_out(c, 0) && ingot__view_count(&c->out[0]) > 0;
+}
+
+static ingot_status check(void *user, ingot__run_step *run, bool after, ingot__diag *diag) {
+  verifier *v = user;
+  const ingot__call *c = &run->call;
+  (void)diag;
+  if (!strcmp(run->step->kernel->name, "reference")) return INGOT_OK; /* it is the truth */
+  if (!after) {
+    ingot__arena_reset(&v->arena);
+    v->saved = NULL;
+    if (!(run->step->kernel->flags & INGOT__K_IN_PLACE) || !c->n_in || c->in[0].data != c->out[0].data) return INGOT_OK;
+    v->saved = INGOT_NEW_ARRAY(&v->arena, c->n_in, ingot__view);
+    if (!v->saved) return ingot__no_memory(v->build->diag);
+    for (size_t i = 0; i < c->n_in; i++)
+      if (!plain(v, &c->in[i], &v->saved[i], true)) return ingot__no_memory(v->build->diag);
+    return INGOT_OK;
+  }
+  const ingot__view *in = v->saved ? v->saved : c->in;
+  if (!readable(c)) return INGOT_OK;
+  v->build->verified.layers++;
+  bool elementwise = ingot__op_get(c->node->op)->elementwise || c->node->op == INGOT__OP_Fused || c->node->op == INGOT__OP_Clip ||
+                     c->node->op == INGOT__OP_Where || c->node->op == INGOT__OP_Pow || c->node->op == INGOT__OP_PRelu || c->node->op == INGOT__OP_Gelu;
+  bool done = false;
+  if (ingot__element_known(c) && ingot__op_flops(c) > WHOLE_FLOPS) return sample_products(v, run);
+  if (elementwise && ingot__view_count(&c->out[0]) > ELEMENTWISE_SAMPLES) {
+    INGOT_TRY(sample_elementwise(v, run, in, &done));
+    if (done) return INGOT_OK;
+  }
+  if (ingot__now() > v->deadline && ingot__view_count(&c->out[0]) > WHOLE_COUNT) {
+    v->build->verified.layers--;
+    return INGOT_OK;
+  }
+  return whole(v, run, in);
+}
+
+static ingot_status random_inputs(verifier *v, ingot_context *context, ingot__arena *arena) {
+  for (size_t i = 0; i < context->n_in; i++) {
+    ingot__io *io = &context->io[i];
+    size_t count = 1, bytes;
+    for (int d = 0; d < io->value->type.rank; d++) {
+      io->dim[d] = context->engine->profile[i].opt[d];
+      if (!ingot__mul(count, (size_t)io->dim[d], &count)) return INGOT_E_LIMIT;
+    }
+    io->shape_set = true;
+    if (!ingot__dtype_bytes(io->value->type.dtype, count, &bytes) || !(io->address = ingot__arena_alloc(arena, bytes)))
+      return ingot__no_memory(v->build->diag);
+    if (ingot__dtype_is_float(io->value->type.dtype) && ingot__dtype_size(io->value->type.dtype) >= 2)
+      for (size_t k = 0; k < count; k++) ingot__set_double(io->value->type.dtype, io->address, k, (double)(next(v) >> 11) * 0x1p-52 - 1);
+  }
+  return INGOT_OK;
+}
+
+ingot_status ingot__build_verify(ingot__build *b) {
+  double start = ingot__now(), share = (start - b->start) * SHARE;
+  if (!ingot__progressed(&b->config->progress, "verifying", 0, 1)) return ingot__fail(b->diag, INGOT_E_CANCELLED, NULL, "the build was cancelled");
+  for (size_t i = 0; i < b->engine->network->main->n_input; i++)
+    if (b->engine->network->main->input[i]->type.dtype == INGOT_STRING) return INGOT_OK;
+  verifier v = {.build = b, .random = 42, .deadline = start + (share > LEAST ? share : LEAST)};
+  ingot__arena inputs;
+  ingot__arena_init(&inputs, &b->heap);
+  ingot__arena_init(&v.arena, &b->heap);
+  ingot_context_options options = {.threads = b->engine->threads};
+  ingot_context *context = NULL;
+  ingot_status status = ingot__context_new(b->engine, &options, b->diag, &context);
+  if (status == INGOT_OK) status = random_inputs(&v, context, &inputs);
+  if (status == INGOT_OK) {
+    context->trace = check;
+    context->trace_user = &v;
+    status = ingot__context_execute(context, b->diag);
+  }
+  ingot__context_free(context);
+  ingot__arena_free(&v.arena);
+  ingot__arena_free(&inputs);
+  if (status != INGOT_OK && status != INGOT_E_VERIFY && status != INGOT_E_MEMORY && status != INGOT_E_CANCELLED) {
+    ingot__logf(&b->engine->log, INGOT_LOG_WARNING, "the engine couldn't be verified on random inputs: %s", b->diag->text);
+    ingot__diag_init(b->diag, b->diag->file);
+    status = INGOT_OK;
+  }
+  b->seconds_verify = ingot__now() - start;
+  ingot__progressed(&b->config->progress, "verifying", 1, 1);
+  return status;
+}

@@ -1,0 +1,43 @@
+/* CumSum: running sums along an axis that is an input. */
+#include "ops/ints.h"
+
+ingot_status ingot__infer_CumSum(ingot__infer *infer) {
+  bool unknown;
+  int64_t axis;
+  int at;
+  INGOT_TRY(ingot__infer_rank(infer, 0, 1, -1, &unknown));
+  const ingot__type *x = infer->in[0];
+  if (!ingot__dtype_is_float(x->dtype) && !ingot__dtype_is_int(x->dtype)) {
+    return INGOT__FAIL_INFER(infer, INGOT_E_TYPE, "does not take %s", ingot_dtype_name(x->dtype));
+  }
+  if (!unknown && ingot__ints_number(infer, 1, 0, &axis)) INGOT_TRY(ingot__infer_axis(infer, axis, x->rank, &at));
+  return ingot__infer_same(infer, 0, 0);
+}
+
+ingot_status ingot__ref_CumSum(const ingot__call *call) {
+  const ingot__attrs_CumSum *a = INGOT__ATTRS(call, CumSum);
+  const ingot__view *x = &call->in[0], *out = &call->out[0];
+  if (ingot__view_count(&call->in[1]) != 1) return INGOT__FAIL_CALL(call, INGOT_E_SHAPE, "the axis must be one number");
+  int64_t axis = ingot__get_int(call->in[1].dtype, call->in[1].data, 0), outer = 1, n = 1, inner = 1;
+  if (axis < -x->rank || axis >= x->rank) {
+    return INGOT__FAIL_CALL(call, INGOT_E_NETWORK, "axis %lld is outside %d..%d", (long long)axis, -x->rank, x->rank - 1);
+  }
+  if (axis < 0) axis += x->rank;
+  for (int i = 0; i < x->rank; i++) *(i < axis ? &outer : i == axis ? &n : &inner) *= x->dim[i];
+  bool real = ingot__dtype_is_float(x->dtype);
+  for (int64_t o = 0; o < outer; o++)
+    for (int64_t k = 0; k < inner; k++) {
+      double sum = 0;
+      uint64_t whole = 0;
+      for (int64_t i = 0; i < n; i++) {
+        size_t e = (size_t)(o * n * inner + k + (a->reverse ? n - 1 - i : i) * inner);
+        double v = real ? ingot__get_double(x->dtype, x->data, e) : 0;
+        uint64_t w = real ? 0 : (uint64_t)ingot__get_int(x->dtype, x->data, e);
+        if (!a->exclusive) sum += v, whole += w;
+        if (real) ingot__set_double(out->dtype, out->data, e, sum);
+        else ingot__set_int(out->dtype, out->data, e, (int64_t)whole);
+        if (a->exclusive) sum += v, whole += w;
+      }
+    }
+  return INGOT_OK;
+}

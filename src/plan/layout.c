@@ -1,0 +1,270 @@
+/* Layouts and kernels together: see plan.h. */
+#include "plan/plan.h"
+#include <string.h>
+
+enum { SWEEPS = 8, TIMED = 4 };
+#define INFINITE 1e30
+#define REFORMAT_RATE 15e9 /* bytes read and written a second */
+
+typedef struct config { const ingot__kernel *kernel; double cost; } config;
+typedef struct layouts {
+  ingot__planner *planner;
+  ingot__network *net;
+  config (*config)[INGOT__CONFIGS]; /* by node id; kernel NULL: not possible */
+  uint8_t *chosen;                  /* by node id: index into config */
+  bool *fixed_plain;                /* by value id: graph inputs and outputs, constants, values that subgraphs read */
+  double *reformat;                 /* by value id: seconds to copy it into the other layout */
+} layouts;
+
+static ingot__layout in_layout(int c) { return (ingot__layout)(c >> 1); }
+static ingot__layout out_layout(int c) { return (ingot__layout)(c & 1); }
+static bool two_layouts(const ingot__value *v) { return v && v->type.rank >= 3 && (v->producer || v->is_input); }
+
+/* The layout a node's input arrives in under configuration c. */
+static ingot__layout wanted(const ingot__node *n, size_t i, int c) {
+  bool residual = i == 3 && (n->op == INGOT__OP_Conv || n->op == INGOT__OP_ConvTranspose);
+  return residual ? out_layout(c) : in_layout(c);
+}
+
+static ingot__layout layout_of(const layouts *l, const ingot__value *v) {
+  if (!v->producer || !two_layouts(v)) return INGOT__PLAIN;
+  return out_layout(l->chosen[v->producer->id]);
+}
+
+static bool planned_graph(const ingot__graph *graph, const ingot__network *net) { /* bodies of Fused nodes have no plan */
+  for (; graph->outer; graph = graph->outer) {
+    bool fused = false;
+    for (const ingot__node *n = graph->outer->first; n && !fused; n = n->next)
+      fused = n->op == INGOT__OP_Fused && ((const ingot__attrs_Fused *)n->attrs)->body == graph;
+    if (fused) return false;
+  }
+  return graph == net->main;
+}
+
+/* ---- Candidates */
+
+static void sort_candidates(ingot__candidate *c, size_t n) { /* few: by insertion, stable */
+  for (size_t i = 1; i < n; i++)
+    for (size_t j = i; j > 0 && c[j].estimated < c[j - 1].estimated; j--) {
+      ingot__candidate t = c[j];
+      c[j] = c[j - 1];
+      c[j - 1] = t;
+    }
+}
+
+static ingot_status ask(layouts *l, const ingot__node *n) {
+  ingot__planner *p = l->planner;
+  const ingot__backend *backend = p->engine->backend;
+  ingot__view *in = INGOT_NEW_ARRAY(p->arena, n->n_in + n->n_out + 1, ingot__view), *out = in + n->n_in;
+  ingot__candidate all[INGOT__MAX_CANDIDATES * INGOT__CONFIGS];
+  size_t count = 0;
+  if (!in) return ingot__no_memory(p->diag);
+  bool images = false;
+  for (size_t i = 0; i < n->n_in; i++) images |= two_layouts(n->in[i]);
+  for (size_t i = 0; i < n->n_out; i++) images |= two_layouts(n->out[i]);
+  bool frozen_out = false;
+  for (size_t i = 0; i < n->n_out; i++) frozen_out |= n->out[i] && (n->out[i]->type.rank < 3 || l->fixed_plain[n->out[i]->id]);
+  for (int c = 0; c < INGOT__CONFIGS; c++) {
+    if (c && !images) break;
+    if (in_layout(c) && !(n->n_in && two_layouts(n->in[0]))) continue; /* the first input decides */
+    if (out_layout(c) && frozen_out) continue;
+    const ingot__kernel *list[INGOT__MAX_CANDIDATES];
+    ingot__candidate *first = all + count;
+    ingot__call call;
+    if (!ingot__plan_call(p, n, in_layout(c), out_layout(c), in, out, &call)) {
+      if (c) continue;
+      list[0] = backend->find("reference"); /* ranks that aren't known: only the reference takes what comes */
+      first[count++] = (ingot__candidate){list[0], 0, 0, 1e-3, -1};
+      l->config[n->id][0] = (config){list[0], 1e-3};
+      continue;
+    }
+    size_t k = backend->candidates(&call, list, INGOT__MAX_CANDIDATES);
+    for (size_t i = 0; i < k; i++) first[i] = (ingot__candidate){list[i], (uint8_t)in_layout(c), (uint8_t)out_layout(c), backend->cost(list[i], &call), -1};
+    sort_candidates(first, k);
+    for (size_t i = 0; i < k && i < TIMED && k > 1 && p->time; i++) {
+      if (i && first[i].estimated > 8 * first[0].estimated) break;
+      if (!strcmp(first[i].kernel->name, "reference")) break;
+      if (first[i].kernel->flags & INGOT__K_VIEW) continue;
+      first[i].measured = p->time(p->time_user, first[i].kernel, &call, first[i].estimated);
+    }
+    config best = {NULL, INFINITE};
+    bool timed = false;
+    for (size_t i = 0; i < k; i++) timed |= first[i].measured >= 0;
+    for (size_t i = 0; i < k; i++) {
+      double cost = first[i].measured >= 0 ? first[i].measured : first[i].estimated;
+      if (timed && first[i].measured < 0 && !(first[i].kernel->flags & INGOT__K_VIEW)) continue; /* times and estimates don't compare */
+      if (first[i].kernel->flags & INGOT__K_VIEW) cost = 0;
+      if (cost < best.cost) best = (config){first[i].kernel, cost};
+    }
+    l->config[n->id][c] = best;
+    count += k;
+  }
+  ingot__choice *choice = &p->choice[n->id];
+  choice->candidate = ingot__arena_copy(p->arena, all, count * sizeof *all);
+  choice->n_candidate = count;
+  if (!choice->candidate) return ingot__no_memory(p->diag);
+  if (!count) return INGOT__FAIL_NODE(p->diag, INGOT_E_INTERNAL, n, "no kernel takes this node");
+  return INGOT_OK;
+}
+
+/* ---- Descent */
+
+static bool needs_copy(const layouts *l, const ingot__value *v, ingot__layout have) {
+  for (size_t u = 0; u < v->n_user; u++) {
+    const ingot__node *user = v->user[u];
+    if (user->graph != v->graph) continue;
+    for (size_t i = 0; i < user->n_in; i++)
+      if (user->in[i] == v && wanted(user, i, l->chosen[user->id]) != have) return true;
+  }
+  return false;
+}
+
+/* The cost of node n under configuration c, everything else as chosen: its kernel and the Reformats of its inputs and outputs. */
+static double local_cost(layouts *l, const ingot__node *n, int c) {
+  if (!l->config[n->id][c].kernel) return INFINITE;
+  double cost = l->config[n->id][c].cost;
+  uint8_t before = l->chosen[n->id];
+  l->chosen[n->id] = (uint8_t)c;
+  for (size_t i = 0; i < n->n_in; i++)
+    if (two_layouts(n->in[i]) && n->in[i]->graph == n->graph && needs_copy(l, n->in[i], layout_of(l, n->in[i]))) cost += l->reformat[n->in[i]->id];
+  for (size_t i = 0; i < n->n_out; i++)
+    if (two_layouts(n->out[i]) && needs_copy(l, n->out[i], out_layout(c))) cost += l->reformat[n->out[i]->id];
+  l->chosen[n->id] = before;
+  return cost;
+}
+
+static bool improve(layouts *l, const ingot__node *n) {
+  int best = l->chosen[n->id];
+  double least = local_cost(l, n, best);
+  for (int c = 0; c < INGOT__CONFIGS; c++) {
+    if (c == l->chosen[n->id]) continue;
+    double cost = local_cost(l, n, c);
+    if (cost < least * (1 - 1e-9)) best = c, least = cost;
+  }
+  if (best == l->chosen[n->id]) return false;
+  l->chosen[n->id] = (uint8_t)best;
+  return true;
+}
+
+static void start(layouts *l, const ingot__node *n) {
+  static const uint8_t preference[INGOT__CONFIGS] = {3, 1, 2, 0};
+  for (int i = 0; i < INGOT__CONFIGS; i++) {
+    const config *c = &l->config[n->id][preference[i]];
+    if (c->kernel && strcmp(c->kernel->name, "reference")) {
+      l->chosen[n->id] = preference[i];
+      return;
+    }
+  }
+  for (int i = 0; i < INGOT__CONFIGS; i++)
+    if (l->config[n->id][preference[i]].kernel) l->chosen[n->id] = preference[i];
+}
+
+/* ---- Reformats */
+
+static ingot_status insert_reformat(layouts *l, ingot__value *v, ingot__layout have) {
+  ingot__planner *p = l->planner;
+  ingot__node *before = v->producer ? v->producer->next : v->graph->first;
+  const char *name = ingot__arena_printf(&l->net->arena, "%s/%s", v->name, have == INGOT__PLAIN ? "channels_last" : "plain");
+  ingot__node *r = name ? ingot__node_new(v->graph, INGOT__OP_Reformat, name, before, &v, 1, 1, &name) : NULL;
+  if (!r) return ingot__no_memory(p->diag);
+  r->out[0]->type = v->type;
+  r->out[0]->known = v->known;
+  for (size_t u = 0; u < v->n_user;) {
+    ingot__node *user = v->user[u];
+    bool changed = false;
+    for (size_t i = 0; i < user->n_in && user != r && user->graph == v->graph; i++)
+      if (user->in[i] == v && wanted(user, i, l->chosen[user->id]) != have) {
+        if (!ingot__node_set_input(user, i, r->out[0])) return ingot__no_memory(p->diag);
+        changed = true;
+      }
+    if (!changed) u++; else u = 0;
+  }
+  p->reformats++;
+  return INGOT_OK;
+}
+
+static ingot_status choose_reformat(ingot__planner *p, const ingot__node *n, ingot__layout from, ingot__layout to) {
+  const ingot__kernel *list[INGOT__MAX_CANDIDATES];
+  ingot__view in, out;
+  ingot__call call;
+  ingot_engine *e = p->engine;
+  if (ingot__plan_same_memory(&n->out[0]->type)) {
+    e->step[n->id].kernel = NULL;
+    e->place[n->out[0]->id] = (ingot__place){.layout = (uint8_t)to, .home = INGOT__HOME_VIEW, .of = n->in[0]->id};
+    return INGOT_OK;
+  }
+  if (!ingot__plan_call(p, n, from, to, &in, &out, &call) || !e->backend->candidates(&call, list, INGOT__MAX_CANDIDATES))
+    return INGOT__FAIL_NODE(p->diag, INGOT_E_INTERNAL, n, "no kernel changes this layout");
+  e->step[n->id].kernel = list[0];
+  return INGOT_OK;
+}
+
+/* ---- All of it */
+
+ingot_status ingot__plan_layouts(ingot__planner *p) {
+  ingot_engine *e = p->engine;
+  ingot__network *net = e->network;
+  size_t n_node = net->n_node, n_value = net->n_value;
+  layouts l = {.planner = p, .net = net};
+  l.config = ingot__arena_array(p->arena, n_node + 1, sizeof *l.config);
+  l.chosen = INGOT_NEW_ARRAY(p->arena, n_node + 1, uint8_t);
+  l.fixed_plain = INGOT_NEW_ARRAY(p->arena, n_value + 1, bool);
+  l.reformat = INGOT_NEW_ARRAY(p->arena, n_value + 1, double);
+  bool *planned = INGOT_NEW_ARRAY(p->arena, n_node + 1, bool);
+  p->choice = INGOT_NEW_ARRAY(p->arena, n_node + 1, ingot__choice);
+  p->n_choice = n_node;
+  if (!l.config || !l.chosen || !l.fixed_plain || !l.reformat || !p->choice || !planned) return ingot__no_memory(p->diag);
+  for (size_t i = 0; i < n_value; i++) {
+    const ingot__value *v = net->value[i];
+    if (!v) continue;
+    l.fixed_plain[i] = v->is_output || !v->producer;
+    for (size_t u = 0; u < v->n_user; u++) l.fixed_plain[i] |= v->user[u]->graph != v->graph;
+    ingot__view view;
+    l.reformat[i] = ingot__plan_view(e, v, INGOT__PLAIN, &view) ? 1e-6 + (double)ingot__view_count(&view) * 8 / REFORMAT_RATE : 1e-3;
+    if (ingot__plan_same_memory(&v->type)) l.reformat[i] = 1e-9;
+  }
+  size_t done = 0;
+  for (size_t i = 0; i < n_node; i++) {
+    ingot__node *n = net->node[i];
+    if (!n || !planned_graph(n->graph, net)) continue;
+    planned[i] = true;
+    INGOT_TRY(ask(&l, n));
+    start(&l, n);
+    if (!ingot__progressed(p->progress, "choosing kernels", ++done, net->n_node))
+      return ingot__fail(p->diag, INGOT_E_CANCELLED, NULL, "the build was cancelled");
+  }
+  bool changed = true;
+  for (int sweep = 0; sweep < SWEEPS && changed; sweep++) {
+    changed = false;
+    for (size_t i = 0; i < n_node; i++) {
+      size_t at = sweep % 2 ? n_node - 1 - i : i;
+      if (planned[at]) changed |= improve(&l, net->node[at]);
+    }
+  }
+  /* Write it down: layouts in temporary arrays by value id, since Reformats make new values. */
+  for (size_t i = 0; i < n_value; i++) {
+    ingot__value *v = net->value[i];
+    if (!v || !two_layouts(v) || !planned_graph(v->graph, net)) continue;
+    ingot__layout have = layout_of(&l, v);
+    if (needs_copy(&l, v, have)) INGOT_TRY(insert_reformat(&l, v, have));
+  }
+  e->place = INGOT_NEW_ARRAY(&e->arena, net->n_value + 1, ingot__place);
+  e->step = INGOT_NEW_ARRAY(&e->arena, net->n_node + 1, ingot__step);
+  if (!e->place || !e->step) return ingot__no_memory(p->diag);
+  for (size_t i = 0; i < n_value; i++)
+    if (net->value[i] && planned_graph(net->value[i]->graph, net)) e->place[i].layout = (uint8_t)layout_of(&l, net->value[i]);
+  for (size_t i = 0; i < n_node; i++) {
+    if (!planned[i]) continue;
+    const config *c = &l.config[i][l.chosen[i]];
+    e->step[i].kernel = c->kernel;
+    e->step[i].microseconds = (float)(c->cost * 1e6);
+    p->choice[i].cost = c->cost;
+  }
+  for (size_t i = n_node; i < net->n_node; i++) {
+    const ingot__node *r = net->node[i];
+    ingot__layout from = layout_of(&l, r->in[0]), to = from == INGOT__PLAIN ? INGOT__CHANNELS_LAST : INGOT__PLAIN;
+    e->place[r->out[0]->id].layout = (uint8_t)to;
+    INGOT_TRY(choose_reformat(p, r, from, to));
+  }
+  return INGOT_OK;
+}

@@ -1,0 +1,50 @@
+/* From an optimised network to a plan: layouts, kernels, homes of values, packed weights.
+ *
+ * Each node has up to four configurations: its first input PLAIN or CHANNELS_LAST, its output likewise. For each the backend's candidates
+ * are ranked by the cost model, the best few timed; then configurations are chosen for all nodes together so that the time of kernels
+ * and of the Reformats between them is least (coordinate descent from channels-last wherever possible). */
+#ifndef INGOT_PLAN_PLAN_H
+#define INGOT_PLAN_PLAN_H
+#include "engine/engine.h"
+
+enum { INGOT__CONFIGS = 4, INGOT__MAX_CANDIDATES = 24 };
+static inline int ingot__config(ingot__layout in, ingot__layout out) { return (int)in * 2 + (int)out; }
+
+/* For the report: one candidate of one node. Times in seconds; measured < 0: not timed. */
+typedef struct ingot__candidate { const ingot__kernel *kernel; uint8_t in_layout, out_layout; double estimated, measured; } ingot__candidate;
+typedef struct ingot__choice {        /* by node id */
+  ingot__candidate *candidate;
+  size_t n_candidate;
+  double cost;                        /* of the chosen one */
+} ingot__choice;
+
+/* Seconds of a kernel on a call whose views have dims but no data; < 0 when there is no time left for it. */
+typedef double (*ingot__time_fn)(void *user, const ingot__kernel *kernel, const ingot__call *call, double estimated);
+
+typedef struct ingot__planner {
+  ingot_engine *engine;               /* network, backend, profile, threads set; places and steps are filled */
+  ingot__arena *arena;                /* for what only planning needs */
+  ingot__diag *diag;
+  ingot__time_fn time;                /* NULL: cost model alone */
+  void *time_user;
+  const ingot__progress *progress;
+  ingot__choice *choice;              /* out, by node id */
+  size_t n_choice;
+  size_t reformats;                   /* out: how many were inserted */
+} ingot__planner;
+
+ingot_status ingot__plan(ingot__planner *planner);
+
+/* ---- Between the files of this folder */
+/* Concrete views of a node's inputs and outputs at the profile's optimum; unknown dims count as 16. in and out have room for n_in, n_out.
+ * False when a rank is unknown. */
+bool ingot__plan_call(const ingot__planner *planner, const ingot__node *node, ingot__layout in_layout, ingot__layout out_layout,
+                      ingot__view *in, ingot__view *out, ingot__call *call);
+/* Whether dims in the two layouts lie in memory alike, for all shapes of the profile. */
+bool ingot__plan_same_memory(const ingot__type *type);
+/* A value's view at the profile's optimum. */
+bool ingot__plan_view(const ingot_engine *engine, const ingot__value *v, ingot__layout layout, ingot__view *view);
+ingot_status ingot__plan_layouts(ingot__planner *planner); /* kernels and Reformats */
+ingot_status ingot__plan_homes(ingot__planner *planner);
+ingot_status ingot__plan_pack(ingot__planner *planner);
+#endif

@@ -1,0 +1,78 @@
+"""What Python tests share: where the build is, the command, and a time limit for each test (60 s, or a marker: seconds(120))."""
+import os
+import pathlib
+import signal
+import subprocess
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+BUILD = ROOT / os.environ.get("BUILD", "build")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "seconds(n): the most that the test may take; 60 by default")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_call(item):
+    mark = item.get_closest_marker("seconds")
+    seconds = mark.args[0] if mark else 60
+
+    def late(signum, frame):
+        raise TimeoutError(f"took longer than {seconds} s")
+
+    signal.signal(signal.SIGALRM, late)
+    signal.alarm(seconds)
+    yield
+    signal.alarm(0)
+
+
+@pytest.fixture(scope="session")
+def root():
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def build():
+    return BUILD
+
+
+@pytest.fixture(scope="session")
+def ingot():
+    """Runs the command: ingot("build", "x.onnx", check=True) gives a CompletedProcess with text in stdout and stderr."""
+    program = BUILD / "ingot"
+
+    def run(*args, check=True, timeout=60, **options):
+        result = subprocess.run([str(program), *map(str, args)], capture_output=True, text=True, timeout=timeout, **options)
+        if check and result.returncode != 0:
+            raise AssertionError(f"ingot {' '.join(map(str, args))}: exit {result.returncode}\n{result.stdout}{result.stderr}")
+        return result
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def torch():
+    return pytest.importorskip("torch", reason="no CPU build of PyTorch here")
+
+
+@pytest.fixture(scope="session")
+def torchvision(torch):
+    """torchvision for its networks. Its compiled operators may be for another build of PyTorch and then fail to load; the import
+    only needs the names of two of them."""
+    try:
+        import torchvision as module
+    except ImportError:
+        pytest.skip("no torchvision here")
+    except RuntimeError:
+        library = torch.library.Library("torchvision", "DEF")
+        for name in ("nms", "qnms"):
+            library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        torch.ingot_keeps_library = library  # its definitions go when it does
+        import sys
+
+        for key in [key for key in sys.modules if key.split(".")[0] == "torchvision"]:
+            del sys.modules[key]
+        import torchvision as module
+    return module

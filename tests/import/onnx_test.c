@@ -1,0 +1,456 @@
+/* The ONNX importer: models written byte for byte, good, wrong and damaged. Expected results follow from ONNX's specification.
+ * INGOT_TEST_ASAN */
+#include "import/onnx_bytes.h"
+#include "import/onnx/onnx.h"
+#include "import/onnx/wire.h"
+#include "ir/network.h"
+
+static ingot__diag diag;
+
+static ingot__network *load(msg m) {
+  ingot__network *network = NULL;
+  ingot__diag_init(&diag, "m.onnx");
+  ingot_status status = ingot__onnx_load_memory(NULL, m.p, m.n, NULL, &diag, &network);
+  if (status != INGOT_OK) fail_msg("%s", diag.text);
+  assert_int_equal(ingot__network_verify(network, &diag), INGOT_OK);
+  return network;
+}
+static ingot__network *load_graph(msg graph) { return load(model(graph, 21)); }
+
+/* Loading must fail with this status, and say `text`. */
+static void refuse_bytes(msg m, ingot_status expected, const char *text) {
+  ingot__network *network = NULL;
+  ingot__diag_init(&diag, "m.onnx");
+  ingot_status status = ingot__onnx_load_memory(NULL, m.p, m.n, NULL, &diag, &network);
+  if (status != expected) fail_msg("status %d instead of %d: %s", (int)status, (int)expected, diag.text);
+  assert_int_equal(diag.status, expected);
+  if (!strstr(diag.text, text)) fail_msg("'%s' isn't in: %s", text, diag.text);
+}
+static void refuse(msg graph, ingot_status expected, const char *text) { refuse_bytes(model(graph, 21), expected, text); }
+
+static int teardown(void **state) {
+  (void)state;
+  msg_free_all();
+  return 0;
+}
+
+static void test_wire(void **state) {
+  (void)state;
+  static const struct { const char *bytes; size_t n; bool good; uint64_t value; } cases[] = {
+      {"\x08\x01", 2, true, 1},
+      {"\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 11, true, UINT64_MAX},
+      {"\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02", 11, false, 0},           /* 65 bits */
+      {"\x08\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01", 12, false, 0},       /* eleven bytes */
+      {"\x08\x80", 2, false, 0},                                                 /* cut off */
+      {"\x08", 1, false, 0},
+      {"\x00\x01", 2, false, 0},                                                 /* field 0 */
+      {"\x0b\x0c", 2, false, 0},                                                 /* a group */
+      {"\x0f\x01", 2, false, 0},                                                 /* wire type 7 */
+      {"\x0a\x05xyz", 5, false, 0},                                              /* longer than the bytes */
+      {"\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01xyz", 14, false, 0},
+      {"\x0d\x01\x02\x03", 4, false, 0},
+      {"\x0d\x01\x02\x03\x04", 5, true, 0x04030201},
+      {"\x09\x01\x00\x00\x00\x00\x00\x00\x80", 9, true, 0x8000000000000001u}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    ingot__wire w = ingot__wire_open((ingot__text){cases[i].bytes, cases[i].n});
+    ingot__wire_field f;
+    assert_int_equal(ingot__wire_next(&w, &f), cases[i].good);
+    assert_int_equal(w.damaged, !cases[i].good);
+    if (cases[i].good) assert_true(f.number == 1 && f.value == cases[i].value);
+    assert_false(ingot__wire_next(&w, &f));
+  }
+}
+
+static void test_smallest(void **state) {
+  (void)state;
+  msg n = node("Relu", "r", "x", "y");
+  ingot__network *network = load_graph(graph_of(&n, 1));
+  ingot__graph *g = network->main;
+  assert_int_equal(g->n_input, 1);
+  assert_int_equal(g->n_output, 1);
+  assert_int_equal(g->n_node, 1);
+  assert_string_equal(g->input[0]->name, "x");
+  assert_string_equal(g->output[0]->name, "y");
+  assert_string_equal(g->first->name, "r");
+  assert_int_equal(g->first->op, INGOT__OP_Relu);
+  assert_int_equal(g->output[0]->type.dtype, INGOT_FLOAT32);
+  assert_int_equal(g->output[0]->type.rank, 2);
+  assert_true(g->output[0]->type.dim[0] == ingot__dim_symbol(&network->dims, "N"));
+  assert_int_equal(g->output[0]->type.dim[1], 4);
+  ingot__network_free(network);
+}
+
+static void test_symbols(void **state) {
+  (void)state;
+  msg g = {0};
+  put_msg(&g, GRAPH_NODE, node("Identity", "", "a", "y"));
+  put_msg(&g, GRAPH_INPUT, value("a", INGOT_FLOAT32, "N ? N 0 3"));
+  put_msg(&g, GRAPH_INPUT, value("b", INGOT_FLOAT32, "N ?"));
+  put_msg(&g, GRAPH_OUTPUT, value("y", INGOT_FLOAT32, NULL));
+  ingot__network *network = load_graph(g);
+  const ingot__type *a = &network->main->input[0]->type, *b = &network->main->input[1]->type;
+  assert_true(a->dim[0] < 0 && a->dim[0] == a->dim[2] && a->dim[0] == b->dim[0]);
+  assert_true(a->dim[1] < 0 && a->dim[1] != a->dim[0] && a->dim[1] != b->dim[1] && a->dim[3] < 0 && a->dim[3] != a->dim[1]);
+  assert_int_equal(a->dim[4], 3);
+  assert_string_equal(network->main->first->name, "y"); /* a node without a name has its output's */
+  ingot__network_free(network);
+}
+
+/* Up to IR version 3 every initializer is an input too. */
+static void test_initializer_inputs(void **state) {
+  (void)state;
+  static const float w[4] = {1, 2, 3, 4};
+  msg n = node("Add", "a", "x w", "y"), g = graph_of(&n, 1);
+  put_msg(&g, GRAPH_INPUT, value("w", INGOT_FLOAT32, "4"));
+  put_msg(&g, GRAPH_INITIALIZER, tensor("w", INGOT_FLOAT32, 1, (int64_t[]){4}, w, sizeof w));
+  ingot__network *network = load_graph(g);
+  assert_int_equal(network->main->n_input, 1);
+  ingot__value *v = ingot__network_find_value(network, "w");
+  assert_true(ingot__value_is_const(v));
+  assert_memory_equal(v->data, w, sizeof w);
+  ingot__network_free(network);
+}
+
+static void test_constant_outputs(void **state) {
+  (void)state;
+  static const float w[1] = {1};
+  msg n = node("Relu", "a", "x", "y"), g = graph_of(&n, 1);
+  put_msg(&g, GRAPH_INITIALIZER, tensor("w", INGOT_FLOAT32, 1, (int64_t[]){1}, w, sizeof w));
+  put_msg(&g, GRAPH_OUTPUT, value("w", INGOT_FLOAT32, NULL));
+  put_msg(&g, GRAPH_OUTPUT, value("x", INGOT_FLOAT32, NULL));
+  ingot__network *network = load_graph(g);
+  assert_int_equal(network->main->n_output, 3);
+  assert_string_equal(network->main->output[1]->name, "w");
+  assert_false(ingot__value_is_const(network->main->output[1]));
+  assert_string_equal(network->main->output[2]->name, "x");
+  ingot__network_free(network);
+}
+
+static void test_order(void **state) {
+  (void)state;
+  msg unsorted[] = {node("Relu", "last", "b", "y"), node("Relu", "first", "x", "a"), node("Relu", "second", "a", "b")};
+  ingot__network *network = load_graph(graph_of(unsorted, 3));
+  assert_string_equal(network->main->first->name, "first");
+  assert_string_equal(network->main->last->name, "last");
+  ingot__network_free(network);
+  msg cycle[] = {node("Relu", "ok", "x", "z"), node("Add", "one", "x b", "a"), node("Relu", "two", "a", "b"), node("Relu", "three", "a", "y")};
+  refuse(graph_of(cycle, 4), INGOT_E_NETWORK, "in a cycle: 'one', 'two'");
+  msg itself = node("Add", "one", "x y", "y");
+  refuse(graph_of(&itself, 1), INGOT_E_NETWORK, "cycle: 'one'");
+}
+
+static void test_names(void **state) {
+  (void)state;
+  msg twice[] = {node("Relu", "a", "x", "y"), node("Relu", "b", "x", "y")};
+  refuse(graph_of(twice, 2), INGOT_E_NETWORK, "m.onnx: b (Relu): its output 'y' has the name of another output");
+  msg same[] = {node("Relu", "a", "x", "z"), node("Relu", "a", "z", "y")};
+  refuse(graph_of(same, 2), INGOT_E_NETWORK, "m.onnx: a (Relu): another node has the same name");
+  msg missing = node("Relu", "a", "q", "y");
+  refuse(graph_of(&missing, 1), INGOT_E_NETWORK, "m.onnx: a (Relu): its input 0 is 'q', which no node");
+  msg input = node("Relu", "a", "x", "x");
+  refuse(graph_of(&input, 1), INGOT_E_NETWORK, "has the name of an input");
+  msg none = node("Relu", "a", "x", "z");
+  refuse(graph_of(&none, 1), INGOT_E_NETWORK, "the output 'y' is made by no node");
+  msg left_out = node("Add", "a", "x -", "y");
+  refuse(graph_of(&left_out, 1), INGOT_E_NETWORK, "its input 1 is left out");
+  msg many = node("Conv", "a", "x x x x", "y");
+  refuse(graph_of(&many, 1), INGOT_E_NETWORK, "has 4 inputs, but takes at most 3"); /* the fourth is ours */
+}
+
+/* All problems are told at once, those that follow from others not. */
+static void test_all_problems(void **state) {
+  (void)state;
+  msg nodes[] = {node("Foo", "f1", "x", "a"), node("Foo", "f2", "x", "b"),  node("Foo", "f3", "x", "c"),
+                 node("Bar", "g", "a", "d"),  node("Relu", "r", "d", "y"),  node("Relu", "s", "nothing", "e"),
+                 node("Add", "t", "e y", "z"), node_attr(node("Relu", "u", "x", "w"), attr_int("slope", 1))};
+  refuse(graph_of(nodes, 8), INGOT_E_NETWORK, "4 nodes use operators that ingot doesn't have: Foo (node 'f1', 'f2' and 1 more), Bar (node 'g')");
+  assert_non_null(strstr(diag.text, "s (Relu): its input 0 is 'nothing'"));
+  assert_non_null(strstr(diag.text, "u (Relu): has an attribute 'slope'"));
+  assert_int_equal(diag.count, 3);
+}
+
+static void test_attributes(void **state) {
+  (void)state;
+  msg bad_type = node_attr(node("LeakyRelu", "a", "x", "y"), attr_int("alpha", 1));
+  refuse(graph_of(&bad_type, 1), INGOT_E_NETWORK, "attribute 'alpha' is an int, and must be a float");
+  msg twice = node_attr(node_attr(node("LeakyRelu", "a", "x", "y"), attr_float("alpha", 1)), attr_float("alpha", 2));
+  refuse(graph_of(&twice, 1), INGOT_E_NETWORK, "attribute 'alpha' is given twice");
+  msg required = node("Concat", "a", "x x", "y");
+  refuse(graph_of(&required, 1), INGOT_E_NETWORK, "the attribute 'axis' is missing");
+  msg ours = node_attr(node("MatMul", "a", "x x", "y"), attr_int("act", 1));
+  refuse(graph_of(&ours, 1), INGOT_E_NETWORK, "has an attribute 'act'");
+  msg ours_too = node_attr(node("MatMul", "a", "x x", "y"), attr_int("trans_b", 1));
+  refuse(graph_of(&ours_too, 1), INGOT_E_NETWORK, "has an attribute 'trans_b'");
+  msg inside = node_domain(node("FusedAttention", "a", "x x x", "y"), "ingot");
+  refuse(graph_of(&inside, 1), INGOT_E_UNSUPPORTED, "ingot.FusedAttention");
+  msg outside = node_attr(node("LeakyRelu", "a", "x", "y"), attr_ref("alpha", 1, "slope"));
+  refuse(graph_of(&outside, 1), INGOT_E_NETWORK, "outside of one");
+  msg good = node_attr(node("LeakyRelu", "a", "x", "y"), attr_float("alpha", 0.25f));
+  ingot__network *network = load_graph(graph_of(&good, 1));
+  assert_true(((ingot__attrs_LeakyRelu *)network->main->first->attrs)->alpha == 0.25f);
+  ingot__network_free(network);
+}
+
+static void test_versions(void **state) {
+  (void)state;
+  msg n = node("Relu", "r", "x", "y"), no_opset = {0}, no_graph = {0}, no_version = {0};
+  put_int(&no_opset, 1, 8);
+  put_msg(&no_opset, 7, graph_of(&n, 1));
+  refuse_bytes(no_opset, INGOT_E_FORMAT, "which opset");
+  put_int(&no_graph, 1, 8);
+  put_msg(&no_graph, 8, opset("", 13));
+  refuse_bytes(no_graph, INGOT_E_FORMAT, "no graph");
+  put_msg(&no_version, 7, graph_of(&n, 1));
+  refuse_bytes(no_version, INGOT_E_FORMAT, "no IR version");
+  refuse_bytes((msg){0}, INGOT_E_FORMAT, "no bytes");
+  msg two = model(graph_of(&n, 1), 13);
+  put_msg(&two, 7, graph_of(&n, 1));
+  refuse_bytes(two, INGOT_E_FORMAT, "two graphs");
+  msg empty = {0};
+  put_text(&empty, 2, "g");
+  refuse(empty, INGOT_E_NETWORK, "no nodes");
+  msg explicit_domain = {0};
+  put_int(&explicit_domain, 1, 8);
+  put_msg(&explicit_domain, 7, graph_of(&n, 1));
+  put_msg(&explicit_domain, 8, opset("ai.onnx", 13));
+  ingot__network_free(load(explicit_domain));
+}
+
+/* If: one branch reads a value of the graph around it, the other gives it away as it is. */
+static void test_subgraphs(void **state) {
+  (void)state;
+  msg then_graph = {0}, else_graph = {0}, relu = node("Relu", "inner", "x", "y");
+  put_msg(&then_graph, GRAPH_NODE, relu); /* its output has the name of the If's */
+  put_msg(&then_graph, GRAPH_OUTPUT, value("y", INGOT_FLOAT32, NULL));
+  put_msg(&else_graph, GRAPH_OUTPUT, value("x", INGOT_FLOAT32, NULL));
+  msg branch = node_attr(node_attr(node("If", "if", "c", "y"), attr_graph("then_branch", then_graph)), attr_graph("else_branch", else_graph));
+  msg g = graph_of(&branch, 1);
+  put_msg(&g, GRAPH_INPUT, value("c", INGOT_BOOL, ""));
+  ingot__network *network = load_graph(g);
+  assert_string_equal(network->main->output[0]->name, "y");
+  ingot__attrs_If *a = network->main->first->attrs;
+  assert_int_equal(a->then_branch->n_output, 1);
+  assert_int_equal(a->then_branch->first->op, INGOT__OP_Relu);
+  assert_ptr_equal(a->then_branch->first->in[0], network->main->input[0]);
+  assert_int_equal(a->else_branch->first->op, INGOT__OP_Identity);
+  assert_int_equal(network->main->output[0]->type.rank, 2);
+  ingot__network_free(network);
+}
+
+/* A branch waits for a node that stands behind the If. */
+static void test_captured_order(void **state) {
+  (void)state;
+  msg then_graph = {0};
+  put_msg(&then_graph, GRAPH_NODE, node("Relu", "inner", "late", "z"));
+  put_msg(&then_graph, GRAPH_OUTPUT, value("z", INGOT_FLOAT32, NULL));
+  msg branch = node_attr(node_attr(node("If", "if", "c", "y"), attr_graph("then_branch", then_graph)), attr_graph("else_branch", then_graph));
+  msg nodes[] = {branch, node("Neg", "n", "x", "late")}, g = graph_of(nodes, 2);
+  put_msg(&g, GRAPH_INPUT, value("c", INGOT_BOOL, ""));
+  ingot__network *network = load_graph(g);
+  assert_string_equal(network->main->first->name, "n");
+  ingot__network_free(network);
+}
+
+static void test_depth(void **state) {
+  (void)state;
+  for (int depth = 20; depth <= 4000; depth = depth < 40 ? depth + 20 : 4000) {
+    msg inner = {0};
+    put_msg(&inner, GRAPH_NODE, node("Relu", "r", "x", "z"));
+    put_msg(&inner, GRAPH_OUTPUT, value("z", INGOT_FLOAT32, NULL));
+    for (int i = 1; i < depth; i++) {
+      msg next = {0};
+      put_msg(&next, GRAPH_NODE, node_attr(node_attr(node("If", "if", "c", "z"), attr_graph("then_branch", inner)),
+                                           i > 1 ? attr_int("unused", 1) : attr_graph("else_branch", inner)));
+      put_msg(&next, GRAPH_OUTPUT, value("z", INGOT_FLOAT32, NULL));
+      inner = next;
+    }
+    msg branch = node_attr(node("If", "if", "c", "y"), attr_graph("then_branch", inner)), g = graph_of(&branch, 1);
+    put_msg(&g, GRAPH_INPUT, value("c", INGOT_BOOL, ""));
+    if (depth > 32) refuse(g, INGOT_E_LIMIT, "nested deeper than 32");
+    else refuse(g, INGOT_E_NETWORK, "the attribute 'else_branch' is missing");
+    msg_free_all();
+  }
+}
+
+/* y = leaky(leaky(x)) by a function called twice, with its slope as an attribute; the second call leaves it to the default. */
+static msg function_model(const char *called) {
+  msg f = {0};
+  put_text(&f, 1, "F");
+  put_text(&f, 10, "local");
+  put_text(&f, 4, "in");
+  put_text(&f, 5, "out");
+  put_msg(&f, 11, attr_float("slope", 0.5f));
+  put_msg(&f, 7, node_attr(node("LeakyRelu", "leaky", "in", "t"), attr_ref("alpha", 1, "slope")));
+  put_msg(&f, 7, node_domain(node(called, "second", "t", "out"), strcmp(called, "Neg") == 0 ? "" : "local"));
+  put_msg(&f, 9, opset("", 21));
+  msg nodes[] = {node_domain(node_attr(node("F", "one", "x", "a"), attr_float("slope", 0.25f)), "local"),
+                 node_domain(node("F", "two", "a", "y"), "local")};
+  msg m = model(graph_of(nodes, 2), 21);
+  put_msg(&m, 25, f);
+  return m;
+}
+
+static void test_functions(void **state) {
+  (void)state;
+  ingot__network *network = load(function_model("Neg"));
+  ingot__node *n = network->main->first;
+  assert_int_equal(network->main->n_node, 4);
+  assert_true(((ingot__attrs_LeakyRelu *)n->attrs)->alpha == 0.25f);
+  assert_string_equal(n->name, "one/leaky");
+  assert_string_equal(n->next->out[0]->name, "a");
+  assert_true(((ingot__attrs_LeakyRelu *)n->next->next->attrs)->alpha == 0.5f);
+  assert_string_equal(network->main->output[0]->name, "y");
+  ingot__network_free(network);
+  refuse_bytes(function_model("F"), INGOT_E_NETWORK, "the function 'F' calls itself");
+  refuse_bytes(function_model("G"), INGOT_E_UNSUPPORTED, "local.G (node 'one/second' and 'two/second')");
+}
+
+/* f0 calls f1 twice, which calls f2 twice...: 2^30 nodes. */
+static void test_function_explosion(void **state) {
+  (void)state;
+  msg first = node_domain(node("F0", "start", "x", "y"), "local"), m = model(graph_of(&first, 1), 21);
+  for (int i = 0; i < 30; i++) {
+    char name[8], next[8];
+    msg f = {0};
+    snprintf(name, sizeof name, "F%d", i);
+    snprintf(next, sizeof next, i < 29 ? "F%d" : "Relu", i + 1);
+    put_text(&f, 1, name);
+    put_text(&f, 10, "local");
+    put_text(&f, 4, "in");
+    put_text(&f, 5, "out");
+    put_msg(&f, 7, node_domain(node(next, "a", "in", "t"), i < 29 ? "local" : ""));
+    put_msg(&f, 7, node_domain(node(next, "b", "t", "out"), i < 29 ? "local" : ""));
+    put_msg(&m, 25, f);
+  }
+  refuse_bytes(m, INGOT_E_LIMIT, "");
+}
+
+static void test_newest_elsewhere(void **state) {
+  (void)state;
+  msg n = node("Relu", "r", "x", "y");
+  ingot_env quiet = {.log_level = INGOT_LOG_ERROR};
+  msg m = model(graph_of(&n, 1), 1000);
+  ingot__network *network = NULL;
+  assert_int_equal(ingot__onnx_load_memory(&quiet, m.p, m.n, NULL, NULL, &network), INGOT_OK); /* a warning, no more */
+  ingot__network_free(network);
+}
+
+/* A model with a bit of everything, for damage. */
+static msg everything(void) {
+  static const float w[16] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
+  static const int64_t axes[] = {1}, two = 2, four = 4;
+  msg then_graph = {0}, sparse = {0}, reshape = {0};
+  put_msg(&then_graph, GRAPH_NODE, node("Mul", "inner", "b v", "z"));
+  put_msg(&then_graph, GRAPH_INITIALIZER, tensor("v", INGOT_FLOAT32, 1, &four, w, 16));
+  put_msg(&then_graph, GRAPH_OUTPUT, value("z", INGOT_FLOAT32, "N 4"));
+  msg f = {0};
+  put_text(&f, 1, "F");
+  put_text(&f, 10, "local");
+  put_text(&f, 4, "in");
+  put_text(&f, 5, "out");
+  put_msg(&f, 7, node_attr(node("LeakyRelu", "leaky", "in", "out"), attr_ref("alpha", 1, "slope")));
+  put_msg(&f, 9, opset("", 11));
+  msg k = tensor_begin("", INGOT_INT64, 1, &two);
+  put_int(&k, 7, 0);
+  put_int(&k, 7, 4);
+  msg nodes[] = {node("MatMul", "m", "x w", "a"), node_domain(node_attr(node("F", "f", "a", "a2"), attr_float("slope", 0.1f)), "local"),
+                 node("Add", "s", "a2 sp", "a3"), node_attr(node("Constant", "k", "", "shape"), attr_tensor("value", k)),
+                 node("Reshape", "r", "a3 shape", "a4"), node_attr(node("ReduceSum", "sum", "a4", "t"), attr_ints("axes", axes, 1)),
+                 node("Sub", "d", "a4 t", "b"),
+                 node_attr(node_attr(node("If", "if", "c", "y"), attr_graph("then_branch", then_graph)), attr_graph("else_branch", then_graph))};
+  msg g = graph_of(nodes, 8);
+  put_msg(&g, GRAPH_INPUT, value("c", INGOT_BOOL, ""));
+  put_msg(&g, GRAPH_INITIALIZER, tensor("w", INGOT_FLOAT32, 2, (int64_t[]){4, 4}, w, sizeof w));
+  put_msg(&g, GRAPH_INFO, value("a", INGOT_FLOAT32, "N 4"));
+  put_msg(&sparse, 1, tensor("sp", INGOT_FLOAT32, 1, &two, w, 8));
+  put_msg(&sparse, 2, tensor("", INGOT_INT64, 1, &two, axes, 0));
+  sparse.n = 0;
+  put_msg(&sparse, 1, tensor("sp", INGOT_FLOAT32, 1, &two, w, 8));
+  put_msg(&sparse, 2, tensor("", INGOT_INT64, 1, &two, (int64_t[]){1, 3}, 16));
+  put_int(&sparse, 3, 4);
+  put_msg(&g, GRAPH_SPARSE, sparse);
+  (void)reshape;
+  msg m = model(g, 11);
+  put_msg(&m, 25, f);
+  return m;
+}
+
+static void test_everything(void **state) {
+  (void)state;
+  ingot__network *network = load(everything());
+  ingot__value *sp = ingot__network_find_value(network, "sp");
+  assert_true(sp && sp->bytes == 16);
+  assert_memory_equal(sp->data, ((float[]){0, 1, 0, 2}), 16);
+  assert_int_equal(network->main->output[0]->type.rank, 2);
+  ingot__network_free(network);
+}
+
+/* Cut anywhere, and with every bit flipped, a file is refused or loaded, without harm. The bytes lie in memory of their exact size, so that
+ * AddressSanitizer sees a step beyond. */
+static void test_damage(void **state) {
+  (void)state;
+  msg m = everything();
+  ingot_env quiet = {.log_level = INGOT_LOG_ERROR};
+  size_t good = 0;
+  for (size_t i = 0; i < m.n + m.n * 8; i++) {
+    size_t n = i < m.n ? i : m.n;
+    uint8_t *p = malloc(n ? n : 1);
+    assert_non_null(p);
+    memcpy(p, m.p, n);
+    if (i >= m.n) p[(i - m.n) / 8] ^= (uint8_t)(1 << (i - m.n) % 8);
+    ingot__network *network = NULL;
+    ingot__diag_init(&diag, NULL);
+    ingot_status status = ingot__onnx_load_memory(&quiet, p, n, NULL, &diag, &network);
+    free(p); /* nothing of it may be needed from here on */
+    assert_true((status == INGOT_OK) == (network != NULL));
+    assert_int_equal(status, diag.status);
+    assert_true(status != INGOT_E_INTERNAL);
+    if (network) {
+      assert_int_equal(ingot__network_verify(network, &diag), INGOT_OK);
+      good++;
+    } else {
+      assert_true(diag.length > 0);
+    }
+    ingot__network_free(network);
+  }
+  assert_true(good > 0);
+}
+
+static ingot_status try_load(const ingot_env *env, void *user) {
+  const msg *m = user;
+  ingot__network *network = NULL;
+  ingot__diag_init(&diag, NULL);
+  ingot_status status = ingot__onnx_load_memory(env, m->p, m->n, NULL, &diag, &network);
+  ingot__network_free(network);
+  return status;
+}
+
+static void test_memory(void **state) {
+  (void)state;
+  msg m = everything();
+  assert_true(testing_fail_each(try_load, &m, 0) > 5);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test_teardown(test_wire, teardown),
+      cmocka_unit_test_teardown(test_smallest, teardown),
+      cmocka_unit_test_teardown(test_symbols, teardown),
+      cmocka_unit_test_teardown(test_initializer_inputs, teardown),
+      cmocka_unit_test_teardown(test_constant_outputs, teardown),
+      cmocka_unit_test_teardown(test_order, teardown),
+      cmocka_unit_test_teardown(test_names, teardown),
+      cmocka_unit_test_teardown(test_all_problems, teardown),
+      cmocka_unit_test_teardown(test_attributes, teardown),
+      cmocka_unit_test_teardown(test_versions, teardown),
+      cmocka_unit_test_teardown(test_subgraphs, teardown),
+      cmocka_unit_test_teardown(test_captured_order, teardown),
+      cmocka_unit_test_teardown(test_depth, teardown),
+      cmocka_unit_test_teardown(test_functions, teardown),
+      cmocka_unit_test_teardown(test_function_explosion, teardown),
+      cmocka_unit_test_teardown(test_newest_elsewhere, teardown),
+      cmocka_unit_test_teardown(test_everything, teardown),
+      cmocka_unit_test_teardown(test_damage, teardown),
+      cmocka_unit_test_teardown(test_memory, teardown)};
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
