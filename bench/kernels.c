@@ -1,8 +1,12 @@
 /* For those who work on kernels: times every CPU kernel that takes a product, on shapes of known networks or given ones.
- *   kernels [-t threads] [-s seconds] [-k part of a kernel's name] [-i isa] [set | CxHxW:OC:K[:stride[:pad[:group]]] ...]
- * Sets: resnet vgg unet mobilenet densenet stem. Prints the least time of repeated runs, GFLOP/s, and the cost model's guess. */
+ *   kernels [-t threads] [-s seconds] [-k part of a kernel's name] [-i isa] [set | shape ...]
+ * Shapes: CxHxW:OC:K[:stride[:pad[:group]]] a convolution, tCxHxW:OC:K:stride[:pad] a transposed one, mMxKxN a product with a constant,
+ * dBxMxKxN a batch of products of two variables (dt..: the second transposed),
+ * aHEADSxLxSxD attention.
+ * Sets: see below. Prints the least time of repeated runs, GFLOP/s, and the cost model's guess. */
 #include "tests/backend/product_call.h"
 #include "base/log.h"
+#include <time.h>
 
 typedef struct bench_set { const char *name; const char *shapes; } bench_set;
 static const bench_set sets[] = {
@@ -18,38 +22,74 @@ static const bench_set sets[] = {
   {"densenet", "64x56x56:128:1 128x56x56:32:3:1:1 256x28x28:128:1 128x28x28:32:3:1:1 512x14x14:128:1 128x14x14:32:3:1:1 1024x7x7:128:1 128x7x7:32:3:1:1"},
   {"stem", "3x224x224:64:7:2:3 3x224x224:64:3:1:1 3x224x224:32:3:2:1 3x224x224:64:11:4:2 3x512x512:64:3:1:1 3x300x300:64:3:1:1"},
   {"grouped", "128x56x56:128:3:1:1:32 256x28x28:256:3:1:1:32 512x14x14:512:3:1:1:32 48x56x56:48:3:1:1:6 120x28x28:120:3:1:1:5 240x56x56:240:1:1:0:3"},
+  {"up", "t1024x32x32:512:2:2 t512x64x64:256:2:2 t256x128x128:128:2:2 t128x256x256:64:2:2 t128x32x32:64:4:2:1"},
+  {"fc", "m1x25088x4096 m1x4096x4096 m1x2048x1000 m8x4096x4096"},
+  {"vit", "m197x768x2304 m197x768x768 m197x768x3072 m197x3072x768 dt12x197x64x197 d12x197x197x64 a12x197x197x64 a3x49x49x32"},
 };
 
 typedef struct bench_options { int threads; double seconds; const char *kernel; ingot__pool *pool; } bench_options;
 
+/* One thread's own time, so that other work on the machine counts less; the wall's for several. */
+static double bench_clock(const bench_options *o) {
+  struct timespec t;
+  if (o->threads > 1 || clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t)) return ingot__now();
+  return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static bool bench_call(const char *text, product_call *p, double flops, const bench_options *o) {
+  const ingot__kernel *list[32];
+  p->call.threads = o->threads;
+  const size_t count = ingot__cpu_backend.candidates(&p->call, list, 32), n_memory = p->n_memory;
+  for (size_t i = 0; i < count; i++) {
+    if (strcmp(list[i]->name, "reference") == 0 || (o->kernel && !strstr(list[i]->name, o->kernel))) continue;
+    double packing = bench_clock(o);
+    product_prepare(p, list[i], o->threads, o->pool);
+    packing = bench_clock(o) - packing;
+    double best = 1e9, spent = 0;
+    for (int run = 0; run < 2 || spent < o->seconds; run++) {
+      double t = bench_clock(o);
+      if (list[i]->functions->run(&p->call) != INGOT_OK) return false;
+      t = bench_clock(o) - t, spent += t;
+      if (t < best) best = t;
+    }
+    printf("%-28s %-32s %9.1f us  %7.1f GFLOP/s  model %9.1f us  packing %6.1f ms\n", text, list[i]->name, best * 1e6, flops / best * 1e-9,
+           1e6 * ingot__cpu_backend.cost(list[i], &p->call), packing * 1e3);
+    while (p->n_memory > n_memory) free(p->memory[--p->n_memory]);
+  }
+  product_free(p);
+  return true;
+}
+
 static bool bench_shape(const char *text, const bench_options *o) {
   long c, h, w, oc, k, stride = 1, pad = 0, group = 1;
-  if (sscanf(text, "%ldx%ldx%ld:%ld:%ld:%ld:%ld:%ld", &c, &h, &w, &oc, &k, &stride, &pad, &group) < 5) return false;
+  product_call p;
+  if (text[0] == 'm' || text[0] == 'd') {
+    const bool variable = text[0] == 'd', transposed = text[1] == 't';
+    long batch = 1, m, inner, n;
+    if (variable ? sscanf(text + 1 + transposed, "%ldx%ldx%ldx%ld", &batch, &m, &inner, &n) < 4 : sscanf(text + 1, "%ldx%ldx%ld", &m, &inner, &n) < 3) return false;
+    const matmul_shape s = {.a_rank = variable ? 3 : 2, .b_rank = variable ? 3 : 2, .a_batch = {batch}, .b_batch = {batch}, .m = m, .k = inner, .n = n,
+                            .trans_b = transposed, .constant = !variable, .bias = !variable};
+    product_matmul(&p, &s);
+    return bench_call(text, &p, 2.0 * (double)(batch * m * n) * (double)inner, o);
+  }
+  if (text[0] == 'a') {
+    long heads, l, s, d;
+    if (sscanf(text + 1, "%ldx%ldx%ldx%ld", &heads, &l, &s, &d) < 4) return false;
+    const attention_shape shape = {.batch = 1, .heads = heads, .l = l, .s = s, .d = d, .e = d};
+    product_attention(&p, &shape);
+    return bench_call(text, &p, 4.0 * (double)(heads * l * s) * (double)d, o);
+  }
+  const bool up = text[0] == 't';
+  if (sscanf(text + up, "%ldx%ldx%ld:%ld:%ld:%ld:%ld:%ld", &c, &h, &w, &oc, &k, &stride, &pad, &group) < 5) return false;
   const conv_shape s = conv_filled((conv_shape){.c = c, .h = h, .w = w, .oc = oc, .kh = k, .kw = k, .sh = stride, .sw = stride, .ph = pad, .pw = pad,
                                                 .ph2 = pad, .pw2 = pad, .group = group, .act = INGOT__ACT_RELU});
+  if (up) {
+    product_transposed(&p, &s);
+    return bench_call(text, &p, 2.0 * (double)(c * h * w * k * k) * (double)(oc / group), o);
+  }
   for (int layout = 0; layout < (c <= 4 ? 2 : 1); layout++) {
-    product_call p;
     product_conv(&p, &s, layout ? INGOT__PLAIN : INGOT__CHANNELS_LAST, INGOT__CHANNELS_LAST);
-    const double flops = 2.0 * (double)(ingot__view_count(&p.out[0]) * (c / group) * k * k);
-    const ingot__kernel *list[32];
-    p.call.threads = o->threads;
-    const size_t count = ingot__cpu_backend.candidates(&p.call, list, 32);
-    for (size_t i = 0; i < count; i++) {
-      if (strcmp(list[i]->name, "reference") == 0 || (o->kernel && !strstr(list[i]->name, o->kernel))) continue;
-      const size_t n_memory = p.n_memory;
-      product_prepare(&p, list[i], o->threads, o->pool);
-      double best = 1e9, spent = 0;
-      for (int run = 0; run < 2 || spent < o->seconds; run++) {
-        double t = ingot__now();
-        if (list[i]->functions->run(&p.call) != INGOT_OK) return false;
-        t = ingot__now() - t, spent += t;
-        if (t < best) best = t;
-      }
-      printf("%-28s %-28s %9.1f us  %7.1f GFLOP/s  model %9.1f us\n", text, list[i]->name, best * 1e6, flops / best * 1e-9,
-             1e6 * ingot__cpu_backend.cost(list[i], &p.call));
-      while (p.n_memory > n_memory) free(p.memory[--p.n_memory]);
-    }
-    product_free(&p);
+    if (!bench_call(text, &p, 2.0 * (double)(ingot__view_count(&p.out[0]) * (c / group) * k * k), o)) return false;
   }
   return true;
 }

@@ -95,6 +95,7 @@ static double half_to_double(uint16_t h) {
 static uint16_t double_to_half(double x) {
   uint16_t sign = signbit(x) ? 0x8000 : 0;
   x = fabs(x);
+  if (x == 0) return sign;
   if (isnan(x)) return sign | 0x7e00;
   if (x >= 65520) return sign | 0x7c00;
   int exponent;

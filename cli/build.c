@@ -16,8 +16,8 @@ static const char description[] =
   "Compiles a network into an engine: simplifies and fuses it, chooses a kernel for each layer (by timing, within the budget), lays out memory, "
   "checks "
   "the result against the reference kernels, and writes one file. The file is written whole or not at all.\n\n"
-  "Free dims of inputs (a batch size, an image size) need shapes, except a free first dim, which is 1 without them. With --shapes the engine runs "
-  "exactly these; with --minShapes, --optShapes and --maxShapes all between min and max, and it is tuned for opt.";
+  "Free dims of inputs (a batch size, an image size) need shapes, except a free first dim: without them the engine is tuned for 1 and takes larger "
+  "ones. With --shapes the engine runs exactly these; with --minShapes, --optShapes and --maxShapes all between min and max, and it is tuned for opt.";
 
 static const char examples[] =
   "  ingot build resnet50.onnx -o resnet50.ingot\n"

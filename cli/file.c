@@ -7,13 +7,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* The status for what fopen and the like say. */
+static ingot_status failed(const char *path, const char *what) {
+  if (errno == ENOMEM) return cli__no_memory();
+  return cli__fail(INGOT_E_IO, "%s: %s%s", path, what, strerror(errno));
+}
+
 ingot_status cli__open_file(const char *path, FILE **file, uint64_t *size) {
   struct stat info; /* asked before opening: opening a pipe would wait for a writer */
-  if (stat(path, &info) != 0) return cli__fail(INGOT_E_IO, "%s: %s", path, strerror(errno));
+  if (stat(path, &info) != 0) return failed(path, "");
   if (S_ISDIR(info.st_mode)) return cli__fail(INGOT_E_IO, "%s is a folder, a file is wanted", path);
   if (!S_ISREG(info.st_mode)) return cli__fail(INGOT_E_IO, "%s isn't a regular file", path);
   *file = fopen(path, "rb");
-  if (!*file) return cli__fail(INGOT_E_IO, "%s: %s", path, strerror(errno));
+  if (!*file) return failed(path, "");
   *size = (uint64_t)info.st_size;
   return INGOT_OK;
 }
@@ -48,7 +54,7 @@ ingot_status cli__may_replace(const char *path) {
   struct stat info;
   if (stat(path, &info) != 0) {
     if (errno == ENOENT) return INGOT_OK;
-    return cli__fail(INGOT_E_IO, "%s: %s", path, strerror(errno));
+    return failed(path, "");
   }
   if (S_ISREG(info.st_mode)) return INGOT_OK;
   return cli__fail(INGOT_E_IO, "%s: can't be written, it is %s", path, S_ISDIR(info.st_mode) ? "a folder" : "a device or pipe");
@@ -63,9 +69,9 @@ static ingot_status write_stream(FILE *file, const char *path, const void *data,
 
 static ingot_status write_direct(const char *path, const void *data, size_t size) {
   FILE *file = fopen(path, "wb");
-  if (!file) return cli__fail(INGOT_E_IO, "%s: %s", path, strerror(errno));
+  if (!file) return failed(path, "");
   ingot_status status = write_stream(file, path, data, size, false);
-  if (fclose(file) != 0 && status == INGOT_OK) status = cli__fail(INGOT_E_IO, "%s: not written: %s", path, strerror(errno));
+  if (fclose(file) != 0 && status == INGOT_OK) status = failed(path, "not written: ");
   return status;
 }
 
@@ -79,16 +85,16 @@ ingot_status cli__write_file(const char *path, const void *data, size_t size) {
   sprintf(temporary, "%s.XXXXXX", path);
   int fd = mkstemp(temporary);
   if (fd < 0) {
-    ingot_status status = cli__fail(INGOT_E_IO, "%s: %s", path, strerror(errno));
+    ingot_status status = failed(path, "");
     free(temporary);
     return status;
   }
   mode_t mask = umask(0);
   umask(mask);
   FILE *file = fchmod(fd, 0666 & ~mask) == 0 ? fdopen(fd, "wb") : NULL;
-  ingot_status status = file ? write_stream(file, path, data, size, true) : cli__fail(INGOT_E_IO, "%s: %s", path, strerror(errno));
-  if ((file ? fclose(file) : close(fd)) != 0 && status == INGOT_OK) status = cli__fail(INGOT_E_IO, "%s: not written: %s", path, strerror(errno));
-  if (status == INGOT_OK && rename(temporary, path) != 0) status = cli__fail(INGOT_E_IO, "%s: %s", path, strerror(errno));
+  ingot_status status = file ? write_stream(file, path, data, size, true) : failed(path, "");
+  if ((file ? fclose(file) : close(fd)) != 0 && status == INGOT_OK) status = failed(path, "not written: ");
+  if (status == INGOT_OK && rename(temporary, path) != 0) status = failed(path, "");
   if (status != INGOT_OK) unlink(temporary);
   free(temporary);
   return status;

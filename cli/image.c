@@ -86,7 +86,8 @@ static ingot_status load_jpeg(const char *path, const unsigned char *data, size_
   j->errors.emit_message = jpeg_warn;
   ingot_status status;
   if (setjmp(j->back)) {
-    status = cli__fail(INGOT_E_FORMAT, "%s: damaged or cut off: %s", path, j->text);
+    bool memory = j->errors.msg_code == JERR_OUT_OF_MEMORY;
+    status = memory ? cli__no_memory() : cli__fail(INGOT_E_FORMAT, "%s: damaged or cut off: %s", path, j->text);
   } else {
     jpeg_create_decompress(&j->decoder);
     j->decoder.mem->max_memory_to_use = 1L << 30;
@@ -111,10 +112,16 @@ static bool png_is_whole(const unsigned char *data, size_t size) {
   return false;
 }
 
+static ingot_status png_failed(const char *path, const png_image *png) {
+  if (strstr(png->message, "memory")) return cli__no_memory(); /* the simplified interface has no codes */
+  return cli__fail(INGOT_E_FORMAT, "%s: damaged or cut off: %s", path, png->message);
+}
+
 static ingot_status load_png(const char *path, const unsigned char *data, size_t size, cli__image *image) {
   if (!png_is_whole(data, size)) return cli__fail(INGOT_E_FORMAT, "%s: damaged or cut off: the PNG has no end", path);
   png_image png = {.version = PNG_IMAGE_VERSION};
-  if (!png_image_begin_read_from_memory(&png, data, size)) return cli__fail(INGOT_E_FORMAT, "%s: damaged or cut off: %s", path, png.message);
+  if (!png_image_begin_read_from_memory(&png, data, size)) return png_failed(path, &png);
+  png.flags |= PNG_IMAGE_FLAG_16BIT_sRGB; /* 16-bit files that say nothing of their gamma are like 8-bit ones, not linear */
   int channels = png.format & PNG_FORMAT_FLAG_COLOR ? 3 : 1;
   bool alpha = png.format & PNG_FORMAT_FLAG_ALPHA;
   png.format = channels == 3 ? (alpha ? PNG_FORMAT_RGBA : PNG_FORMAT_RGB) : (alpha ? PNG_FORMAT_GA : PNG_FORMAT_GRAY);
@@ -124,7 +131,7 @@ static ingot_status load_png(const char *path, const unsigned char *data, size_t
     return status;
   }
   bool good = png_image_finish_read(&png, NULL, image->pixels, 0, NULL);
-  if (!good || png.warning_or_error & PNG_IMAGE_ERROR) return cli__fail(INGOT_E_FORMAT, "%s: damaged or cut off: %s", path, png.message);
+  if (!good || png.warning_or_error & PNG_IMAGE_ERROR) return png_failed(path, &png);
   if (!alpha) return INGOT_OK;
   size_t pixels = (size_t)image->width * (size_t)image->height, with = (size_t)channels + 1, without = (size_t)channels;
   for (size_t i = 0; i < pixels; i++) memmove(image->pixels + i * without, image->pixels + i * with, without);

@@ -89,8 +89,11 @@ ingot_status cli__settings_apply(const cli__build_settings *settings, ingot_conf
   CLI_TRY(cli__library(ingot_config_set_progress(*config, cli__progress, NULL)));
   if (settings->timing_cache) CLI_TRY(cli__library(ingot_config_set_timing_cache(*config, settings->timing_cache)));
   if (settings->dump) CLI_TRY(cli__library(ingot_config_set_dump(*config, settings->dump)));
-  for (size_t i = 0; i < settings->skip.count; i++) CLI_TRY(cli__library(ingot_config_skip_pass(*config, settings->skip.items[i])));
-  if (settings->stop_after) CLI_TRY(cli__library(ingot_config_stop_after(*config, settings->stop_after)));
+  for (size_t i = 0; i < settings->skip.count; i++)
+    if (ingot_config_skip_pass(*config, settings->skip.items[i]) != INGOT_OK)
+      return cli__fail(INGOT_E_ARGUMENT, "--skip %s: %s (a report names the passes)", settings->skip.items[i], ingot_last_error());
+  if (settings->stop_after && ingot_config_stop_after(*config, settings->stop_after) != INGOT_OK)
+    return cli__fail(INGOT_E_ARGUMENT, "--stop-after %s: %s (a report names the passes)", settings->stop_after, ingot_last_error());
   return INGOT_OK;
 }
 

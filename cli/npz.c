@@ -25,6 +25,12 @@ static ingot_status read_entry(cli__source *source, void *to, size_t size) {
   return INGOT_OK;
 }
 
+/* The error of a call of libzip's: lack of memory is told apart from `otherwise`. */
+static ingot_status failed(ingot_status otherwise, zip_error_t *error, const char *who, const char *what) {
+  if (zip_error_code_zip(error) == ZIP_ER_MEMORY) return cli__no_memory();
+  return cli__fail(otherwise, "%s: %s%s", who, what, zip_error_strerror(error));
+}
+
 /* The rest of an entry, so that libzip compares its checksum. */
 static ingot_status finish_entry(cli__source *source) {
   char rest[4096];
@@ -45,7 +51,7 @@ static ingot_status load_entry(archive *from, zip_uint64_t i, const zip_stat_t *
         "meant)",
                      who, (unsigned long long)stat->size, (unsigned long long)from->size);
   zip_file_t *file = zip_fopen_index(from->zip, i, 0);
-  if (!file) return cli__fail(INGOT_E_FORMAT, "%s: %s", who, zip_strerror(from->zip));
+  if (!file) return failed(INGOT_E_FORMAT, zip_get_error(from->zip), who, "");
   cli__source source = {.who = who, .size = stat->size, .read = read_entry, .handle = file};
   ingot_status status = cli__npy_read(&source, name, array);
   if (status == INGOT_OK && (status = finish_entry(&source)) != INGOT_OK) cli__array_free(array);
@@ -87,8 +93,7 @@ ingot_status cli__npz_load(const char *path, cli__arrays *arrays, bool (*wanted)
   if (!zip) {
     zip_error_t error;
     zip_error_init_with_code(&error, code);
-    ingot_status status = cli__fail(code == ZIP_ER_MEMORY ? INGOT_E_MEMORY : INGOT_E_FORMAT, "%s: not a .npz file, or a damaged one: %s", path,
-                                    zip_error_strerror(&error));
+    ingot_status status = failed(INGOT_E_FORMAT, &error, path, "not a .npz file, or a damaged one: ");
     zip_error_fini(&error);
     return status;
   }
@@ -102,48 +107,69 @@ ingot_status cli__npz_load(const char *path, cli__arrays *arrays, bool (*wanted)
   return status;
 }
 
-static ingot_status add_entry(zip_t *zip, const cli__array *array) {
-  unsigned char *data;
-  size_t size;
-  CLI_TRY(cli__npy_bytes(array, &data, &size));
-  zip_source_t *source = zip_source_buffer(zip, data, size, 1); /* frees data */
-  if (!source) {
-    free(data);
-    return cli__no_memory();
-  }
+/* ---- Writing: the archive is made in memory and then written like any other file, so that a full disk leaves nothing behind. */
+
+static ingot_status add_entry(zip_t *zip, const cli__array *array, const void *data, size_t size) {
   size_t length = strlen(array->name) + 5;
   char *name = malloc(length);
+  zip_source_t *source = name ? zip_source_buffer(zip, data, size, 0) : NULL;
   zip_int64_t index = -1;
-  if (name) {
+  if (source) {
     snprintf(name, length, "%s.npy", array->name);
     index = zip_file_add(zip, name, source, ZIP_FL_ENC_UTF_8);
-    free(name);
+    if (index < 0) zip_source_free(source);
   }
-  if (index < 0) {
-    zip_source_free(source);
-    return name ? cli__fail(INGOT_E_IO, "'%s' can't be written to an archive: %s", array->name, zip_strerror(zip)) : cli__no_memory();
-  }
-  if (zip_set_file_compression(zip, (zip_uint64_t)index, ZIP_CM_STORE, 0) != 0)
-    return cli__fail(INGOT_E_IO, "'%s' can't be written to an archive: %s", array->name, zip_strerror(zip));
-  return INGOT_OK;
+  free(name);
+  if (index >= 0 && zip_set_file_compression(zip, (zip_uint64_t)index, ZIP_CM_STORE, 0) == 0) return INGOT_OK;
+  return source ? failed(INGOT_E_IO, zip_get_error(zip), array->name, "can't be put into an archive: ") : cli__no_memory();
 }
 
-/* libzip writes to a temporary file beside the target and renames it in zip_close. */
-ingot_status cli__npz_save(const char *path, const cli__arrays *arrays) {
-  CLI_TRY(cli__may_replace(path));
-  int code;
-  zip_t *zip = zip_open(path, ZIP_CREATE | ZIP_TRUNCATE, &code);
+/* Takes the bytes of the finished archive out of `source`. */
+static ingot_status take_bytes(zip_source_t *source, unsigned char **data, size_t *size) {
+  zip_stat_t stat;
+  if (zip_source_stat(source, &stat) != 0 || !(stat.valid & ZIP_STAT_SIZE) || !(*data = malloc(stat.size + 1))) return cli__no_memory();
+  *size = stat.size;
+  if (zip_source_open(source) != 0) return cli__no_memory();
+  zip_int64_t got = zip_source_read(source, *data, stat.size);
+  zip_source_close(source);
+  return got == (zip_int64_t)stat.size ? INGOT_OK : cli__no_memory();
+}
+
+static ingot_status make_archive(zip_source_t *target, const cli__arrays *arrays, unsigned char **parts) {
+  zip_error_t error;
+  zip_error_init(&error);
+  zip_source_keep(target); /* the archive frees one hold of it when it is closed */
+  zip_t *zip = zip_open_from_source(target, ZIP_TRUNCATE, &error);
+  zip_error_fini(&error);
   if (!zip) {
-    zip_error_t error;
-    zip_error_init_with_code(&error, code);
-    ingot_status status = cli__fail(code == ZIP_ER_MEMORY ? INGOT_E_MEMORY : INGOT_E_IO, "%s: not written: %s", path, zip_error_strerror(&error));
-    zip_error_fini(&error);
-    return status;
+    zip_source_free(target);
+    return cli__no_memory();
   }
   ingot_status status = INGOT_OK;
-  for (size_t i = 0; i < arrays->count && status == INGOT_OK; i++) status = add_entry(zip, &arrays->items[i]);
-  if (status == INGOT_OK && zip_close(zip) != 0) status = cli__fail(INGOT_E_IO, "%s: not written: %s", path, zip_strerror(zip));
+  for (size_t i = 0; i < arrays->count && status == INGOT_OK; i++) {
+    size_t size;
+    status = cli__npy_bytes(&arrays->items[i], &parts[i], &size);
+    if (status == INGOT_OK) status = add_entry(zip, &arrays->items[i], parts[i], size);
+  }
+  if (status == INGOT_OK && zip_close(zip) != 0) status = failed(INGOT_E_IO, zip_get_error(zip), "archive", "not made: ");
   else if (status == INGOT_OK) return status;
   zip_discard(zip);
+  return status;
+}
+
+ingot_status cli__npz_save(const char *path, const cli__arrays *arrays) {
+  zip_error_t error;
+  zip_error_init(&error);
+  zip_source_t *target = zip_source_buffer_create(NULL, 0, 0, &error);
+  zip_error_fini(&error);
+  unsigned char **parts = calloc(arrays->count + 1, sizeof *parts), *data = NULL; /* must outlive the archive's closing */
+  size_t size = 0;
+  ingot_status status = target && parts ? make_archive(target, arrays, parts) : cli__no_memory();
+  for (size_t i = 0; i < arrays->count && parts; i++) free(parts[i]);
+  free(parts);
+  if (status == INGOT_OK) status = take_bytes(target, &data, &size);
+  if (target) zip_source_free(target);
+  if (status == INGOT_OK) status = cli__write_file(path, data, size);
+  free(data);
   return status;
 }

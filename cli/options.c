@@ -154,24 +154,25 @@ ingot_status cli__parse(const cli__usage *usage, int argc, char **argv, const ch
 
 /* Prints text wrapped at 80 columns; the first line goes on at `column`, further ones begin at `indent`. */
 static void wrap(const char *text, int column, int indent) {
+  bool space = false; /* before the next word, unless that begins a line */
   while (*text) {
     int length = (int)strcspn(text, " \n");
-    if (column + length > 79 && column > indent) {
+    if (column + space + length > 79 && column > indent) {
       printf("\n%*s", indent, "");
       column = indent;
+    } else if (space && length) {
+      putchar(' ');
+      column++;
     }
     printf("%.*s", length, text);
     column += length;
     text += length;
+    space = *text == ' ';
     if (*text == '\n') {
-      printf("\n%*s", text[1] ? indent : 0, "");
+      printf("\n%*s", text[1] && text[1] != '\n' ? indent : 0, "");
       column = indent;
-      text++;
-    } else if (*text == ' ') {
-      if (column < 79) putchar(' ');
-      column++;
-      text++;
     }
+    if (*text) text++;
   }
   putchar('\n');
 }

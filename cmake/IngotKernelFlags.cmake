@@ -1,6 +1,9 @@
 # The CPU's kernels are compiled for the instruction set that their file is named after. Sums may be contracted to fused multiply-adds
 # there (their tests compare with tolerances), but nothing of -ffast-math: infinities and NaNs stay what they are.
 set(INGOT_KERNEL_FLAGS -O3 -ffp-contract=fast -fno-math-errno -fno-trapping-math)
+if(INGOT_SANITIZE OR CMAKE_BUILD_TYPE STREQUAL Debug)
+  list(REMOVE_ITEM INGOT_KERNEL_FLAGS -O3) # unrolled templates with every access checked take the compiler minutes
+endif()
 set(INGOT_KERNEL_FLAGS_portable "")
 set(INGOT_KERNEL_FLAGS_avx2 -march=x86-64-v3)
 set(INGOT_KERNEL_FLAGS_avx512 -march=x86-64-v4 -mprefer-vector-width=512)

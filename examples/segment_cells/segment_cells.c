@@ -16,6 +16,7 @@ enum { SAMPLES = 12, MAX_BATCH = 8, SIDE = 512, PIXELS = SIDE * SIDE };
 typedef struct settings {
   const char *network, *samples, *out;
   double budget;  /* seconds for timing kernels */
+  double seconds; /* for measuring each batch size */
   int threads;    /* 0: all */
 } settings;
 
@@ -140,7 +141,7 @@ static void print_machine(int threads) {
   printf("\nSpeed on %s, %d thread%s\n", name, threads, threads == 1 ? "" : "s");
 }
 
-/* Runs of each batch size for about two seconds, three at least; the first, which plans the shapes, isn't counted. */
+/* Runs of each batch size for so many seconds, three runs at least; the first, which plans the shapes, isn't counted. */
 static bool measure(const settings *s, ingot_context *context, const picture *samples, float *data) {
   enum { MOST = 1000 };
   static double times[MOST];
@@ -151,7 +152,7 @@ static bool measure(const settings *s, ingot_context *context, const picture *sa
   for (int batch = 1; batch <= MAX_BATCH; batch *= 2) {
     if (!set_batch(context, batch, data) || !good(ingot_context_run(context))) return false;
     size_t count = 0;
-    for (double began = now(); count < MOST && (count < 3 || now() - began < 2);) {
+    for (double began = now(); count < MOST && (count < 3 || now() - began < s->seconds);) {
       double start = now();
       if (!good(ingot_context_run(context))) return false;
       times[count++] = now() - start;
@@ -200,16 +201,18 @@ static bool demo(const settings *s, picture *samples, float *data) {
 }
 
 int main(int argc, char **argv) {
-  settings s = {"models/unet_cells/unet_cells.onnx", "models/unet_cells/samples", "build/demo", 5, 0};
+  settings s = {"models/unet_cells/unet_cells.onnx", "models/unet_cells/samples", "build/demo", 5, 2, 0};
   for (int i = 1; i < argc; i++) {
     bool value = i + 1 < argc;
     if (value && strcmp(argv[i], "--network") == 0) s.network = argv[++i];
     else if (value && strcmp(argv[i], "--samples") == 0) s.samples = argv[++i];
     else if (value && strcmp(argv[i], "--out") == 0) s.out = argv[++i];
     else if (value && strcmp(argv[i], "--budget") == 0) s.budget = atof(argv[++i]);
+    else if (value && strcmp(argv[i], "--seconds") == 0) s.seconds = atof(argv[++i]);
     else if (value && strcmp(argv[i], "--threads") == 0) s.threads = atoi(argv[++i]);
     else {
-      fprintf(stderr, "usage: segment_cells [--network unet_cells.onnx] [--samples FOLDER] [--out FOLDER] [--budget SECONDS] [--threads N]\n");
+      fprintf(stderr, "usage: segment_cells [--network unet_cells.onnx] [--samples FOLDER] [--out FOLDER] [--budget SECONDS]\n"
+                      "                     [--seconds MEASURING] [--threads N]\n");
       return 2;
     }
   }

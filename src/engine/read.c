@@ -85,8 +85,10 @@ static ingot_status type_and_place(reader *r, ingot__type *type, ingot__place *p
     }
     INGOT_TRY(string(r, &net->arena, &text));
     if (!text) return DAMAGED(r, "a tensor's dims");
-    type->dim[d] = strcmp(text, "?") ? ingot__dim_symbol(&net->dims, text) : INGOT__DIM_UNKNOWN;
+    const char *cursor = text, *end = text + strlen(text);
+    bool read = ingot__dim_parse(&net->dims, &cursor, end, &type->dim[d]);
     if (net->dims.failed) return ingot__no_memory(r->diag);
+    if (!read || cursor != end) return DAMAGED(r, "a tensor's dims");
   }
   if (!u8(r, &layout) || !u8(r, &home) || !u32(r, &index) || !u32(r, &of)) return DAMAGED(r, "it ends in a tensor");
   if (layout > INGOT__CHANNELS_LAST || home > INGOT__HOME_SLICE || index > UINT16_MAX) return DAMAGED(r, "a tensor's place");

@@ -47,11 +47,11 @@ static void put_blob(writer *w, const void *data, size_t size) {
 
 static void dim(writer *w, const ingot__dims *dims, ingot__dim d) { /* a number, or its text */
   int64_t number;
-  char text[512];
+  char text[4096];
   bool known = ingot__dim_value(dims, d, &number);
   u8(w, known);
   if (known) i64(w, number);
-  else string(w, ingot__dim_text(dims, d, text, sizeof text));
+  else string(w, strlen(ingot__dim_text(dims, d, text, sizeof text)) + 1 < sizeof text ? text : "?"); /* cut off: known when it runs */
 }
 
 static void value(writer *w, const ingot__value *v) {

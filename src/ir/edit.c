@@ -107,6 +107,7 @@ static size_t remove_listed(ingot__node *list, bool dead_too) {
       ingot__value *v = node->out[i];
       if (!v) continue;
       for (size_t k = 0; k < v->n_user; k++) { /* only where a whole subgraph goes: its other nodes lose the input before they go */
+        if (k && v->user[k] == v->user[k - 1]) continue;
         for (size_t s = 0; s < v->user[k]->n_in; s++) {
           if (v->user[k]->in[s] == v) v->user[k]->in[s] = NULL;
         }
@@ -171,19 +172,18 @@ bool ingot__value_replace(ingot__value *old, ingot__value *now) {
     output = identity->out[0];
     output->type = old->type;
   }
-  size_t kept = 0;
+  size_t kept = 0, s = 0;
   for (size_t i = 0; i < old->n_user; i++) {
     ingot__node *user = old->user[i];
     if (now->producer == user) {
       old->user[kept++] = user;
       continue;
     }
-    for (size_t s = 0; s < user->n_in; s++) { /* one slot for each entry of the list */
-      if (user->in[s] != old) continue;
-      user->in[s] = now;
-      now->user[now->n_user++] = user;
-      break;
-    }
+    if (i == 0 || old->user[i - 1] != user) s = 0; /* one slot for each entry of the list, going on where the last was */
+    while (s < user->n_in && user->in[s] != old) s++;
+    if (s == user->n_in) continue;
+    user->in[s] = now;
+    now->user[now->n_user++] = user;
   }
   old->n_user = kept;
   if (old->is_output) {

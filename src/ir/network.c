@@ -69,9 +69,10 @@ ingot__value *ingot__value_new(ingot__graph *g, const char *name, const ingot__t
 
 ingot__value *ingot__constant_new(ingot__graph *g, const char *name, const ingot__type *type, const void *data, size_t bytes) {
   static const char nothing[64]; /* constants without elements have an address all the same */
+  size_t n;
   ingot__value *v = new_value(g, name, "const", type);
   if (!v) return NULL;
-  v->data = data ? data : nothing;
+  v->data = data ? data : ingot__type_count(&v->type, &n) && n == 0 ? nothing : NULL;
   v->bytes = data ? bytes : 0;
   return v;
 }

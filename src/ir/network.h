@@ -94,10 +94,12 @@ ingot__network *ingot__network_clone(const ingot__network *network, const ingot_
 ingot__graph *ingot__graph_new(ingot__network *network, ingot__graph *outer, const char *name);
 /* Values and nodes get `name`, or with a suffix if it is taken, or a made-up one if NULL. */
 ingot__value *ingot__value_new(ingot__graph *graph, const char *name, const ingot__type *type);
-ingot__value *ingot__constant_new(ingot__graph *graph, const char *name, const ingot__type *type, const void *data, size_t bytes); /* not copied */
+ingot__value *ingot__constant_new(ingot__graph *graph, const char *name, const ingot__type *type, const void *data,
+                                  size_t bytes); /* not copied; NULL when there are no elements, or they are kept elsewhere (packed, in engines) */
 ingot__value *ingot__input_new(ingot__graph *graph, const char *name, const ingot__type *type);
 bool ingot__graph_add_output(ingot__graph *graph, ingot__value *value); /* false: no memory */
-/* Makes a node with `n_out` new values ("name" of output i: out_names[i], may be NULL) before `before` (NULL: at the end). Attributes have
+/* Makes a node with `n_out` new values before `before` (NULL: at the end). Output i is called out_names[i] ("": an output
+ * nobody wants, NULL in node->out; NULL, or out_names NULL: after the node), the node `name` (NULL: as its first output). Attributes have
  * their defaults; set them through node->attrs. */
 ingot__node *ingot__node_new(ingot__graph *graph, ingot__op op, const char *name, ingot__node *before, ingot__value *const *in, size_t n_in,
                              size_t n_out, const char *const *out_names);

@@ -8,7 +8,13 @@ struct ingot__graph;
 typedef struct ingot__ints { size_t n; const int64_t *v; } ingot__ints;
 typedef struct ingot__floats { size_t n; const float *v; } ingot__floats;
 typedef struct ingot__strings { size_t n; const char *const *v; } ingot__strings;
-typedef struct ingot__literal { ingot_dtype dtype; int rank; int64_t dim[INGOT_MAX_RANK]; const void *data; size_t bytes; } ingot__literal; /* a tensor attribute; bytes 0 and data NULL: absent */
+typedef struct ingot__literal { /* a tensor attribute; bytes 0 and data NULL: absent */
+  ingot_dtype dtype;
+  int rank;
+  int64_t dim[INGOT_MAX_RANK];
+  const void *data;
+  size_t bytes;
+} ingot__literal;
 
 /* The activations that a fused node applies to its result before it is stored; alpha and beta as in the operator of that name. */
 typedef enum ingot__act {

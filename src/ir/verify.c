@@ -53,14 +53,15 @@ static void check_value(verifier *v, const ingot__value *value) {
   if (value->is_output != (v->outputs[value->id] > 0)) WRONG(v, value->name, "is_output is %d, its graph says otherwise", value->is_output);
   if (v->inputs[value->id] > 1) WRONG(v, value->name, "an input more than once");
   if (!value->graph->outer && v->outputs[value->id] > 1) WRONG(v, value->name, "an output of the network more than once");
-  if ((value->producer != NULL) + value->is_input + (value->data != NULL) != 1)
+  bool away = !value->producer && !value->is_input && !value->data && ingot__type_count(&value->type, &count); /* a constant of an engine */
+  if (!away && (value->producer != NULL) + value->is_input + (value->data != NULL) != 1)
     WRONG(v, value->name, "must be one of input, constant and node's output");
   if (value->producer && (value->output_slot >= value->producer->n_out || value->producer->out[value->output_slot] != value))
     WRONG(v, value->name, "its producer doesn't produce it");
   if (value->producer && value->producer->graph != value->graph) WRONG(v, value->name, "its producer is in another graph");
   if (value->data) {
     if (!ingot__type_count(&value->type, &count)) WRONG(v, value->name, "a constant must have a size");
-    else if (value->type.dtype != INGOT_STRING && (!ingot__type_bytes(&value->type, &bytes) || bytes != value->bytes))
+    else if (value->type.dtype != INGOT_STRING && (!ingot__type_bytes(&value->type, &bytes) || value->bytes < bytes))
       WRONG(v, value->name, "%zu bytes of data, its type has %zu elements of %s", value->bytes, count, ingot_dtype_name(value->type.dtype));
   }
 }

@@ -40,9 +40,26 @@ ingot_status ingot__infer_If(ingot__infer *f) {
   }
   ingot__type *other = INGOT_NEW_ARRAY(f->arena, f->n_out, ingot__type);
   if (!other) return ingot__no_memory(f->diag);
-  INGOT_TRY(f->subgraph(f, a->then_branch, NULL, 0, f->out, f->n_out));
-  INGOT_TRY(f->subgraph(f, a->else_branch, NULL, 0, other, f->n_out));
+  /* Models hold branches for shapes that they don't get here (exported `if x.dim() == 3`): one that can't be inferred is an error when it
+   * runs, not before. */
+  ingot__diag *diag = f->diag;
+  f->diag = NULL;
+  ingot_status then = f->subgraph(f, a->then_branch, NULL, 0, f->out, f->n_out);
+  ingot_status otherwise = f->subgraph(f, a->else_branch, NULL, 0, other, f->n_out);
+  f->diag = diag;
+  if (then == INGOT_E_MEMORY || otherwise == INGOT_E_MEMORY) return ingot__no_memory(diag);
+  if (then != INGOT_OK && otherwise != INGOT_OK) return f->subgraph(f, a->then_branch, NULL, 0, f->out, f->n_out);
+  if (otherwise != INGOT_OK) return INGOT_OK;
   for (size_t i = 0; i < f->n_out; i++) {
+    if (then != INGOT_OK || f->out[i].dtype == INGOT_UNDEFINED) {
+      f->out[i] = other[i];
+      if (then == INGOT_OK) f->out[i].rank = -1;
+      continue;
+    }
+    if (other[i].dtype == INGOT_UNDEFINED) {
+      f->out[i].rank = -1;
+      continue;
+    }
     if (f->out[i].dtype != other[i].dtype || f->out[i].kind != other[i].kind) {
       return INGOT__FAIL_INFER(f, INGOT_E_TYPE, "output %zu is %s in one branch and %s in the other", i, ingot_dtype_name(f->out[i].dtype),
                                ingot_dtype_name(other[i].dtype));
@@ -126,7 +143,7 @@ ingot_status ingot__infer_Loop(ingot__infer *f) {
     changed = false;
     for (size_t i = 0; i < carried; i++) {
       ingot__type *was = &in[i + 2], now = *was;
-      if (out[i + 1].dtype != was->dtype) {
+      if (out[i + 1].dtype != was->dtype && out[i + 1].dtype != INGOT_UNDEFINED) {
         return INGOT__FAIL_INFER(f, INGOT_E_TYPE, "carried value %zu is %s before and %s after an iteration", i, ingot_dtype_name(was->dtype),
                                  ingot_dtype_name(out[i + 1].dtype));
       }
@@ -249,7 +266,9 @@ ingot_status ingot__ref_Loop(const ingot__call *call) {
     in[0].data = &t, in[1].data = &on;
     for (size_t i = 0; i < carried; i++) in[i + 2] = call->out[i];
     INGOT_TRY(call->subgraph(call->user, (ingot__call *)call, body, in, carried + 2, out, body->n_output));
-    if (ingot__view_count(&out[0]) != 1 || out[0].dtype != INGOT_BOOL) return INGOT__FAIL_CALL(call, INGOT_E_TYPE, "the body's condition isn't a bool");
+    if (ingot__view_count(&out[0]) != 1 || out[0].dtype != INGOT_BOOL) {
+      return INGOT__FAIL_CALL(call, INGOT_E_TYPE, "the body's condition isn't a bool");
+    }
     uint8_t next = true_at(&out[0]);
     for (size_t i = 0; i < scanned; i++)
       if (ingot__has_out(call, carried + i)) INGOT_TRY(append(call, carried + i, t, trips, &out[carried + 1 + i], &room[i]));

@@ -10,6 +10,11 @@ ingot_status ingot__infer_CumSum(ingot__infer *infer) {
   if (!ingot__dtype_is_float(x->dtype) && !ingot__dtype_is_int(x->dtype)) {
     return INGOT__FAIL_INFER(infer, INGOT_E_TYPE, "does not take %s", ingot_dtype_name(x->dtype));
   }
+  size_t count;
+  if (ingot__infer_has(infer, 1) && !ingot__dtype_is_int(infer->in[1]->dtype)) return INGOT__FAIL_INFER(infer, INGOT_E_TYPE, "the axis is no integer");
+  if (ingot__infer_has(infer, 1) && ingot__type_count(infer->in[1], &count) && count != 1) {
+    return INGOT__FAIL_INFER(infer, INGOT_E_SHAPE, "the axis must be one number");
+  }
   if (!unknown && ingot__ints_number(infer, 1, 0, &axis)) INGOT_TRY(ingot__infer_axis(infer, axis, x->rank, &at));
   return ingot__infer_same(infer, 0, 0);
 }

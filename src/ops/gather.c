@@ -34,7 +34,8 @@ static ingot_status known_gather(ingot__infer *f, int axis) {
     if (!ingot__ints_number(f, 1, k, &index)) return INGOT_OK;
     if (index < 0) index += in->dim[axis];
     if (index < 0 || index >= in->dim[axis]) {
-      return INGOT__FAIL_INFER(f, INGOT_E_SHAPE, "index %lld is outside the %lld elements of dim %d", (long long)index, (long long)in->dim[axis], axis);
+      return INGOT__FAIL_INFER(f, INGOT_E_SHAPE, "index %lld is outside the %lld elements of dim %d", (long long)index,
+                               (long long)in->dim[axis], axis);
     }
     for (size_t o = 0; o < outer; o++)
       for (size_t i = 0; i < inner; i++)

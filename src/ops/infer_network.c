@@ -166,6 +166,13 @@ static ingot_status infer_graph(ingot__graph *graph, bool strict, ingot__diag *d
     ingot_status status = infer_node(node, strict, diag);
     if (status == INGOT_E_MEMORY) return status;
     if (first == INGOT_OK) first = status;
+    for (size_t i = 0; status != INGOT_OK && !strict && i < node->n_out; i++) { /* a branch of If that can't run stays whole */
+      ingot__value *v = node->out[i];
+      if (!v) continue;
+      ingot_dtype dtype = v->type.dtype ? v->type.dtype : node->n_in && node->in[0] ? node->in[0]->type.dtype : INGOT_UNDEFINED;
+      v->type = (ingot__type){.dtype = dtype, .rank = -1};
+      v->known = NULL;
+    }
   }
   return first;
 }

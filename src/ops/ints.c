@@ -47,8 +47,15 @@ bool ingot__ints_count(const ingot__infer *f, size_t i, size_t *n) {
   return true;
 }
 
+/* Whether input i is there and has an integer element k. */
+static bool holds(const ingot__infer *f, size_t i, size_t k) {
+  size_t n;
+  return ingot__infer_has(f, i) && ingot__type_count(f->in[i], &n) && k < n &&
+         (ingot__dtype_is_int(f->in[i]->dtype) || f->in[i]->dtype == INGOT_BOOL);
+}
+
 ingot__dim ingot__ints_get(const ingot__infer *f, size_t i, size_t k) {
-  if (!ingot__infer_has(f, i)) return INGOT__DIM_UNKNOWN;
+  if (!holds(f, i, k)) return INGOT__DIM_UNKNOWN;
   const ingot__view *v = f->data[i];
   if (v && v->data) {
     int64_t number = ingot__get_int(v->dtype, v->data, k); /* Slice's 'to the beginning' must not look like an expression's handle */
@@ -58,7 +65,7 @@ ingot__dim ingot__ints_get(const ingot__infer *f, size_t i, size_t k) {
 }
 
 bool ingot__ints_number(const ingot__infer *f, size_t i, size_t k, int64_t *number) {
-  if (!ingot__infer_has(f, i)) return false;
+  if (!holds(f, i, k)) return false;
   const ingot__view *v = f->data[i];
   if (v && v->data) {
     *number = ingot__get_int(v->dtype, v->data, k);

@@ -74,7 +74,7 @@ ingot_status ingot__infer_Gemm(ingot__infer *infer) {
   return check_addend(infer, 2, out);
 }
 
-enum { BLOCK = 8, MAX_BATCH = INGOT_MAX_RANK };
+enum { BLOCK = 16, MAX_BATCH = INGOT_MAX_RANK };
 typedef struct product {
   const ingot__call *call;
   int64_t m, n, k, a_row, a_col, b_row, b_col; /* strides of the two operands' last two dims, as multiplied */

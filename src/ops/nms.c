@@ -7,7 +7,8 @@ ingot_status ingot__infer_NonMaxSuppression(ingot__infer *f) {
   static const char *const names[] = {"boxes", "scores"};
   for (size_t i = 0; i < 2; i++) {
     if (!ingot__infer_has(f, i)) return INGOT__FAIL_INFER(f, INGOT_E_NETWORK, "%s are missing", names[i]);
-    if (f->in[i]->dtype != INGOT_FLOAT32) return INGOT__FAIL_INFER(f, INGOT_E_TYPE, "%s are %s, not float32", names[i], ingot_dtype_name(f->in[i]->dtype));
+    ingot_dtype dtype = f->in[i]->dtype;
+    if (dtype != INGOT_FLOAT32) return INGOT__FAIL_INFER(f, INGOT_E_TYPE, "%s are %s, not float32", names[i], ingot_dtype_name(dtype));
     INGOT_TRY(ingot__infer_rank(f, i, 3, 3, &unknown));
   }
   f->out[0] = (ingot__type){.dtype = INGOT_INT64, .rank = 2, .dim = {INGOT__DIM_UNKNOWN, 3}};
@@ -52,7 +53,8 @@ static corners corners_of(const float *box, bool center) {
 }
 
 static bool overlap(const corners *a, const corners *b, float threshold) {
-  float y0 = a->y0 > b->y0 ? a->y0 : b->y0, x0 = a->x0 > b->x0 ? a->x0 : b->x0, y1 = a->y1 < b->y1 ? a->y1 : b->y1, x1 = a->x1 < b->x1 ? a->x1 : b->x1;
+  float y0 = a->y0 > b->y0 ? a->y0 : b->y0, x0 = a->x0 > b->x0 ? a->x0 : b->x0;
+  float y1 = a->y1 < b->y1 ? a->y1 : b->y1, x1 = a->x1 < b->x1 ? a->x1 : b->x1;
   if (y1 <= y0 || x1 <= x0) return false;
   float both = (y1 - y0) * (x1 - x0);
   float either = a->area + b->area - both;

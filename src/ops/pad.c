@@ -115,7 +115,8 @@ ingot_status ingot__infer_Pad(ingot__infer *f) {
     if (bn && en && ingot__dim_is_number(*d)) {
       left = *d + (b < 0 && b > -INT32_MAX ? b : 0) + (e < 0 && e > -INT32_MAX ? e : 0);
       if (left < 0 || b <= -INT32_MAX || e <= -INT32_MAX) {
-        return INGOT__FAIL_INFER(f, INGOT_E_SHAPE, "axis %d of %lld can't be cropped by %lld and %lld", axis[k], (long long)*d, (long long)b, (long long)e);
+        return INGOT__FAIL_INFER(f, INGOT_E_SHAPE, "axis %d of %lld can't be cropped by %lld and %lld", axis[k], (long long)*d,
+                                 (long long)b, (long long)e);
       }
       if (mode != PAD_CONSTANT && left == 0 && (b > 0 || e > 0)) {
         return INGOT__FAIL_INFER(f, INGOT_E_SHAPE, "axis %d has nothing to pad with by mode %s", axis[k], text);

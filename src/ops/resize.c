@@ -177,7 +177,9 @@ ingot_status ingot__resize_setup(const ingot__call *call, ingot__resize *r, bool
     } else if (sizes->data) {
       want = ingot__get_int(sizes->dtype, sizes->data, (size_t)k);
     }
-    if (want != x->out) return INGOT__FAIL_CALL(call, INGOT_E_SHAPE, "the output has %lld at axis %d instead of %lld", (long long)x->out, axis[k], (long long)want);
+    if (want != x->out) {
+      return INGOT__FAIL_CALL(call, INGOT_E_SHAPE, "the output has %lld at axis %d instead of %lld", (long long)x->out, axis[k], (long long)want);
+    }
     if (crop) {
       x->start = ingot__get_double(roi->dtype, roi->data, (size_t)k);
       x->end = ingot__get_double(roi->dtype, roi->data, (size_t)(n + k));

@@ -182,7 +182,8 @@ ingot_status ingot__ref_Resize(const ingot__call *call) {
       inner /= (size_t)a->in;
       if (!a->same) {
         float *to = ++done == passes && is_f32 ? (float *)out->data + b * n_out : (float *)(work + s.buffer[which]);
-        pass(a, ingot__resize_taps(&r, i), (const int32_t *)(work + s.index[i]), (const float *)(work + s.weight[i]), outer, inner, from, to, outside);
+        const int32_t *first = (const int32_t *)(work + s.index[i]);
+        pass(a, ingot__resize_taps(&r, i), first, (const float *)(work + s.weight[i]), outer, inner, from, to, outside);
         from = to;
         which ^= 1;
       }

@@ -63,7 +63,8 @@ ingot_status ingot__rnn_infer(ingot__infer *f, int gates, bool cell) {
   for (size_t i = 0; i < f->n_in; i++) {
     if (!f->in[i]) continue;
     if (i != 4 && f->in[i]->dtype != INGOT_FLOAT32) {
-      return INGOT__FAIL_INFER(f, INGOT_E_UNSUPPORTED, "input %zu is %s; recurrent networks are computed in float32", i, ingot_dtype_name(f->in[i]->dtype));
+      return INGOT__FAIL_INFER(f, INGOT_E_UNSUPPORTED, "input %zu is %s; recurrent networks are computed in float32", i,
+                               ingot_dtype_name(f->in[i]->dtype));
     }
     if (i == 4 && f->in[i]->dtype != INGOT_INT32) return INGOT__FAIL_INFER(f, INGOT_E_TYPE, "sequence_lens must be int32");
   }

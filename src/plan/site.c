@@ -12,8 +12,8 @@ static bool symbol_value(void *user, const char *symbol, int64_t *number) {
     const ingot__type *type = &engine->network->main->input[i]->type;
     for (int d = 0; d < type->rank; d++) {
       ingot__dim dim = type->dim[d];
-      if (ingot__dim_is_number(dim) || dim == INGOT__DIM_UNKNOWN) continue;
-      const ingot__dim_expr *e = &dims->expr[-1 - dim];
+      if (!ingot__dim_is_expr(dim)) continue;
+      const ingot__dim_expr *e = ingot__dim_get(dims, dim);
       if (e->kind == INGOT__DIM_SYMBOL && !strcmp(e->symbol, symbol)) {
         *number = engine->profile[i].opt[d];
         return true;

@@ -85,7 +85,13 @@ static ingot_status infer_graph(ingot__infer *infer, const ingot__graph *graph, 
     inst->known[graph->input[i]->id] = NULL;
   }
   bool known = true;
-  for (const ingot__node *n = graph->first; n && known; n = n->next) INGOT_TRY(ingot__shapes_node(inst, n, false, infer->arena, &known));
+  ingot_status status = INGOT_OK;
+  ingot__diag *diag = inst->diag;
+  inst->diag = infer->diag; /* If tries branches without telling of their problems */
+  for (const ingot__node *n = graph->first; n && known && status == INGOT_OK; n = n->next)
+    status = ingot__shapes_node(inst, n, false, infer->arena, &known);
+  inst->diag = diag;
+  if (status != INGOT_OK) return status;
   for (size_t i = 0; i < n_out && i < graph->n_output; i++) {
     out[i] = inst->type[graph->output[i]->id];
     if (!known && graph->output[i]->producer) out[i].rank = -1;

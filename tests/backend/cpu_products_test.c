@@ -226,6 +226,25 @@ static void large(void **state) {
   conv_both(SHAPE(.c = 512, .oc = 600, .h = 3, .w = 9, .kh = 1, .kw = 1));
 }
 
+static double attention_value(const product_call *p, const void *shape, const int64_t *index) { return attention_expect(p, shape, index); }
+
+static void attention(void **state) {
+  (void)state;
+  static const attention_shape shapes[] = {
+    {.batch = 1, .heads = 3, .l = 20, .s = 20, .d = 16, .e = 16}, {.batch = 2, .heads = 2, .l = 1, .s = 9, .d = 5, .e = 7, .mask_rank = 4},
+    {.batch = 1, .heads = 2, .l = 33, .s = 50, .d = 24, .e = 40, .mask_rank = 2, .slack = 6}, {.batch = 2, .heads = 3, .l = 15, .s = 3, .d = 64, .e = 1, .scale = 0.3f},
+    {.batch = 2, .heads = 3, .l = 15, .s = 35, .d = 8, .e = 20, .shared = true, .mask_rank = 4}, {.batch = 1, .heads = 1, .l = 49, .s = 49, .d = 32, .e = 32, .scale = 4},
+  };
+  for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
+    product_call p;
+    product_attention(&p, &shapes[i]);
+    char what[64];
+    snprintf(what, sizeof what, "attention, shape %zu", i);
+    check_kernels(&p, expected(&p, attention_value, &shapes[i]), 2e-6, what);
+    product_free(&p);
+  }
+}
+
 static int set_up(void **state) {
   (void)state;
   static ingot__heap heap;
@@ -242,7 +261,7 @@ static int tear_down(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(pointwise), cmocka_unit_test(spatial), cmocka_unit_test(one_dimension),
-    cmocka_unit_test(grouped), cmocka_unit_test(activations), cmocka_unit_test(large), cmocka_unit_test(matrices), cmocka_unit_test(batches), cmocka_unit_test(transposed),
+    cmocka_unit_test(grouped), cmocka_unit_test(activations), cmocka_unit_test(large), cmocka_unit_test(matrices), cmocka_unit_test(batches), cmocka_unit_test(transposed), cmocka_unit_test(attention),
   };
   return cmocka_run_group_tests_name("cpu products", tests, set_up, tear_down);
 }

@@ -12,7 +12,7 @@ typedef struct product_call {
   ingot__call call;
   ingot__node node;
   ingot__view in[4], out[1];
-  union { ingot__attrs_Conv conv; ingot__attrs_ConvTranspose transpose; ingot__attrs_MatMul matmul; } attrs;
+  union { ingot__attrs_Conv conv; ingot__attrs_ConvTranspose transpose; ingot__attrs_MatMul matmul; ingot__attrs_FusedAttention attention; } attrs;
   int64_t kernel_shape[2], strides[2], pads[4], dilations[2], output_padding[2];
   void *memory[32];
   size_t n_memory;
@@ -232,6 +232,54 @@ static inline double matmul_expect(const product_call *p, const matmul_shape *s,
   if (s->bias) sum += ((const float *)p->in[2].data)[n];
   if (s->residual) sum += ((const float *)p->in[3].data)[product_at(&p->in[3], index)];
   return ingot__act_apply(s->act, 0, 0, (float)sum);
+}
+
+typedef struct attention_shape {
+  int64_t batch, heads, l, s, d, e;
+  int mask_rank;                                      /* 0: none; 2: (l, s); 4: (batch, 1, 1, s) */
+  bool shared;                                        /* K and V have one head for all */
+  float scale;
+  int64_t slack;
+} attention_shape;
+
+static inline void product_attention(product_call *p, const attention_shape *s) {
+  memset(p, 0, sizeof *p);
+  uint64_t seed = 99;
+  const int64_t h = s->shared ? 1 : s->heads;
+  int64_t q[4] = {s->batch, s->heads, s->l, s->d}, k[4] = {s->batch, h, s->s, s->d}, v[4] = {s->batch, h, s->s, s->e}, o[4] = {s->batch, s->heads, s->l, s->e};
+  int64_t m2[2] = {s->l, s->s}, m4[4] = {s->batch, 1, 1, s->s};
+  p->attrs.attention = (ingot__attrs_FusedAttention){.scale = s->scale};
+  p->node.op = INGOT__OP_FusedAttention, p->node.name = "product", p->node.attrs = &p->attrs;
+  p->call = (ingot__call){.node = &p->node, .attrs = &p->attrs, .in = p->in, .out = p->out, .n_in = 4, .n_out = 1, .threads = 1};
+  product_view(p, &p->in[0], 4, q, INGOT__PLAIN, s->slack, &seed, 0);
+  product_view(p, &p->in[1], 4, k, INGOT__PLAIN, s->slack, &seed, 0);
+  product_view(p, &p->in[2], 4, v, INGOT__PLAIN, s->slack, &seed, 0);
+  if (s->mask_rank) product_view(p, &p->in[3], s->mask_rank, s->mask_rank == 2 ? m2 : m4, INGOT__PLAIN, 0, &seed, 0);
+  product_view(p, &p->out[0], 4, o, INGOT__PLAIN, s->slack, NULL, 777.0f);
+}
+
+/* The definition, in double. */
+static inline double attention_expect(const product_call *p, const attention_shape *s, const int64_t *index) {
+  const double scale = s->scale != 0 ? s->scale : 1 / sqrt((double)s->d);
+  double *score = malloc((size_t)s->s * sizeof *score), max = -INFINITY, sum = 0, result = 0;
+  if (!score) abort();
+  for (int64_t i = 0; i < s->s; i++) {
+    int64_t q[4] = {index[0], index[1], index[2], 0}, k[4] = {index[0], s->shared ? 0 : index[1], i, 0};
+    const int64_t m2[2] = {index[2], i}, m4[4] = {index[0], 0, 0, i};
+    score[i] = 0;
+    for (; q[3] < s->d; q[3]++, k[3]++)
+      score[i] += (double)((const float *)p->in[0].data)[product_at(&p->in[0], q)] * ((const float *)p->in[1].data)[product_at(&p->in[1], k)];
+    score[i] *= scale;
+    if (s->mask_rank) score[i] += ((const float *)p->in[3].data)[product_at(&p->in[3], s->mask_rank == 2 ? m2 : m4)];
+    if (score[i] > max) max = score[i];
+  }
+  for (int64_t i = 0; i < s->s; i++) {
+    const int64_t v[4] = {index[0], s->shared ? 0 : index[1], i, index[3]};
+    sum += exp(score[i] - max);
+    result += exp(score[i] - max) * ((const float *)p->in[2].data)[product_at(&p->in[2], v)];
+  }
+  free(score);
+  return result / sum;
 }
 
 /* Packs for the kernel and gives the call a workspace. The packed constants' data is taken away, as engines do. */

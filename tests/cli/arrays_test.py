@@ -121,6 +121,7 @@ def test_half_values(ingot, tmp_path):
     np.testing.assert_array_equal(np.load(tmp_path / "o.npz")["y"], half.astype("f4"))
     r = np.random.default_rng(2)
     x = (r.standard_normal(65536) * 10.0 ** r.integers(-9, 6, 65536)).astype("f4")
+    x[:8] = [0, -0.0, np.inf, -np.inf, 65519, 65520, 2**-24, 2**-25]
     np.save(tmp_path / "f.npy", x)
     narrow = cli_models.identity(tmp_path / "n.onnx", "float16", [65536])
     ingot("run", narrow, "--input", tmp_path / "f.npy", "--outputs", tmp_path / "o.npz")

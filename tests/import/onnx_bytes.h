@@ -51,13 +51,13 @@ static void put_words(msg *m, uint32_t field, const char *words) {
 }
 
 /* ---- Attributes */
-static msg attr_begin(const char *name, int type) {
+static inline msg attr_begin(const char *name, int type) {
   msg a = {0};
   put_text(&a, 1, name);
   put_int(&a, 20, type);
   return a;
 }
-static msg attr_int(const char *name, int64_t v) {
+static inline msg attr_int(const char *name, int64_t v) {
   msg a = attr_begin(name, 2);
   put_int(&a, 3, v);
   return a;

@@ -7,6 +7,13 @@
 
 static ingot__diag diag;
 
+static unsigned warnings;
+static void count_warnings(void *user, ingot_severity severity, const char *text) {
+  (void)user, (void)text;
+  warnings += severity == INGOT_LOG_WARNING;
+}
+static const ingot_env counting = {.log = count_warnings, .log_level = INGOT_LOG_WARNING};
+
 static ingot__network *load(msg m) {
   ingot__network *network = NULL;
   ingot__diag_init(&diag, "m.onnx");
@@ -253,7 +260,9 @@ static void test_captured_order(void **state) {
 
 static void test_depth(void **state) {
   (void)state;
-  for (int depth = 20; depth <= 4000; depth = depth < 40 ? depth + 20 : 4000) {
+  static const int depths[] = {20, 31, 40, 2000};
+  for (size_t k = 0; k < sizeof depths / sizeof *depths; k++) {
+    int depth = depths[k];
     msg inner = {0};
     put_msg(&inner, GRAPH_NODE, node("Relu", "r", "x", "z"));
     put_msg(&inner, GRAPH_OUTPUT, value("z", INGOT_FLOAT32, NULL));
@@ -268,7 +277,6 @@ static void test_depth(void **state) {
     put_msg(&g, GRAPH_INPUT, value("c", INGOT_BOOL, ""));
     if (depth > 32) refuse(g, INGOT_E_LIMIT, "nested deeper than 32");
     else refuse(g, INGOT_E_NETWORK, "the attribute 'else_branch' is missing");
-    msg_free_all();
   }
 }
 
@@ -310,7 +318,7 @@ static void test_function_explosion(void **state) {
   (void)state;
   msg first = node_domain(node("F0", "start", "x", "y"), "local"), m = model(graph_of(&first, 1), 21);
   for (int i = 0; i < 30; i++) {
-    char name[8], next[8];
+    char name[16], next[16];
     msg f = {0};
     snprintf(name, sizeof name, "F%d", i);
     snprintf(next, sizeof next, i < 29 ? "F%d" : "Relu", i + 1);
@@ -325,13 +333,14 @@ static void test_function_explosion(void **state) {
   refuse_bytes(m, INGOT_E_LIMIT, "");
 }
 
-static void test_newest_elsewhere(void **state) {
+static void test_newer_opset(void **state) {
   (void)state;
   msg n = node("Relu", "r", "x", "y");
-  ingot_env quiet = {.log_level = INGOT_LOG_ERROR};
   msg m = model(graph_of(&n, 1), 1000);
   ingot__network *network = NULL;
-  assert_int_equal(ingot__onnx_load_memory(&quiet, m.p, m.n, NULL, NULL, &network), INGOT_OK); /* a warning, no more */
+  warnings = 0;
+  assert_int_equal(ingot__onnx_load_memory(&counting, m.p, m.n, NULL, NULL, &network), INGOT_OK); /* a warning, no more */
+  assert_int_equal(warnings, 1);
   ingot__network_free(network);
 }
 
@@ -339,7 +348,7 @@ static void test_newest_elsewhere(void **state) {
 static msg everything(void) {
   static const float w[16] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
   static const int64_t axes[] = {1}, two = 2, four = 4;
-  msg then_graph = {0}, sparse = {0}, reshape = {0};
+  msg then_graph = {0}, sparse = {0};
   put_msg(&then_graph, GRAPH_NODE, node("Mul", "inner", "b v", "z"));
   put_msg(&then_graph, GRAPH_INITIALIZER, tensor("v", INGOT_FLOAT32, 1, &four, w, 16));
   put_msg(&then_graph, GRAPH_OUTPUT, value("z", INGOT_FLOAT32, "N 4"));
@@ -363,13 +372,9 @@ static msg everything(void) {
   put_msg(&g, GRAPH_INITIALIZER, tensor("w", INGOT_FLOAT32, 2, (int64_t[]){4, 4}, w, sizeof w));
   put_msg(&g, GRAPH_INFO, value("a", INGOT_FLOAT32, "N 4"));
   put_msg(&sparse, 1, tensor("sp", INGOT_FLOAT32, 1, &two, w, 8));
-  put_msg(&sparse, 2, tensor("", INGOT_INT64, 1, &two, axes, 0));
-  sparse.n = 0;
-  put_msg(&sparse, 1, tensor("sp", INGOT_FLOAT32, 1, &two, w, 8));
   put_msg(&sparse, 2, tensor("", INGOT_INT64, 1, &two, (int64_t[]){1, 3}, 16));
   put_int(&sparse, 3, 4);
   put_msg(&g, GRAPH_SPARSE, sparse);
-  (void)reshape;
   msg m = model(g, 11);
   put_msg(&m, 25, f);
   return m;
@@ -390,7 +395,6 @@ static void test_everything(void **state) {
 static void test_damage(void **state) {
   (void)state;
   msg m = everything();
-  ingot_env quiet = {.log_level = INGOT_LOG_ERROR};
   size_t good = 0;
   for (size_t i = 0; i < m.n + m.n * 8; i++) {
     size_t n = i < m.n ? i : m.n;
@@ -400,7 +404,7 @@ static void test_damage(void **state) {
     if (i >= m.n) p[(i - m.n) / 8] ^= (uint8_t)(1 << (i - m.n) % 8);
     ingot__network *network = NULL;
     ingot__diag_init(&diag, NULL);
-    ingot_status status = ingot__onnx_load_memory(&quiet, p, n, NULL, &diag, &network);
+    ingot_status status = ingot__onnx_load_memory(&counting, p, n, NULL, &diag, &network);
     free(p); /* nothing of it may be needed from here on */
     assert_true((status == INGOT_OK) == (network != NULL));
     assert_int_equal(status, diag.status);
@@ -448,7 +452,7 @@ int main(void) {
       cmocka_unit_test_teardown(test_depth, teardown),
       cmocka_unit_test_teardown(test_functions, teardown),
       cmocka_unit_test_teardown(test_function_explosion, teardown),
-      cmocka_unit_test_teardown(test_newest_elsewhere, teardown),
+      cmocka_unit_test_teardown(test_newer_opset, teardown),
       cmocka_unit_test_teardown(test_everything, teardown),
       cmocka_unit_test_teardown(test_damage, teardown),
       cmocka_unit_test_teardown(test_memory, teardown)};

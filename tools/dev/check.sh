@@ -84,7 +84,7 @@ check_symbols() {
     return
   fi
   nm -D --defined-only "$library" | awk '$3 !~ /^ingot_[a-z]/ { print $3 }' | rule "libingot.so exports ingot_* alone"
-  { sed -nE 's/^INGOT_API .*[ *](ingot_[a-z0-9_]+)\(.*/\1/p' $header | sort -u >"$BUILD/api.declared"
+  { sed -nE 's/^INGOT_API [^(]*[ *](ingot_[a-z0-9_]+)\(.*/\1/p' $header | sort -u >"$BUILD/api.declared"
     nm -D --defined-only "$library" | awk '{ print $3 }' | sort -u >"$BUILD/api.exported"
     comm -23 "$BUILD/api.declared" "$BUILD/api.exported" | sed 's/$/ is declared and not there/'
     comm -13 "$BUILD/api.declared" "$BUILD/api.exported" | sed 's/$/ is exported and not declared/'; } | rule "$header and libingot.so agree"

@@ -34,10 +34,20 @@ static bool fits(const ingot__kernel *kernel, const ingot__call *call) {
   return !kernel->functions->supports || kernel->functions->supports(call);
 }
 
+/* Rows are one kernel for several instruction sets when their names differ in the last word alone. */
+static bool same_kernel(const char *a, const char *b) {
+  const char *end_a = strrchr(a, '_'), *end_b = strrchr(b, '_');
+  return end_a && end_b && end_a - a == end_b - b && memcmp(a, b, (size_t)(end_a - a)) == 0;
+}
+
+/* Of a kernel's variants only the widest that the device has. */
 static size_t candidates(const ingot__call *call, const ingot__kernel **list, size_t max) {
   size_t n = 0;
-  for (size_t i = 0; i < KERNELS && n < max; i++)
-    if (fits(&kernels[i], call)) list[n++] = &kernels[i];
+  for (size_t i = 0; i < KERNELS && n < max; i++) {
+    const ingot__kernel *k = &kernels[i], *last = n ? list[n - 1] : NULL;
+    if (last && last->level > k->level && last->op == k->op && same_kernel(last->name, k->name)) continue;
+    if (fits(k, call)) list[n++] = k;
+  }
   return n;
 }
 
@@ -65,9 +75,9 @@ static const ingot__kernel *substitute(const char *name, const ingot__call *call
 /* Of one thread: about what recent server cores at 3 to 4 GHz reach in our kernels. Only their proportions matter. */
 const ingot__cpu_rates *ingot__cpu_rates_get(ingot__isa isa) {
   static const ingot__cpu_rates rates[INGOT__ISA_COUNT] = {
-    [INGOT__ISA_PORTABLE] = {30e9, 6e9, 30e9},
-    [INGOT__ISA_AVX2] = {100e9, 10e9, 60e9},
-    [INGOT__ISA_AVX512] = {200e9, 10e9, 100e9},
+    [INGOT__ISA_PORTABLE] = {45e9, 6e9, 30e9},
+    [INGOT__ISA_AVX2] = {120e9, 15e9, 60e9},
+    [INGOT__ISA_AVX512] = {240e9, 15e9, 100e9},
   };
   return &rates[isa];
 }

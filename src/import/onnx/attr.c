@@ -148,6 +148,13 @@ static bool is_ours(ingot__op op, const char *name) {
   return op == INGOT__OP_MatMul || (op == INGOT__OP_CastLike && strcmp(name, "to") == 0);
 }
 
+/* Attributes that change nothing here: which inputs may be overwritten (opsets 1 to 5), the precision that Range counts in, and how Cast
+ * rounds to a type that ingot doesn't have (float8e8m0). */
+static bool is_harmless(ingot__op op, ingot__text name) {
+  if (op == INGOT__OP_Range && ingot__text_is(name, "stash_type")) return true;
+  return ingot__text_is(name, "consumed_inputs") || (op == INGOT__OP_Cast && ingot__text_is(name, "round_mode"));
+}
+
 /* Attributes without a default in ONNX, which rows must give one. */
 static const struct { ingot__op op; const char *name; } required[] = {
     {INGOT__OP_Cast, "to"}, {INGOT__OP_Concat, "axis"}, {INGOT__OP_MaxPool, "kernel_shape"}, {INGOT__OP_AveragePool, "kernel_shape"},
@@ -184,7 +191,7 @@ ingot_status ingot__onnx_set_attrs(ingot__onnx_node *n, ingot__op op, void *attr
   for (size_t i = 0; i < n->n_attr; i++) {
     ingot__onnx_attr *a = &n->attr[i];
     if (a->used) continue;
-    if (ingot__text_is(a->pb.name, "consumed_inputs")) continue; /* of opsets 1 to 5: which inputs may be overwritten */
+    if (is_harmless(op, a->pb.name)) continue;
     char name[64] = "";
     if (a->pb.name.n && a->pb.name.n < sizeof name) memcpy(name, a->pb.name.p, a->pb.name.n);
     const ingot__attr_info *info = is_ours(op, name) ? NULL : ingot__attr_find(op, name);

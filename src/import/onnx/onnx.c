@@ -49,7 +49,7 @@ static ingot_status import_bytes(ingot__network *network, ingot__text bytes, con
   ingot__name_map_init(&o.copied, &scratch);
   ingot_status status = import_model(&o, bytes);
   ingot__arena_free(&scratch);
-  return status;
+  return status != INGOT_OK && diag && diag->status != INGOT_OK ? diag->status : status; /* of several problems, the first's */
 }
 
 /* "model.onnx" of "a/b/model.onnx". */

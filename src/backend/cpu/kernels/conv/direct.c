@@ -167,7 +167,6 @@ double ingot__direct_cost(const ingot__call *call, bool plain, const ingot__tile
   /* The set-up of each run, and the copies at the borders of narrow images. */
   double joined = plain || v->in_x == v->c ? (double)v->kw : 1;
   compute += (double)d.rows * (double)d.parts * (double)v->groups * (double)d.runs / joined * 3e-9;
-  if (plain) compute *= 1.15;
   double weights = (double)d.k * (double)v->oc * (double)v->groups * 4, move = weights;
   move += 4 * pixels * (double)(v->oc * v->groups) + 4 * (double)v->n * (double)v->h * (double)v->w * (double)(v->c * v->groups);
   const ingot__cpu_rates *rates = ingot__cpu_rates_get(tiles->isa);

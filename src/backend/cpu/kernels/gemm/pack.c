@@ -3,10 +3,11 @@
 
 typedef float float4 __attribute__((vector_size(16), aligned(4), may_alias));
 
-/* Rows whose 16 channels lie side by side. */
-static void pack_rows(const float *b, size_t b_k, size_t k, float alpha, float *to) {
+/* Rows whose channels lie side by side, of `panels` whole panels at once, so that a row is read in one go. */
+static void pack_rows(const float *b, size_t b_k, size_t k, size_t panels, float alpha, float *to) {
   for (size_t i = 0; i < k; i++, b += b_k, to += INGOT__PANEL)
-    for (size_t j = 0; j < INGOT__PANEL; j++) to[j] = b[j] * alpha;
+    for (size_t p = 0; p < panels; p++)
+      for (size_t j = 0; j < INGOT__PANEL; j++) to[p * k * INGOT__PANEL + j] = b[p * INGOT__PANEL + j] * alpha;
 }
 
 /* Columns, of which each channel's lie side by side: 4 by 4 transposed at a time. */
@@ -32,11 +33,18 @@ static void pack_columns(const float *b, size_t b_n, size_t k, float alpha, floa
 }
 
 void ingot__pack_panels(const float *b, size_t b_k, size_t b_n, size_t k, size_t n, float alpha, size_t begin, size_t end, float *to) {
+  if (b_n == 1) {
+    const size_t whole = n / INGOT__PANEL < end ? n / INGOT__PANEL : end;
+    if (begin < whole) {
+      pack_rows(b + begin * INGOT__PANEL, b_k, k, whole - begin, alpha, to);
+      to += (whole - begin) * k * INGOT__PANEL;
+      begin = whole;
+    }
+  }
   for (size_t p = begin; p < end; p++, to += k * INGOT__PANEL) {
     const size_t left = n - p * INGOT__PANEL;
     const float *from = b + p * INGOT__PANEL * b_n;
-    if (left >= INGOT__PANEL && b_n == 1) pack_rows(from, b_k, k, alpha, to);
-    else if (left >= INGOT__PANEL && b_k == 1) pack_columns(from, b_n, k, alpha, to);
+    if (left >= INGOT__PANEL && b_k == 1) pack_columns(from, b_n, k, alpha, to);
     else
       for (size_t i = 0; i < k; i++)
         for (size_t j = 0; j < INGOT__PANEL; j++) to[i * INGOT__PANEL + j] = j < left ? from[i * b_k + j * b_n] * alpha : 0;

@@ -1,0 +1,4 @@
+/* Attention's softmax for avx512. */
+#define ATTENTION ingot__attention_avx512
+#define TILES ingot__tiles_avx512
+#include "backend/cpu/kernels/attention/softmax_rows.inc"

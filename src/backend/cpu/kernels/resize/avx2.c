@@ -1,0 +1,2 @@
+#define INGOT__ISA avx2
+#include "backend/cpu/kernels/resize/resize.inc"

@@ -1,0 +1,2 @@
+#define INGOT__ISA avx512
+#include "backend/cpu/kernels/resize/resize.inc"

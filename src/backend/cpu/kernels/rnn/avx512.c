@@ -1,0 +1,2 @@
+#define INGOT__ISA avx512
+#include "backend/cpu/kernels/rnn/rnn.inc"

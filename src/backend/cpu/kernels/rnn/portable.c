@@ -1,0 +1,2 @@
+#define INGOT__ISA portable
+#include "backend/cpu/kernels/rnn/rnn.inc"

@@ -1,0 +1,161 @@
+/* Chains of elementwise nodes become one Fused node: its result is computed block by block, and what lies between never reaches memory.
+ * Grown from its last node backwards over producers of the same shape that nobody else reads. */
+#include "passes/rewrite.h"
+#include <string.h>
+
+enum { MOST_NODES = 20, MOST_INPUTS = 8 };
+
+typedef struct group {
+  ingot__node *node[MOST_NODES];
+  size_t n;
+} group;
+
+static bool type_fits(const ingot__value *v) { return v->type.dtype == INGOT_FLOAT32 || v->type.dtype == INGOT_BOOL; }
+
+static bool fusable(const ingot__node *n) {
+  if (n->n_out != 1 || !n->out[0] || !type_fits(n->out[0]) || n->out[0]->type.rank < 0) return false;
+  switch (n->op) {
+  case INGOT__OP_Clip: case INGOT__OP_PRelu: case INGOT__OP_Pow: case INGOT__OP_Where: case INGOT__OP_Gelu: break;
+  default:
+    if (!ingot__op_get(n->op)->elementwise) return false;
+  }
+  for (size_t i = 0; i < n->n_in; i++)
+    if (n->in[i] && !type_fits(n->in[i])) return false;
+  for (int d = 0; d < n->out[0]->type.rank; d++)
+    if (n->out[0]->type.dim[d] == INGOT__DIM_UNKNOWN) return false;
+  return true;
+}
+
+static bool contains(const group *g, const ingot__node *n) {
+  for (size_t i = 0; i < g->n; i++)
+    if (g->node[i] == n) return true;
+  return false;
+}
+
+static bool same_dims(const ingot__type *a, const ingot__type *b) {
+  return a->rank == b->rank && memcmp(a->dim, b->dim, (size_t)a->rank * sizeof a->dim[0]) == 0;
+}
+
+static bool scalar_constant(const ingot__value *v) {
+  size_t count;
+  return v->data && ingot__type_count(&v->type, &count) && count == 1;
+}
+
+/* Inputs from outside, each once, scalar constants left out. */
+static size_t outside(const group *g, ingot__value **in) {
+  size_t n = 0;
+  for (size_t k = g->n; k-- > 0;)
+    for (size_t i = 0; i < g->node[k]->n_in; i++) {
+      ingot__value *v = g->node[k]->in[i];
+      if (!v || (v->producer && contains(g, v->producer)) || scalar_constant(v)) continue;
+      size_t at = 0;
+      while (at < n && in[at] != v) at++;
+      if (at < n) continue;
+      if (n == MOST_INPUTS) return MOST_INPUTS + 1;
+      in[n++] = v;
+    }
+  return n;
+}
+
+static bool joins(const group *g, const ingot__node *p, const ingot__node *root) {
+  if (!p || p->graph != root->graph || contains(g, p) || !fusable(p) || p->out[0]->is_output) return false;
+  if (!same_dims(&p->out[0]->type, &root->out[0]->type)) return false;
+  for (size_t u = 0; u < p->out[0]->n_user; u++)
+    if (!contains(g, p->out[0]->user[u])) return false;
+  return true;
+}
+
+static void grow(group *g, ingot__node *root) {
+  ingot__value *in[MOST_INPUTS + 1];
+  g->node[0] = root;
+  g->n = 1;
+  for (bool more = true; more;) {
+    more = false;
+    for (size_t k = 0; k < g->n; k++)
+      for (size_t i = 0; i < g->node[k]->n_in && g->n < MOST_NODES; i++) {
+        ingot__node *p = g->node[k]->in[i] ? g->node[k]->in[i]->producer : NULL;
+        if (!joins(g, p, root)) continue;
+        g->node[g->n++] = p;
+        if (outside(g, in) > MOST_INPUTS) g->n--;
+        else more = true;
+      }
+  }
+}
+
+/* Running order: as in the graph. */
+static void sort_group(group *g) {
+  size_t n = 0;
+  ingot__node *sorted[MOST_NODES];
+  for (ingot__node *at = g->node[0]; at && n < g->n; at = at->prev)
+    if (contains(g, at)) sorted[n++] = at;
+  for (size_t i = 0; i < n; i++) g->node[i] = sorted[n - 1 - i];
+}
+
+static ingot_status make(const group *g, ingot__diag *diag) {
+  ingot__node *root = g->node[g->n - 1];
+  ingot__graph *outer = root->graph;
+  ingot__network *net = outer->network;
+  ingot__value *in[MOST_INPUTS + 1];
+  size_t n_in = outside(g, in);
+  ingot__graph *body = ingot__graph_new(net, outer, root->name);
+  ingot__node *fused = body ? ingot__node_new(outer, INGOT__OP_Fused, root->name, root, in, n_in, 1, NULL) : NULL;
+  if (!fused) return ingot__no_memory(diag);
+  ((ingot__attrs_Fused *)fused->attrs)->body = body;
+  ingot__value *inner[MOST_INPUTS], *made[MOST_NODES];
+  for (size_t i = 0; i < n_in; i++)
+    if (!(inner[i] = ingot__input_new(body, in[i]->name, &in[i]->type))) return ingot__no_memory(diag);
+  for (size_t k = 0; k < g->n; k++) {
+    const ingot__node *n = g->node[k];
+    ingot__value *args[4] = {0};
+    for (size_t i = 0; i < n->n_in && i < 4; i++) {
+      ingot__value *v = n->in[i];
+      if (!v) continue;
+      for (size_t m = 0; m < k; m++)
+        if (g->node[m]->out[0] == v) args[i] = made[m];
+      for (size_t m = 0; m < n_in; m++)
+        if (in[m] == v) args[i] = inner[m];
+      if (!args[i] && !(args[i] = ingot__constant_new(body, v->name, &v->type, v->data, v->bytes))) return ingot__no_memory(diag);
+    }
+    ingot__node *copy = ingot__node_new(body, n->op, n->name, NULL, args, n->n_in, 1, NULL);
+    if (!copy) return ingot__no_memory(diag);
+    memcpy(copy->attrs, n->attrs, ingot__op_get(n->op)->attrs_size);
+    copy->out[0]->type = n->out[0]->type;
+    made[k] = copy->out[0];
+  }
+  if (!ingot__graph_add_output(body, made[g->n - 1])) return ingot__no_memory(diag);
+  fused->origin = g->node[0]->origin ? g->node[0]->origin : g->node[0]->name;
+  for (size_t k = 1; k < g->n; k++)
+    if (!ingot__node_absorb_origin(fused, g->node[k])) return ingot__no_memory(diag);
+  fused->out[0]->type = root->out[0]->type;
+  fused->out[0]->known = root->out[0]->known;
+  if (!ingot__value_replace(root->out[0], fused->out[0])) return ingot__no_memory(diag);
+  for (size_t k = g->n; k-- > 0;) ingot__node_remove(g->node[k]);
+  return INGOT_OK;
+}
+
+static ingot_status fuse_graph(ingot__graph *graph, ingot__diag *diag, bool *changed) {
+  for (ingot__node *n = graph->last; n;) {
+    group g;
+    ingot__node *prev = n->prev;
+    if (fusable(n)) {
+      grow(&g, n);
+      if (g.n > 1) {
+        sort_group(&g);
+        while (prev && contains(&g, prev)) prev = prev->prev;
+        INGOT_TRY(make(&g, diag));
+        *changed = true;
+      }
+    }
+    n = prev;
+  }
+  return INGOT_OK;
+}
+
+ingot_status ingot__pass_fuse_elementwise(ingot__network *network, const ingot__pass_context *context, bool *changed) {
+  size_t n_graph = network->n_graph; /* bodies made here come after */
+  for (size_t g = 0; g < n_graph; g++) {
+    ingot__graph *graph = network->graph[g];
+    if (graph && !graph->removed) INGOT_TRY(fuse_graph(graph, context->diag, changed));
+  }
+  return INGOT_OK;
+}

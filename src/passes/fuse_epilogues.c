@@ -1,0 +1,118 @@
+/* What follows a product and can be done while its result is in registers: the residual that is added, then an activation. */
+#include "passes/rewrite.h"
+#include <math.h>
+#include <string.h>
+
+typedef struct epilogue { int64_t *act; float *alpha, *beta; bool residual; } epilogue;
+
+/* The product's attributes, when it can take something more. */
+static bool open_epilogue(const ingot__node *p, epilogue *e) {
+  bool has_residual = p->n_in > 3 && p->in[3];
+  switch (p->op) {
+  case INGOT__OP_Conv: {
+    ingot__attrs_Conv *a = p->attrs;
+    *e = (epilogue){&a->act, &a->act_alpha, &a->act_beta, !has_residual};
+    break;
+  }
+  case INGOT__OP_ConvTranspose: {
+    ingot__attrs_ConvTranspose *a = p->attrs;
+    *e = (epilogue){&a->act, &a->act_alpha, &a->act_beta, false};
+    break;
+  }
+  case INGOT__OP_MatMul: {
+    ingot__attrs_MatMul *a = p->attrs;
+    *e = (epilogue){&a->act, &a->act_alpha, &a->act_beta, !has_residual && p->in[0]->type.rank >= 2 && p->in[1]->type.rank >= 2};
+    break;
+  }
+  default: return false;
+  }
+  return *e->act == INGOT__ACT_NONE && ingot__is_float32(p->out[0]) && ingot__is_float32(p->in[0]);
+}
+
+/* The activation that a node is, with its parameters. */
+static bool activation(const ingot__node *n, ingot__act *act, float *alpha, float *beta) {
+  *alpha = *beta = 0;
+  switch (n->op) {
+  case INGOT__OP_Relu: *act = INGOT__ACT_RELU; return true;
+  case INGOT__OP_Sigmoid: *act = INGOT__ACT_SIGMOID; return true;
+  case INGOT__OP_Tanh: *act = INGOT__ACT_TANH; return true;
+  case INGOT__OP_Silu: *act = INGOT__ACT_SILU; return true;
+  case INGOT__OP_HardSwish: *act = INGOT__ACT_HARD_SWISH; return true;
+  case INGOT__OP_Softplus: *act = INGOT__ACT_SOFTPLUS; return true;
+  case INGOT__OP_Mish: *act = INGOT__ACT_MISH; return true;
+  case INGOT__OP_LeakyRelu: *act = INGOT__ACT_LEAKY_RELU; *alpha = ((const ingot__attrs_LeakyRelu *)n->attrs)->alpha; return true;
+  case INGOT__OP_Elu: *act = INGOT__ACT_ELU; *alpha = ((const ingot__attrs_Elu *)n->attrs)->alpha; return true;
+  case INGOT__OP_HardSigmoid: {
+    const ingot__attrs_HardSigmoid *a = n->attrs;
+    *act = INGOT__ACT_HARD_SIGMOID, *alpha = a->alpha, *beta = a->beta;
+    return true;
+  }
+  case INGOT__OP_Gelu: {
+    const char *form = ((const ingot__attrs_Gelu *)n->attrs)->approximate;
+    *act = form && !strcmp(form, "tanh") ? INGOT__ACT_GELU_TANH : INGOT__ACT_GELU;
+    return true;
+  }
+  case INGOT__OP_Clip: {
+    *act = INGOT__ACT_CLIP, *alpha = -INFINITY, *beta = INFINITY;
+    if (n->n_in > 1 && n->in[1] && !ingot__constant_scalar(n->in[1], alpha)) return false;
+    if (n->n_in > 2 && n->in[2] && !ingot__constant_scalar(n->in[2], beta)) return false;
+    return true;
+  }
+  default: return false;
+  }
+}
+
+/* The other addend, when the sum is of two tensors of the same shape. */
+static ingot__value *residual_of(const ingot__node *add, const ingot__value *y) {
+  if (add->op != INGOT__OP_Add || add->in[0] == add->in[1]) return NULL;
+  ingot__value *r = add->in[0] == y ? add->in[1] : add->in[0];
+  if (!r || !ingot__is_float32(r) || !ingot__type_same(&r->type, &y->type) || r->type.rank < 0) return NULL;
+  for (int d = 0; d < r->type.rank; d++)
+    if (r->type.dim[d] == INGOT__DIM_UNKNOWN) return NULL;
+  return r;
+}
+
+static bool pad_inputs(ingot__node *p, size_t n) {
+  while (p->n_in < n)
+    if (!ingot__node_set_input(p, p->n_in, NULL)) return false;
+  return true;
+}
+
+/* Takes in what follows; true as long as something did. */
+static ingot_status fuse_one(ingot__node *p, ingot__diag *diag, bool *again) {
+  epilogue e;
+  *again = false;
+  if (!open_epilogue(p, &e)) return INGOT_OK;
+  ingot__value *y = p->out[0];
+  ingot__node *u = y->is_output ? NULL : ingot__value_only_user(y);
+  if (!u || u->graph != p->graph) return INGOT_OK;
+  ingot__act act;
+  float alpha, beta;
+  ingot__value *r = e.residual ? residual_of(u, y) : NULL;
+  if (r) {
+    ingot__node_move(p, u); /* r is computed by then */
+    if (!pad_inputs(p, 3) || !ingot__node_set_input(p, 3, r)) return ingot__no_memory(diag);
+  } else if (u->in[0] == y && activation(u, &act, &alpha, &beta)) {
+    *e.act = act, *e.alpha = alpha, *e.beta = beta;
+  } else return INGOT_OK;
+  if (!ingot__node_absorb_origin(p, u)) return ingot__no_memory(diag);
+  *again = true;
+  return ingot__rewrite_replace(u, y, diag);
+}
+
+static ingot_status fuse_graph(ingot__graph *graph, ingot__diag *diag, bool *changed) {
+  for (ingot__node *n = graph->last, *prev; n; n = prev) { /* backwards: of two products added, the later one takes the other as residual */
+    prev = n->prev;
+    for (bool again = true; again;) {
+      INGOT_TRY(fuse_one(n, diag, &again));
+      *changed |= again;
+    }
+  }
+  return INGOT_OK;
+}
+
+ingot_status ingot__pass_fuse_epilogues(ingot__network *network, const ingot__pass_context *context, bool *changed) {
+  for (size_t g = 0; g < network->n_graph; g++)
+    if (network->graph[g] && !network->graph[g]->removed) INGOT_TRY(fuse_graph(network->graph[g], context->diag, changed));
+  return INGOT_OK;
+}

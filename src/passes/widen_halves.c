@@ -1,0 +1,98 @@
+/* Float16 and bfloat16 as float32, where the target computes them so anyway: all values but the network's inputs and outputs, which get
+ * Casts; constants, Casts' targets and tensor attributes follow. Results are those of computing in float32 throughout: the roundings
+ * between nodes go. */
+#include "passes/rewrite.h"
+
+static bool is_half(ingot_dtype t) { return t == INGOT_FLOAT16 || t == INGOT_BFLOAT16; }
+
+static float *widened(ingot__network *network, ingot_dtype t, const void *data, size_t count) {
+  float *now = INGOT_NEW_ARRAY(&network->arena, count ? count : 1, float);
+  const uint16_t *old = data;
+  if (!now) return NULL;
+  for (size_t i = 0; i < count; i++) now[i] = t == INGOT_FLOAT16 ? ingot__f16_to_f32(old[i]) : ingot__bf16_to_f32(old[i]);
+  return now;
+}
+
+/* Moves v's readers to `now`, but not the node `but`. */
+static bool move_users(ingot__value *v, ingot__value *now, const ingot__node *but) {
+  for (size_t i = v->n_user; i-- > 0;) {
+    ingot__node *user = i < v->n_user ? v->user[i] : but;
+    for (size_t k = 0; user != but && k < user->n_in; k++)
+      if (user->in[k] == v && !ingot__node_set_input(user, k, now)) return false;
+  }
+  return true;
+}
+
+static ingot__node *cast(ingot__value *v, ingot__node *before, ingot_dtype to) {
+  ingot__node *n = ingot__node_new(v->graph, INGOT__OP_Cast, NULL, before, &v, 1, 1, NULL);
+  if (!n) return NULL;
+  ((ingot__attrs_Cast *)n->attrs)->to = to;
+  n->out[0]->type = v->type;
+  n->out[0]->type.dtype = to;
+  return n;
+}
+
+static ingot_status widen_value(ingot__value *v, ingot__diag *diag) {
+  ingot__network *network = v->graph->network;
+  ingot_dtype old = v->type.dtype;
+  bool public = !v->graph->outer;
+  if (public && v->is_input) {
+    if (!v->n_user) return INGOT_OK;
+    ingot__node *c = cast(v, network->main->first, INGOT_FLOAT32);
+    return c && move_users(v, c->out[0], c) ? INGOT_OK : ingot__no_memory(diag);
+  }
+  v->type.dtype = INGOT_FLOAT32;
+  if (v->data) {
+    size_t count;
+    if (!ingot__type_count(&v->type, &count)) return INGOT_OK;
+    float *now = widened(network, old, v->data, count);
+    if (!now) return ingot__no_memory(diag);
+    v->data = now;
+    v->bytes = count * sizeof *now;
+  }
+  if (!public || !v->is_output) return INGOT_OK;
+  ingot__node *c = cast(v, NULL, old);
+  if (!c || !ingot__value_replace(v, c->out[0]) || !move_users(c->out[0], v, NULL)) return ingot__no_memory(diag);
+  return INGOT_OK;
+}
+
+static bool names_a_type(const char *name) {
+  return !strcmp(name, "to") || !strcmp(name, "dtype") || !strcmp(name, "output_dtype") || !strcmp(name, "precision");
+}
+
+static ingot_status widen_attributes(ingot__node *n, ingot__diag *diag, bool *changed) {
+  const ingot__op_info *info = ingot__op_get(n->op);
+  for (size_t i = 0; i < info->n_attr; i++) {
+    void *field = (char *)n->attrs + info->attr[i].offset;
+    if (info->attr[i].type == INGOT__ATTR_INT && names_a_type(info->attr[i].name)) {
+      int64_t *to = field;
+      if (*to != INGOT_FLOAT16 && *to != INGOT_BFLOAT16) continue;
+      *to = INGOT_FLOAT32;
+      *changed = true;
+    } else if (info->attr[i].type == INGOT__ATTR_TENSOR) {
+      ingot__literal *t = field;
+      if (!t->data || !is_half(t->dtype)) continue;
+      size_t count = t->bytes / sizeof(uint16_t);
+      if (!(t->data = widened(n->graph->network, t->dtype, t->data, count))) return ingot__no_memory(diag);
+      t->dtype = INGOT_FLOAT32;
+      t->bytes = count * sizeof(float);
+      *changed = true;
+    }
+  }
+  return INGOT_OK;
+}
+
+ingot_status ingot__pass_widen_halves(ingot__network *network, const ingot__pass_context *context, bool *changed) {
+  if (!context->float_only) return INGOT_OK;
+  for (size_t i = 0; i < network->n_node; i++) /* before the values: the Casts made for those stay as they are */
+    if (network->node[i]) INGOT_TRY(widen_attributes(network->node[i], context->diag, changed));
+  for (size_t i = 0, n_value = network->n_value; i < n_value; i++) {
+    ingot__value *v = network->value[i];
+    if (!v || v->graph->removed || v->type.kind != INGOT__TENSOR || !is_half(v->type.dtype)) continue;
+    INGOT_TRY(widen_value(v, context->diag));
+    *changed = true;
+  }
+  if (!*changed) return INGOT_OK;
+  INGOT_TRY(ingot__infer_network(network, context->diag));
+  return ingot__pass_remove_identities(network, context, changed); /* Casts between halves and float32 are none now */
+}

@@ -1,0 +1,224 @@
+/* The grid of cpu_kernels_test: networks of one node each, as text. Every kernel that supports one of them is compared with the reference
+ * on it. Inputs without an initialiser get random data; names starting with `s` also infinities, NaN, zeros and large numbers, names
+ * starting with `p` positive numbers. */
+#ifndef INGOT_KERNEL_CASES_H
+#define INGOT_KERNEL_CASES_H
+
+typedef struct kernel_case {
+  double tolerance;  /* of the largest magnitude of the result; 0: equal */
+  const char *text;  /* what stands between "network {" and the outputs */
+} kernel_case;
+
+#define X4(n, c, h, w) "input x: float32[" #n "," #c "," #h "," #w "]\n"
+#define EXACT 0
+#define CLOSE 2e-6
+#define LOOSE 2e-5
+
+static const kernel_case kernel_cases[] = {
+  /* Elementwise operators that are no rows of INGOT_ELEMENTWISE, broadcasting. */
+  {EXACT, "input x: float32[2,5,7,3]\ninput b: float32[1,5,1,1]\ny = Add(x, b)"},
+  {EXACT, "input x: float32[2,37,9,11]\nconst b: float32[1,37,1,1] = random(3)\ny = Mul(x, b)"},
+  {EXACT, "input x: float32[2,64,9,11]\ninput b: float32[2,64,1,1]\ny = Mul(x, b)"},
+  {EXACT, "input x: float32[2,16,9,11]\ninput b: float32[1,1,9,11]\ny = Sub(x, b)"},
+  {EXACT, "input x: float32[2,16,9,11]\ninput b: float32[11]\ny = Div(x, b)"},
+  {EXACT, "input x: float32[3,1,200]\ninput b: float32[1,70,1]\ny = Max(x, b)"},
+  {EXACT, "input x: float32[2,3,1,5,1,4]\ninput b: float32[3,6,1,2,1]\ny = Add(x, b)"},
+  {EXACT, "input x: float32[]\ninput b: float32[40,50]\ny = Sub(x, b)"},
+  {EXACT, "input x: float32[1,64,70,33]\ninput b: float32[1,64,70,33]\ny = Add(x, b)"},
+  {EXACT, "input x: float32[0,3]\ninput b: float32[1,3]\ny = Add(x, b)"},
+  {EXACT, "input x: float32[3,40]\ninput c: bool[3,1]\ninput z: float32[40]\ny = Where(c, x, z)"},
+  {EXACT, "input c: bool[2,8,5,4]\ninput x: float32[2,8,5,4]\ny = Where(c, x, x)"},
+  {EXACT, "input x: float32[3,8,9,5]\nconst lo: float32[] = {-0.5}\nconst hi: float32[] = {0.75}\ny = Clip(x, lo, hi)"},
+  {EXACT, "input s: float32[300]\nconst lo: float32[] = {-0.5}\ny = Clip(s, lo)"},
+  {EXACT, "input s: float32[300]\nconst hi: float32[] = {0.5}\ny = Clip(s, _, hi)"},
+  {EXACT, "input x: float32[2,24,5,5]\nconst b: float32[24,1,1] = random(5)\ny = PRelu(x, b)"},
+  {CLOSE, "input p: float32[3000]\ninput x: float32[3000]\ny = Pow(p, x)"},
+  {CLOSE, "input s: float32[41,1]\ninput s2: float32[1,43]\ny = Pow(s, s2)"},
+  {CLOSE, "input x: float32[3000]\nconst e: float32[] = {2}\ny = Pow(x, e)"},
+  {CLOSE, "input p: float32[3000]\nconst e: float32[] = {0.5}\ny = Pow(p, e)"},
+  {CLOSE, "input x: float32[5,700]\ny = Gelu(x)"},
+  {CLOSE, "input x: float32[5,700]\ny = Gelu(x) {approximate=\"tanh\"}"},
+  {EXACT, "input s: float32[500]\ny = IsNaN(s)"},
+  {EXACT, "input s: float32[500]\ny = IsInf(s)"},
+  {EXACT, "input s: float32[500]\ny = IsInf(s) {detect_negative=0}"},
+  {EXACT, "input x: float32[4,300]\ny = Cast(x) {to=float16}"},
+  {EXACT, "input s: float32[300]\ny = Cast(s) {to=float16}"},
+  {EXACT, "input x: float32[4,300]\ny = Cast(x) {to=bfloat16}"},
+  {EXACT, "input h: float16[4,300]\ny = Cast(h) {to=float32}"},
+  {EXACT, "input h: bfloat16[4,300]\ny = Cast(h) {to=float32}"},
+  {EXACT, "input x: float32[4,300]\ny = Cast(x) {to=int32}"},
+  {EXACT, "input x: float32[4,300]\ny = Cast(x) {to=int64}"},
+  {EXACT, "input x: float32[4,300]\ny = Cast(x) {to=int8}"},
+  {EXACT, "input x: float32[4,300]\ny = Cast(x) {to=bool}"},
+  {EXACT, "input u: uint8[2,3,20,21]\ny = Cast(u) {to=float32}"},
+  {EXACT, "input i: int64[300]\ny = Cast(i) {to=float32}"},
+  {EXACT, "input i: int32[300]\ny = Cast(i) {to=float32}"},
+  {EXACT, "input d: float64[300]\ny = Cast(d) {to=float32}"},
+  {EXACT, "input x: float32[300]\ny = Cast(x) {to=float64}"},
+  {EXACT, "input c: bool[300]\ny = Cast(c) {to=float32}"},
+  {EXACT, "input x: float32[2,19,9,11]\nconst f: float32[] = {0.01}\nconst z: uint8[] = {128}\ny = QuantizeLinear(x, f, z)"},
+  {EXACT, "input x: float32[2,19,9,11]\nconst f: float32[] = {0.013}\nconst z: int8[] = {0}\ny = QuantizeLinear(x, f, z)"},
+  {EXACT, "input x: float32[2,3,9,11]\nconst f: float32[3] = {0.013, 0.02, 0.1}\nconst z: int8[3] = {0, 5, -3}\ny = QuantizeLinear(x, f, z)"},
+  {EXACT, "input x: float32[7,3]\nconst f: float32[3] = {0.013, 0.02, 0.1}\ny = QuantizeLinear(x, f) {axis=-1}"},
+  {EXACT, "input u: uint8[2,3,9,11]\nconst f: float32[3] = {0.013, 0.02, 0.1}\nconst z: uint8[3] = {0, 5, 3}\ny = DequantizeLinear(u, f, z)"},
+  {EXACT, "input u: int8[2,3,9,11]\nconst f: float32[] = {0.013}\nconst z: int8[] = {3}\ny = DequantizeLinear(u, f, z)"},
+  {EXACT, "input i: int32[64]\nconst f: float32[64] = random(3)\ny = DequantizeLinear(i, f) {axis=0}"},
+  {CLOSE, "input x: float32[2,32,9,11]\ninput b: float32[1,32,1,1]\ninput r: float32[2,32,9,11]\n"
+          "y = Fused(x, b, r) {body={\n input a: float32[2,32,9,11]\n input b2: float32[1,32,1,1]\n input r2: float32[2,32,9,11]\n"
+          " const k: float32[] = {0.5}\n t = Mul(a, b2)\n u = Add(t, r2)\n v = Sigmoid(u)\n w = Mul(u, v)\n z = Mul(w, k)\n output z\n}}"},
+  {CLOSE, "input x: float32[4,700]\ninput b: float32[700]\n"
+          "y, y2, y3 = Fused(x, b) {body={\n input a: float32[4,700]\n input c: float32[700]\n const lo: float32[] = {-1}\n const hi: float32[] = {1}\n"
+          " t = Add(a, c)\n u = Clip(t, lo, hi)\n g = Less(a, u)\n n = Not(g)\n v = Where(n, t, a)\n w = Exp(v)\n output w\n output t\n output g\n}}"},
+
+  /* Movement. */
+  {EXACT, "input x: float32[2,3,17,19]\ny = Reformat(x)"},
+  {EXACT, "input x: float32[2,2,17,19]\ny = Reformat(x)"},
+  {EXACT, "input x: float32[1,4,33,31]\ny = Reformat(x)"},
+  {EXACT, "input x: float32[1,64,33,31]\ny = Reformat(x)"},
+  {EXACT, "input x: float32[2,23,5,1]\ny = Reformat(x)"},
+  {EXACT, "input x: float32[2,40,50]\ny = Reformat(x)"},
+  {EXACT, "input x: float32[1,130,1,1]\ny = Reformat(x)"},
+  {EXACT, "input u: int8[2,20,17,19]\ny = Reformat(u)"},
+  {EXACT, "input h: float16[2,20,17,19]\ny = Reformat(h)"},
+  {EXACT, "input i: int64[2,20,17,19]\ny = Reformat(i)"},
+  {EXACT, "input x: float32[1,64,80,90]\ny = Reformat(x)"},
+  {EXACT, "input x: float32[2,5,6,7]\ny = Transpose(x) {perm=[0,2,3,1]}"},
+  {EXACT, "input x: float32[2,5,6,7]\ny = Transpose(x) {perm=[0,3,1,2]}"},
+  {EXACT, "input x: float32[2,5,7]\ny = Transpose(x) {perm=[0,2,1]}"},
+  {EXACT, "input x: float32[2,12,30,64]\ny = Transpose(x) {perm=[0,2,1,3]}"},
+  {EXACT, "input x: float32[2,12,30,64]\ny = Transpose(x) {perm=[0,1,3,2]}"},
+  {EXACT, "input x: float32[3,1,7]\ny = Transpose(x) {perm=[1,0,2]}"},
+  {EXACT, "input x: float32[100,133]\ny = Transpose(x)"},
+  {EXACT, "input i: int64[100,133]\ny = Transpose(i)"},
+  {EXACT, "input u: uint8[3,4,5,6,7]\ny = Transpose(u) {perm=[4,2,0,3,1]}"},
+  {EXACT, "input x: float32[2,3,4,5]\nconst d: int64[2] = {6, 20}\ny = Reshape(x, d)"},
+  {EXACT, "input x: float32[2,30,1,1]\nconst d: int64[2] = {2, 30}\ny = Reshape(x, d)"},
+  {EXACT, "input x: float32[2,30]\nconst d: int64[4] = {2, 30, 1, 1}\ny = Reshape(x, d)"},
+  {EXACT, "input x: float32[2,30]\nconst d: int64[4] = {1, 4, 3, 5}\ny = Reshape(x, d)"},
+  {EXACT, "input x: float32[2,30,7,5]\ny = Flatten(x)"},
+  {EXACT, "input x: float32[2,30,1,1]\ny = Flatten(x)"},
+  {EXACT, "input x: float32[2,1,7]\nconst a: int64[1] = {1}\ny = Squeeze(x, a)"},
+  {EXACT, "input x: float32[2,7,5]\nconst a: int64[1] = {1}\ny = Unsqueeze(x, a)"},
+  {EXACT, "input x: float32[2,7,5]\ny = Identity(x)"},
+  {EXACT, "input x: float32[2,7,5,4]\ninput z: float32[2,16,5,4]\ny = Concat(x, z) {axis=1}"},
+  {EXACT, "input x: float32[2,7,5,4]\ninput z: float32[2,7,5,4]\ninput w: float32[2,7,1,4]\ny = Concat(x, z, w) {axis=2}"},
+  {EXACT, "input x: float32[9,4]\ninput z: float32[9,3]\ny = Concat(x, z) {axis=-1}"},
+  {EXACT, "input i: int64[3]\ninput i2: int64[2]\ny = Concat(i, i2) {axis=0}"},
+  {EXACT, "input x: float32[2,70,8,9]\ny, y2 = Split(x) {axis=1 num_outputs=2}"},
+  {EXACT, "input x: float32[2,7,8,9]\nconst d: int64[3] = {3,1,4}\ny, y2, y3 = Split(x, d) {axis=2}"},
+  {EXACT, "input x: float32[2,7,8,9]\nconst d: int64[3] = {3,1,4}\n_, y2, _ = Split(x, d) {axis=2}"},
+  {EXACT, "input x: float32[2,37,8,9]\nconst a: int64[2] = {1,-5}\nconst b: int64[2] = {30,-1}\nconst c: int64[2] = {1,2}\ny = Slice(x, a, b, c)"},
+  {EXACT, "input x: float32[2,37,8,9]\nconst a: int64[1] = {-1}\nconst b: int64[1] = {-100}\nconst c: int64[1] = {3}\nconst d: int64[1] = {-2}\n"
+          "y = Slice(x, a, b, c, d)"},
+  {EXACT, "input x: float32[2,3,8,9]\nconst a: int64[8] = {0,0,1,2,0,0,3,4}\nconst v: float32[] = {1.5}\ny = Pad(x, a, v)"},
+  {EXACT, "input x: float32[2,3,8,9]\nconst a: int64[8] = {0,1,-1,2,1,0,3,-4}\ny = Pad(x, a)"},
+  {EXACT, "input x: float32[5,6]\nconst a: int64[2] = {2,3}\nconst v: float32[] = {-1}\nconst c: int64[1] = {1}\ny = Pad(x, a, v, c)"},
+  {EXACT, "input x: float32[3,1,5]\nconst d: int64[4] = {2,1,4,1}\ny = Expand(x, d)"},
+  {EXACT, "input x: float32[2,3,1,5]\nconst d: int64[4] = {1,2,3,1}\ny = Tile(x, d)"},
+  {EXACT, "input x: float32[2,36,5,7]\ny = DepthToSpace(x) {blocksize=2}"},
+  {EXACT, "input x: float32[2,36,5,7]\ny = DepthToSpace(x) {blocksize=3 mode=\"CRD\"}"},
+  {EXACT, "input x: float32[2,5,6,8]\ny = SpaceToDepth(x) {blocksize=2}"},
+  {EXACT, "input x: float32[20,30]\ninput i: int64[2,7]\ny = Gather(x, i) {axis=0}"},
+  {EXACT, "input x: float32[4,20,30]\nconst i: int64[] = {-1}\ny = Gather(x, i) {axis=1}"},
+  {EXACT, "input x: float32[4,20,30]\nconst i: int32[3] = {5,0,-30}\ny = Gather(x, i) {axis=2}"},
+
+  /* Pools. */
+  {EXACT, X4(2, 64, 17, 19) "y = MaxPool(x) {kernel_shape=[3,3] strides=[2,2] pads=[1,1,1,1]}"},
+  {EXACT, X4(1, 37, 14, 15) "y = MaxPool(x) {kernel_shape=[2,2] strides=[2,2]}"},
+  {EXACT, X4(1, 7, 14, 15) "y = MaxPool(x) {kernel_shape=[2,3] strides=[2,2] dilations=[2,1] pads=[1,0,1,2] ceil_mode=1}"},
+  {EXACT, X4(1, 130, 9, 9) "y = MaxPool(x) {kernel_shape=[3,3] strides=[1,1] auto_pad=\"SAME_UPPER\"}"},
+  {EXACT, "input x: float32[2,20,31]\ny = MaxPool(x) {kernel_shape=[3] strides=[2]}"},
+  {EXACT, "input x: float32[1,20,6,7,8]\ny = MaxPool(x) {kernel_shape=[2,3,2] strides=[2,1,2] pads=[0,1,0,0,1,0]}"},
+  {CLOSE, X4(2, 64, 17, 19) "y = AveragePool(x) {kernel_shape=[3,3] strides=[2,2] pads=[1,1,1,1]}"},
+  {CLOSE, X4(2, 19, 17, 19) "y = AveragePool(x) {kernel_shape=[3,3] strides=[2,2] pads=[1,1,1,1] count_include_pad=1 ceil_mode=1}"},
+  {CLOSE, X4(1, 256, 8, 8) "y = AveragePool(x) {kernel_shape=[2,2] strides=[2,2]}"},
+  {CLOSE, "input x: float32[2,20,31]\ny = AveragePool(x) {kernel_shape=[4] strides=[3] pads=[2,1]}"},
+  {CLOSE, X4(2, 70, 7, 7) "y = GlobalAveragePool(x)"},
+  {CLOSE, X4(1, 33, 57, 61) "y = GlobalAveragePool(x)"},
+  {EXACT, X4(2, 70, 7, 9) "y = GlobalMaxPool(x)"},
+  {CLOSE, "input x: float32[2,20,31]\ny = GlobalAveragePool(x)"},
+
+  /* Resize. */
+  {CLOSE, X4(1, 40, 7, 9) "const f: float32[4] = {1,1,2,2}\ny = Resize(x, _, f)"},
+  {CLOSE, X4(2, 3, 7, 9) "const f: float32[4] = {1,1,2.5,1.7}\ny = Resize(x, _, f) {coordinate_transformation_mode=\"asymmetric\" nearest_mode=\"floor\"}"},
+  {CLOSE, X4(1, 19, 7, 9) "const f: float32[4] = {1,1,2,2}\ny = Resize(x, _, f) {mode=\"linear\"}"},
+  {CLOSE, X4(1, 3, 40, 50) "const d: int64[4] = {1,3,71,33}\ny = Resize(x, _, _, d) {mode=\"linear\" coordinate_transformation_mode=\"align_corners\"}"},
+  {CLOSE, X4(1, 3, 40, 50) "const d: int64[4] = {1,3,11,13}\ny = Resize(x, _, _, d) {mode=\"linear\" antialias=1}"},
+  {CLOSE, X4(2, 33, 7, 9) "const f: float32[4] = {1,1,1,3}\ny = Resize(x, _, f) {mode=\"linear\" coordinate_transformation_mode=\"pytorch_half_pixel\"}"},
+  {CLOSE, X4(1, 20, 7, 9) "const f: float32[4] = {1,1,2,2.2}\ny = Resize(x, _, f) {mode=\"cubic\"}"},
+  {CLOSE, X4(1, 4, 9, 9) "const o: float32[8] = {0,0,-0.3,0.2,1,1,0.7,1.3}\nconst d: int64[4] = {1,4,13,14}\n"
+          "y = Resize(x, o, _, d) {mode=\"linear\" coordinate_transformation_mode=\"tf_crop_and_resize\" extrapolation_value=7.5}"},
+  {CLOSE, X4(1, 70, 40, 50) "const d: int64[4] = {1,70,3,4}\ny = Resize(x, _, _, d) {mode=\"cubic\" antialias=1}"},
+  {CLOSE, "input x: float32[2,20,31]\nconst f: float32[3] = {1,1,2}\ny = Resize(x, _, f) {mode=\"linear\"}"},
+  {CLOSE, "input x: float32[2,20,31]\nconst f: float32[3] = {1,1,2}\ny = Resize(x, _, f)"},
+
+  /* Along axes. */
+  {LOOSE, "input x: float32[7,1000]\ny = Softmax(x)"},
+  {LOOSE, "input x: float32[2,12,197,197]\ny = Softmax(x)"},
+  {LOOSE, X4(2, 21, 9, 11) "y = Softmax(x) {axis=1}"},
+  {LOOSE, X4(2, 3, 30, 40) "y = LogSoftmax(x) {axis=1}"},
+  {LOOSE, "input x: float32[3,5000]\ny = LogSoftmax(x)"},
+  {LOOSE, "input x: float32[40,30]\ny = Softmax(x) {axis=0}"},
+  {LOOSE, "input x: float32[8]\ny = Softmax(x)"},
+  {LOOSE, "input x: float32[8,1]\ny = Softmax(x)"},
+  {LOOSE, X4(1, 512, 9, 11) "y = LpNormalization(x) {axis=1}"},
+  {LOOSE, "input x: float32[9,300]\ny = LpNormalization(x) {p=1}"},
+  {LOOSE, "input x: float32[5,197,768]\nconst g: float32[768] = random(3)\nconst b: float32[768] = random(4)\ny = LayerNormalization(x, g, b)"},
+  {LOOSE, "input x: float32[3,5,7]\ninput g: float32[5,7]\ny, m, v = LayerNormalization(x, g) {axis=1}"},
+  {LOOSE, "input x: float32[9,33]\ninput g: float32[33]\ny = RMSNormalization(x, g)"},
+  {LOOSE, X4(2, 36, 9, 11) "const g: float32[36] = random(3)\nconst b: float32[36] = random(4)\ny = InstanceNormalization(x, g, b)"},
+  {LOOSE, X4(2, 36, 9, 11) "const g: float32[36] = random(3)\nconst b: float32[36] = random(4)\ny = GroupNormalization(x, g, b) {num_groups=4}"},
+  {LOOSE, X4(1, 64, 20, 21) "const g: float32[64] = random(3)\nconst b: float32[64] = random(4)\ny = GroupNormalization(x, g, b) {num_groups=1}"},
+  {LOOSE, X4(2, 36, 9, 11) "const g: float32[36] = random(3)\nconst b: float32[36] = random(4)\ninput m: float32[36]\ninput p: float32[36]\n"
+          "y = BatchNormalization(x, g, b, m, p)"},
+  {LOOSE, "input x: float32[7,36]\nconst g: float32[36] = random(3)\nconst b: float32[36] = random(4)\ninput m: float32[36]\ninput p: float32[36]\n"
+          "y = BatchNormalization(x, g, b, m, p)"},
+  {LOOSE, X4(2, 20, 9, 11) "const a: int64[2] = {2,3}\ny = ReduceMean(x, a)"},
+  {LOOSE, X4(2, 300, 9, 11) "const a: int64[2] = {2,3}\ny = ReduceSum(x, a) {keepdims=0}"},
+  {LOOSE, X4(2, 20, 9, 11) "const a: int64[1] = {1}\ny = ReduceSum(x, a)"},
+  {LOOSE, X4(2, 20, 9, 11) "const a: int64[1] = {1}\ny = ReduceMean(x, a) {keepdims=0}"},
+  {LOOSE, X4(2, 20, 9, 11) "const a: int64[2] = {0,2}\ny = ReduceL2(x, a)"},
+  {LOOSE, X4(2, 20, 9, 11) "y = ReduceSum(x) {keepdims=0}"},
+  {EXACT, X4(2, 20, 9, 11) "const a: int64[2] = {-1,0}\ny = ReduceMax(x, a)"},
+  {EXACT, X4(2, 20, 9, 11) "const a: int64[1] = {2}\ny = ReduceMin(x, a)"},
+  {LOOSE, "input x: float32[30,5000]\nconst a: int64[1] = {1}\ny = ReduceL1(x, a)"},
+  {LOOSE, "input x: float32[30,500]\nconst a: int64[1] = {0}\ny = ReduceSumSquare(x, a)"},
+  {EXACT, "input x: float32[3,1000]\ny = ArgMax(x) {axis=1}"},
+  {EXACT, X4(2, 21, 30, 41) "y = ArgMax(x) {axis=1 keepdims=0}"},
+  {EXACT, X4(2, 21, 9, 11) "y = ArgMin(x) {axis=1}"},
+  {EXACT, "input u: uint8[5]\ny = Identity(u)"},
+
+  /* Recurrent. */
+  {LOOSE, "input x: float32[9,2,20]\nconst w: float32[1,132,20] = random(3)\nconst r: float32[1,132,33] = random(4)\n"
+          "const b: float32[1,264] = random(5)\ny, h, c = LSTM(x, w, r, b) {hidden_size=33}"},
+  {LOOSE, "input x: float32[5,1,20]\nconst w: float32[2,128,20] = random(3)\nconst r: float32[2,128,32] = random(4)\ninput h0: float32[2,1,32]\n"
+          "input c0: float32[2,1,32]\ny, h, c = LSTM(x, w, r, _, _, h0, c0) {hidden_size=32 direction=\"bidirectional\"}"},
+  {LOOSE, "input x: float32[3,4,40]\nconst w: float32[1,1920,40] = random(3)\nconst r: float32[1,1920,480] = random(4)\n"
+          "const b: float32[1,3840] = random(5)\ny = LSTM(x, w, r, b) {hidden_size=480 layout=1 direction=\"reverse\"}"},
+  {LOOSE, "input x: float32[9,20,24]\nconst w: float32[1,99,24] = random(3)\nconst r: float32[1,99,33] = random(4)\n"
+          "const b: float32[1,198] = random(5)\ny, h = GRU(x, w, r, b) {hidden_size=33}"},
+  {LOOSE, "input x: float32[9,3,24]\nconst w: float32[2,99,24] = random(3)\nconst r: float32[2,99,33] = random(4)\n"
+          "const b: float32[2,198] = random(5)\ninput h0: float32[2,3,33]\n"
+          "y, h = GRU(x, w, r, b, _, h0) {hidden_size=33 linear_before_reset=1 direction=\"bidirectional\"}"},
+  {LOOSE, "input x: float32[3,2,24]\nconst w: float32[1,1440,24] = random(3)\nconst r: float32[1,1440,480] = random(4)\n"
+          "y, h = GRU(x, w, r) {hidden_size=480 linear_before_reset=1}"},
+
+  /* Products; cpu_products_test has more of them. */
+  {LOOSE, X4(1, 32, 14, 13) "const w: float32[48,32,3,3] = random(3)\nconst b: float32[48] = random(4)\ny = Conv(x, w, b) {pads=[1,1,1,1]}"},
+  {LOOSE, X4(1, 3, 21, 23) "const w: float32[48,3,7,7] = random(3)\ny = Conv(x, w) {pads=[3,3,3,3] strides=[2,2] act=Silu}"},
+  {LOOSE, X4(2, 40, 9, 9) "const w: float32[20,40,1,1] = random(3)\ninput r: float32[2,20,9,9]\ny = Conv(x, w, _, r) {act=Relu}"},
+  {LOOSE, X4(1, 32, 9, 8) "const w: float32[32,20,2,2] = random(3)\nconst b: float32[20] = random(4)\ny = ConvTranspose(x, w, b) {strides=[2,2]}"},
+  {LOOSE, "input x: float32[9,64]\nconst w: float32[64,50] = random(3)\nconst b: float32[50] = random(4)\ny = MatMul(x, w, b)"},
+  {LOOSE, "input x: float32[2,3,9,64]\ninput w: float32[2,3,64,50]\ny = MatMul(x, w)"},
+  {LOOSE, X4(1, 64, 14, 14) "const w: float32[64,1,3,3] = random(3)\nconst b: float32[64] = random(4)\ny = Conv(x, w, b) {group=64 pads=[1,1,1,1] act=Relu}"},
+  {LOOSE, X4(2, 72, 15, 13) "const w: float32[72,1,3,3] = random(3)\ny = Conv(x, w) {group=72 pads=[1,1,1,1] strides=[2,2] act=HardSwish}"},
+  {LOOSE, X4(1, 40, 7, 7) "const w: float32[40,1,5,5] = random(3)\nconst b: float32[40] = random(4)\ninput r: float32[1,40,7,7]\n"
+          "y = Conv(x, w, b, r) {group=40 pads=[2,2,2,2] act=Clip act_alpha=0 act_beta=6}"},
+  {LOOSE, X4(1, 96, 14, 14) "const w: float32[96,1,7,7] = random(3)\ny = Conv(x, w) {group=96 pads=[3,3,3,3]}"},
+  {LOOSE, X4(1, 17, 14, 14) "const w: float32[17,1,5,5] = random(3)\ny = Conv(x, w) {group=17 pads=[2,2,2,2] strides=[2,2]}"},
+  {LOOSE, X4(1, 20, 14, 14) "const w: float32[20,1,3,3] = random(3)\ny = Conv(x, w) {group=20 pads=[2,2,2,2] dilations=[2,2]}"},
+  {LOOSE, X4(1, 16, 3, 3) "const w: float32[16,1,3,3] = random(3)\ny = Conv(x, w) {group=16 pads=[1,1,1,1]}"},
+  {LOOSE, X4(1, 16, 20, 5) "const w: float32[16,1,4,2] = random(3)\nconst b: float32[16] = random(4)\ny = Conv(x, w, b) {group=16 act=Sigmoid}"},
+  {LOOSE, "input x: float32[2,24,40]\nconst w: float32[24,1,5] = random(3)\ny = Conv(x, w) {group=24 pads=[2,2]}"},
+};
+#endif
