@@ -59,7 +59,7 @@ static ingot_status print_ports(const json_t *root) {
 }
 
 static void fused_cell(cli__table *table, const json_t *layer) {
-  char text[512] = "";
+  char text[160] = "";
   size_t n = 0, i;
   json_t *name;
   json_array_foreach(json_object_get(layer, "nodes"), i, name) {

@@ -11,7 +11,7 @@ void cli__table_init(cli__table *table, const char *const *headings, size_t colu
   for (size_t i = 0; i < columns; i++) table->headings[i] = headings[i];
 }
 
-/* Bytes of UTF-8 that begin a character. */
+/* Characters of UTF-8: the bytes that begin one. */
 static size_t width_of(const char *text) {
   size_t n = 0;
   for (; *text; text++) n += ((unsigned char)*text & 0xc0) != 0x80;
@@ -31,7 +31,7 @@ void cli__table_cell(cli__table *table, const char *format, ...) {
   va_start(args, format);
   vsnprintf(text, sizeof text, format, args);
   va_end(args);
-  shorten(text);
+  if ((table->count + 1) % table->columns) shorten(text); /* the last column may be long */
   if (table->failed) return;
   if (table->count == table->capacity) {
     size_t capacity = table->capacity ? 2 * table->capacity : 64;

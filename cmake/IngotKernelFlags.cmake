@@ -4,6 +4,9 @@ set(INGOT_KERNEL_FLAGS -O3 -ffp-contract=fast -fno-math-errno -fno-trapping-math
 if(INGOT_SANITIZE OR CMAKE_BUILD_TYPE STREQUAL Debug)
   list(REMOVE_ITEM INGOT_KERNEL_FLAGS -O3) # unrolled templates with every access checked take the compiler minutes
 endif()
+if(INGOT_FUZZ)
+  list(APPEND INGOT_KERNEL_FLAGS -O1 -fno-sanitize=all) # the fuzzers are after what reads files
+endif()
 set(INGOT_KERNEL_FLAGS_portable "")
 set(INGOT_KERNEL_FLAGS_avx2 -march=x86-64-v3)
 set(INGOT_KERNEL_FLAGS_avx512 -march=x86-64-v4 -mprefer-vector-width=512)

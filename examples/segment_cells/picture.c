@@ -36,15 +36,19 @@ static bool at(const uint8_t *mask, int width, int height, int x, int y) {
   return x >= 0 && y >= 0 && x < width && y < height && mask[(size_t)y * (size_t)width + (size_t)x];
 }
 
-/* A cell's pixel beside one that is none. */
+/* A cell's pixel at most two away from one that is none. */
 static bool on_contour(const uint8_t *mask, int width, int height, int x, int y) {
-  return at(mask, width, height, x, y) && !(at(mask, width, height, x - 1, y) && at(mask, width, height, x + 1, y) &&
-                                            at(mask, width, height, x, y - 1) && at(mask, width, height, x, y + 1));
+  if (!at(mask, width, height, x, y)) return false;
+  for (int step = 1; step <= 2; step++)
+    if (!at(mask, width, height, x - step, y) || !at(mask, width, height, x + step, y) || !at(mask, width, height, x, y - step) ||
+        !at(mask, width, height, x, y + step))
+      return true;
+  return false;
 }
 
 bool picture_overlay(const picture *input, const uint8_t *mask, picture *result) {
   enum { GAP = 8 };
-  static const uint8_t colour[3] = {255, 96, 0};
+  static const uint8_t colour[3] = {255, 200, 0};
   int w = input->width, h = input->height;
   *result = (picture){3 * w + 2 * GAP, h, 3, NULL};
   size_t row = (size_t)result->width * 3;

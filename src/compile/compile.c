@@ -1,6 +1,7 @@
 /* The compiler: import has been done; passes → plan (layouts, kernels, tuning, memory homes) → verify → report. */
 #include "compile/compile.h"
 #include "base/cpu.h"
+#include <string.h>
 
 static ingot_status run_passes(ingot__build *b) {
   double start = ingot__now();
@@ -51,13 +52,45 @@ static ingot_status start_build(ingot__build *b, const ingot__network *network) 
   return ingot__build_profile(b);
 }
 
+/* The engine outlives the network whose constants it shares so far: it copies what it needs and forgets what is packed. */
+static ingot_status own_constants(ingot__build *b) {
+  ingot_engine *e = b->engine;
+  for (size_t i = 0; i < e->network->n_value; i++) {
+    ingot__value *v = e->network->value[i];
+    if (!v || !v->data) continue;
+    if (ingot__engine_packed_away(e, v)) {
+      v->data = NULL;
+      v->bytes = 0;
+    } else if (v->type.dtype == INGOT_STRING) {
+      size_t n = v->bytes / sizeof(char *);
+      const char *const *from = v->data;
+      const char **to = ingot__arena_array(&e->arena, n, sizeof *to);
+      bool good = to != NULL;
+      for (size_t k = 0; good && k < n; k++) good = (to[k] = ingot__arena_string(&e->arena, from[k])) != NULL;
+      if (!good) return ingot__no_memory(b->diag);
+      v->data = to;
+    } else {
+      char *copy = ingot__arena_alloc(&e->arena, v->bytes + 64);
+      if (!copy) return ingot__no_memory(b->diag);
+      copy = (char *)ingot__align((size_t)copy, 64);
+      memcpy(copy, v->data, v->bytes);
+      v->data = copy;
+    }
+  }
+  return INGOT_OK;
+}
+
 static ingot_status build(ingot__build *b, const ingot__network *network, bool reference) {
   INGOT_TRY(start_build(b, network));
-  if (reference) return plan_reference(b);
+  if (reference) {
+    INGOT_TRY(plan_reference(b));
+    return own_constants(b);
+  }
   INGOT_TRY(run_passes(b));
   INGOT_TRY(make_plan(b));
   if (b->config->timing_cache && b->tuner.changed) INGOT_TRY(ingot__tuner_save(&b->tuner, b->config->timing_cache, b->diag));
   if (b->config->verify) INGOT_TRY(ingot__build_verify(b));
+  INGOT_TRY(own_constants(b));
   return ingot__build_report(b);
 }
 

@@ -24,3 +24,15 @@ void ingot__engine_release(ingot_engine *engine) {
   ingot__heap heap = engine->heap;
   ingot__free(&heap, engine, sizeof *engine);
 }
+
+bool ingot__engine_packed_away(const ingot_engine *e, const ingot__value *v) {
+  if (v->is_output || !v->n_user) return false;
+  for (size_t u = 0; u < v->n_user; u++) {
+    const ingot__node *user = v->user[u];
+    const ingot__step *step = &e->step[user->id];
+    if (!step->packed || !step->kernel) return false;
+    for (size_t i = 0; i < user->n_in; i++)
+      if (user->in[i] == v && (i > 31 || !(step->kernel->functions->packs_inputs >> i & 1))) return false;
+  }
+  return true;
+}

@@ -55,4 +55,6 @@ ingot_status ingot__engine_read(const ingot_env *env, const char *path, ingot__d
 ingot_status ingot__engine_read_memory(const ingot_env *env, const void *data, size_t size, ingot__diag *diag, ingot_engine **engine);
 ingot_engine *ingot__engine_new(const ingot_env *env);   /* one reference; NULL: no memory */
 void ingot__engine_release(ingot_engine *engine);
+/* Whether every reader of a constant has it in its packed form, so that the engine can do without its data. */
+bool ingot__engine_packed_away(const ingot_engine *engine, const ingot__value *constant);
 #endif

@@ -160,19 +160,6 @@ static bool list_graphs(writer *w, const ingot__graph ***graphs, size_t *n) {
   return true;
 }
 
-/* Constants whose every reader has them in its packed form. */
-static bool packed_away(const ingot_engine *e, const ingot__value *v) {
-  if (v->is_output || !v->n_user) return false;
-  for (size_t u = 0; u < v->n_user; u++) {
-    const ingot__node *user = v->user[u];
-    const ingot__step *step = &e->step[user->id];
-    if (!step->packed || !step->kernel) return false;
-    for (size_t i = 0; i < user->n_in; i++)
-      if (user->in[i] == v && (i > 31 || !(step->kernel->functions->packs_inputs >> i & 1))) return false;
-  }
-  return true;
-}
-
 static void describe(writer *w) {
   const ingot_engine *e = w->engine;
   const ingot__network *net = e->network;
@@ -211,7 +198,7 @@ static void describe(writer *w) {
     u32(w, (uint32_t)graph_index(graphs, n_graph, v->graph));
     string(w, v->name);
     value(w, v);
-    bool away = packed_away(e, v) || !v->data;
+    bool away = ingot__engine_packed_away(e, v) || !v->data;
     i64(w, away ? 0 : (int64_t)v->bytes);
     put_blob(w, away ? NULL : v->data, v->bytes);
   }

@@ -108,7 +108,7 @@ static void query(const job *j, int64_t batch, int64_t l, double *score) {
       ingot__row_load(call->in[2].dtype, call->in[2].data, v + s * j->width + e, 1, m, row);
       for (size_t i = 0; i < m; i++) acc[i] += score[s] * row[i];
     }
-    for (size_t i = 0; i < m; i++) acc[i] /= sum;
+    for (size_t i = 0; i < m && j->positions; i++) acc[i] /= sum; /* of no positions: 0 */
     ingot__row_store(call->out[0].dtype, call->out[0].data, (batch * j->length + l) * j->width + e, 1, m, acc);
   }
 }

@@ -3,7 +3,7 @@
 #include "ops/ints.h"
 #include "ops/steps.h"
 
-enum { NODE_INPUTS = 8 };
+enum { NODE_INPUTS = 8, MAX_INPUTS = 32 };
 
 ingot_status ingot__infer_Fused(ingot__infer *infer) {
   const ingot__graph *body = INGOT__ATTRS(infer, Fused)->body;
@@ -16,12 +16,10 @@ ingot_status ingot__infer_Fused(ingot__infer *infer) {
     INGOT_TRY(ingot__infer_broadcast(infer, &wide, infer->in[i], &wide));
   }
   if (infer->dims && infer->subgraph) { /* compiling: the body's values get their types, too */
-    const ingot__type *in = infer->in[0];
-    ingot__type types[NODE_INPUTS * 4];
-    if (infer->n_in > sizeof types / sizeof *types) return INGOT__FAIL_INFER(infer, INGOT_E_LIMIT, "has %zu inputs", infer->n_in);
+    ingot__type types[MAX_INPUTS];
+    if (infer->n_in > MAX_INPUTS) return INGOT__FAIL_INFER(infer, INGOT_E_LIMIT, "has %zu inputs", infer->n_in);
     for (size_t i = 0; i < infer->n_in; i++) types[i] = *infer->in[i];
-    in = types;
-    return infer->subgraph(infer, body, in, infer->n_in, infer->out, infer->n_out);
+    return infer->subgraph(infer, body, types, infer->n_in, infer->out, infer->n_out);
   }
   for (const ingot__node *node = body->first; node; node = node->next)
     for (size_t i = 0; i < node->n_in; i++)

@@ -33,7 +33,7 @@ typedef struct ingot__op_functions {
   ingot__workspace_fn workspace;       /* of the reference; NULL: none */
 } ingot__op_functions;
 /* Every row of ops.def names ingot__infer_<Name> and ingot__ref_<Name> (elementwise rows share one pair): a missing one fails at link.
- * The few references that need a workspace are listed in ops/registry.c. */
+ * A reference that needs a workspace has ingot__workspace_<Name> beside it, in the same file. */
 const ingot__op_functions *ingot__op_functions_get(ingot__op op);
 
 /* ---- For the files in ops/ */

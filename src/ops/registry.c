@@ -11,8 +11,8 @@
 ingot_status ingot__infer_elementwise(ingot__infer *infer);
 ingot_status ingot__ref_elementwise(const ingot__call *call);
 
-/* The references that work in memory of the call's: each has ingot__workspace_<Name> beside ingot__ref_<Name>. The others have a weak
- * declaration that stays NULL. */
+/* References that work in memory of the call's define ingot__workspace_<Name> beside ingot__ref_<Name>; for the others the weak name is
+ * NULL. */
 #define INGOT_OP(name, onnx, domain, aten, min_in, max_in, min_out, max_out, attrs) \
   size_t ingot__workspace_##name(const ingot__call *call) __attribute__((weak));
 #define INGOT_ELEMENTWISE(name, onnx, aten, arity, types, attrs, expression)

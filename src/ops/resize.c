@@ -100,6 +100,7 @@ ingot_status ingot__infer_Resize(ingot__infer *f) {
   }
   if (!sizes) {
     const ingot__view *v = f->data[2];
+    if (v && v->data && ingot__view_count(v) != n) return INGOT__FAIL_INFER(f, INGOT_E_SHAPE, "scales must be a vector of %d values", n);
     for (int k = 0; k < n; k++) {
       ingot__dim *d = &out->dim[axis[k]];
       float s = v && v->data ? (float)ingot__get_double(v->dtype, v->data, (size_t)k) : 1;

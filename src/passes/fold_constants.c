@@ -145,6 +145,10 @@ static ingot_status take_branch(ingot__node *node, const ingot__graph *branch, i
     good = good && ingot__value_replace(node->out[i], v->graph == branch ? made[v->id] : v);
   }
   if (!good) return ingot__no_memory(diag);
+  for (size_t i = 0; i < net->n_graph; i++) { /* an outer graph has the smaller id */
+    ingot__graph *g = net->graph[i];
+    if (g) g->depth = g->outer ? g->outer->depth + 1 : 0;
+  }
   ingot__node_remove(node);
   return INGOT_OK;
 }

@@ -128,9 +128,11 @@ static ingot_status make(const group *g, ingot__diag *diag) {
     if (!ingot__node_absorb_origin(fused, g->node[k])) return ingot__no_memory(diag);
   fused->out[0]->type = root->out[0]->type;
   fused->out[0]->known = root->out[0]->known;
+  const char *name = root->out[0]->name; /* the fused value is that tensor, and is called so: see ingot__rewrite_replace */
+  bool take_name = !root->out[0]->is_output;
   if (!ingot__value_replace(root->out[0], fused->out[0])) return ingot__no_memory(diag);
   for (size_t k = g->n; k-- > 0;) ingot__node_remove(g->node[k]);
-  return INGOT_OK;
+  return !take_name || ingot__value_rename(fused->out[0], name) ? INGOT_OK : ingot__no_memory(diag);
 }
 
 static ingot_status fuse_graph(ingot__graph *graph, ingot__diag *diag, bool *changed) {

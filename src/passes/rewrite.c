@@ -39,7 +39,9 @@ ingot_status ingot__rewrite_finish(ingot__node *made, const ingot__node *for_nod
 }
 
 ingot_status ingot__rewrite_replace(ingot__node *old, ingot__value *now, ingot__diag *diag) {
+  const char *name = old->out[0]->name; /* in the network's arena: it outlives the value */
+  bool take_name = now->producer && now->graph == old->graph && !now->is_output && !old->out[0]->is_output;
   if (!ingot__value_replace(old->out[0], now)) return ingot__no_memory(diag);
   ingot__node_remove(old);
-  return INGOT_OK;
+  return !take_name || ingot__value_rename(now, name) ? INGOT_OK : ingot__no_memory(diag);
 }

@@ -12,7 +12,8 @@ ingot__value *ingot__constant_floats(ingot__graph *graph, const char *name, int 
 ingot__value *ingot__constant_int64s(ingot__graph *graph, const char *name, const int64_t *x, size_t n);
 /* Types of a new node's outputs, and the origin of the node it stands for. */
 ingot_status ingot__rewrite_finish(ingot__node *made, const ingot__node *for_node, ingot__diag *diag);
-/* Puts `now` for the only output of `old` and removes it. */
+/* Puts `now` for the only output of `old` and removes it. `now` takes its name, for it is that tensor from now on: values of the same name
+ * are equal in the network as given and in the optimised one, which is how `ingot compare --layers` finds where they part. */
 ingot_status ingot__rewrite_replace(ingot__node *old, ingot__value *now, ingot__diag *diag);
 /* Float32, and dims that are all numbers. */
 bool ingot__is_float32(const ingot__value *v);

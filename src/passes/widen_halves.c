@@ -14,10 +14,10 @@ static float *widened(ingot__network *network, ingot_dtype t, const void *data, 
 }
 
 /* Moves v's readers to `now`, but not the node `but`. */
-static bool move_users(ingot__value *v, ingot__value *now, const ingot__node *but) {
+static bool move_users(ingot__value *v, ingot__value *now, ingot__node *but) {
   for (size_t i = v->n_user; i-- > 0;) {
-    ingot__node *user = i < v->n_user ? v->user[i] : but;
-    for (size_t k = 0; user != but && k < user->n_in; k++)
+    ingot__node *user = i < v->n_user ? v->user[i] : NULL;
+    for (size_t k = 0; user && user != but && k < user->n_in; k++)
       if (user->in[k] == v && !ingot__node_set_input(user, k, now)) return false;
   }
   return true;

@@ -58,7 +58,8 @@ static void check_conv(const conv_shape *s, ingot__layout in, ingot__layout out)
   product_call p;
   product_conv(&p, s, in, out);
   char what[256];
-  snprintf(what, sizeof what, "%lldx%lldx%lldx%lld -> %lld, %lldx%lld stride %lld,%lld pad %lld,%lld,%lld,%lld dilation %lld group %lld act %s slack %lld,%lld",
+  snprintf(what, sizeof what,
+           "%lldx%lldx%lldx%lld -> %lld, %lldx%lld stride %lld,%lld pad %lld,%lld,%lld,%lld dilation %lld group %lld act %s slack %lld,%lld",
            (long long)s->n, (long long)s->c, (long long)s->h, (long long)s->w, (long long)s->oc, (long long)s->kh, (long long)s->kw, (long long)s->sh,
            (long long)s->sw, (long long)s->ph, (long long)s->pw, (long long)s->ph2, (long long)s->pw2, (long long)s->dw, (long long)s->group,
            ingot__act_name(s->act), (long long)s->in_slack, (long long)s->out_slack);
@@ -78,7 +79,8 @@ static void transposed_both(conv_shape s) {
     product_call p;
     product_transposed(&p, &s);
     char what[256];
-    snprintf(what, sizeof what, "transposed %lldx%lldx%lldx%lld -> %lld, %lldx%lld stride %lld,%lld pad %lld,%lld dilation %lld group %lld slack %d", (long long)s.n,
+    snprintf(what, sizeof what,
+             "transposed %lldx%lldx%lldx%lld -> %lld, %lldx%lld stride %lld,%lld pad %lld,%lld dilation %lld group %lld slack %d", (long long)s.n,
              (long long)s.c, (long long)s.h, (long long)s.w, (long long)s.oc, (long long)s.kh, (long long)s.kw, (long long)s.sh, (long long)s.sw,
              (long long)s.ph, (long long)s.pw, (long long)s.dw, (long long)s.group, slack);
     check_kernels(&p, expected(&p, transposed_value, &s), 8e-6 * (1 + sqrt((double)(s.c / s.group * s.kh * s.kw))), what);
@@ -93,13 +95,17 @@ static void transposed(void **state) {
     for (size_t j = 0; j < 4; j++) {
       const int64_t c = channels[i], oc = channels[(i + j) % 4], h = sizes[(j + 1) % 4], w = sizes[j];
       transposed_both((conv_shape){.c = c, .oc = oc, .h = h, .w = w, .kh = 2, .kw = 2, .sh = 2, .sw = 2, .residual = j % 2, .act = INGOT__ACT_RELU});
-      transposed_both((conv_shape){.c = c, .oc = oc, .h = h + 1, .w = w + 1, .kh = 3, .kw = 3, .sh = 2, .sw = 2, .ph = 1, .pw = 1, .ph2 = 1, .pw2 = 1, .oph = 1, .opw = 1});
-      transposed_both((conv_shape){.c = c, .oc = oc, .h = h, .w = w, .kh = 4, .kw = 4, .sh = 2, .sw = 2, .ph = 1, .pw = 1, .ph2 = 1, .pw2 = 1, .n = 2});
+      transposed_both((conv_shape){.c = c, .oc = oc, .h = h + 1, .w = w + 1, .kh = 3, .kw = 3, .sh = 2, .sw = 2, .ph = 1, .pw = 1, .ph2 = 1,
+                                   .pw2 = 1, .oph = 1, .opw = 1});
+      transposed_both((conv_shape){.c = c, .oc = oc, .h = h, .w = w, .kh = 4, .kw = 4, .sh = 2, .sw = 2, .ph = 1, .pw = 1, .ph2 = 1, .pw2 = 1,
+                                   .n = 2});
       transposed_both((conv_shape){.c = c, .oc = oc, .h = h, .w = w, .kh = 3, .kw = 2, .sh = 4, .sw = 3, .no_bias = true});
       transposed_both((conv_shape){.c = c, .oc = oc, .h = h + 2, .w = w + 2, .kh = 3, .kw = 3, .ph = 1, .pw = 1, .ph2 = 1, .pw2 = 1});
-      transposed_both((conv_shape){.c = c, .oc = oc, .h = h + 2, .w = w + 2, .kh = 3, .kw = 3, .sh = 2, .sw = 3, .dh = 3, .dw = 2, .ph = 2, .pw = 1, .ph2 = 1});
+      transposed_both((conv_shape){.c = c, .oc = oc, .h = h + 2, .w = w + 2, .kh = 3, .kw = 3, .sh = 2, .sw = 3, .dh = 3, .dw = 2, .ph = 2, .pw = 1,
+                                   .ph2 = 1});
     }
-  transposed_both((conv_shape){.c = 12, .oc = 6, .h = 5, .w = 9, .kh = 4, .kw = 4, .sh = 2, .sw = 2, .ph = 1, .pw = 1, .ph2 = 1, .pw2 = 1, .group = 3});
+  transposed_both((conv_shape){.c = 12, .oc = 6, .h = 5, .w = 9, .kh = 4, .kw = 4, .sh = 2, .sw = 2, .ph = 1, .pw = 1, .ph2 = 1, .pw2 = 1,
+                               .group = 3});
   transposed_both((conv_shape){.rank = 3, .n = 2, .c = 12, .oc = 20, .w = 19, .kw = 5, .sw = 3, .pw = 2, .pw2 = 1});
   transposed_both((conv_shape){.c = 130, .oc = 200, .h = 4, .w = 20, .kh = 2, .kw = 2, .sh = 2, .sw = 2});
 }
@@ -113,8 +119,10 @@ static void check_matmul(matmul_shape s) {
       product_call p;
       product_matmul(&p, &s);
       char what[256];
-      snprintf(what, sizeof what, "%dd%s %lldx%lld times %dd%s %lldx%lld%s, bias %d, residual %d, slack %d", s.a_rank, s.trans_a ? "^T" : "", (long long)s.m,
-               (long long)s.k, s.b_rank, s.trans_b ? "^T" : "", (long long)s.k, (long long)s.n, s.constant ? " (constant)" : "", s.bias, s.residual, i & 4);
+      snprintf(what, sizeof what, "%dd%s %lldx%lld times %dd%s %lldx%lld%s, bias %d, residual %d, slack %d", s.a_rank, s.trans_a ? "^T" : "",
+               (long long)s.m,
+               (long long)s.k, s.b_rank, s.trans_b ? "^T" : "", (long long)s.k, (long long)s.n, s.constant ? " (constant)" : "", s.bias, s.residual,
+                 i & 4);
       check_kernels(&p, expected(&p, matmul_value, &s), 8e-6 * (1 + sqrt((double)s.k)), what);
       product_free(&p);
     }
@@ -137,8 +145,10 @@ static void batches(void **state) {
   for (int t = 0; t < 4; t++) {
     const bool ta = t & 1, tb = t & 2;
     check_matmul((matmul_shape){.a_rank = 3, .b_rank = 3, .a_batch = {4}, .b_batch = {4}, .m = 19, .k = 24, .n = 35, .trans_a = ta, .trans_b = tb});
-    check_matmul((matmul_shape){.a_rank = 4, .b_rank = 4, .a_batch = {2, 3}, .b_batch = {2, 3}, .m = 20, .k = 33, .n = 20, .trans_a = ta, .trans_b = tb});
-    check_matmul((matmul_shape){.a_rank = 4, .b_rank = 4, .a_batch = {2, 1}, .b_batch = {1, 3}, .m = 7, .k = 9, .n = 17, .trans_a = ta, .trans_b = tb});
+    check_matmul((matmul_shape){.a_rank = 4, .b_rank = 4, .a_batch = {2, 3}, .b_batch = {2, 3}, .m = 20, .k = 33, .n = 20, .trans_a = ta,
+                                .trans_b = tb});
+    check_matmul((matmul_shape){.a_rank = 4, .b_rank = 4, .a_batch = {2, 1}, .b_batch = {1, 3}, .m = 7, .k = 9, .n = 17, .trans_a = ta,
+                                .trans_b = tb});
     check_matmul((matmul_shape){.a_rank = 3, .b_rank = 2, .a_batch = {5}, .m = 9, .k = 20, .n = 40, .trans_a = ta, .trans_b = tb});
     check_matmul((matmul_shape){.a_rank = 2, .b_rank = 3, .b_batch = {5}, .m = 9, .k = 20, .n = 40, .trans_a = ta, .trans_b = tb});
     check_matmul((matmul_shape){.a_rank = 4, .b_rank = 3, .a_batch = {2, 3}, .b_batch = {1}, .m = 1, .k = 20, .n = 40, .trans_a = ta, .trans_b = tb});
@@ -183,6 +193,8 @@ static void spatial(void **state) {
                       .act = i % 2 ? INGOT__ACT_RELU : INGOT__ACT_NONE));
   conv_both(SHAPE(.c = 3, .oc = 64, .h = 30, .w = 41, .kh = 7, .kw = 7, .sh = 2, .sw = 2, .ph = 3, .pw = 3, .ph2 = 3, .pw2 = 3));
   conv_both(SHAPE(.c = 3, .oc = 20, .h = 27, .w = 35, .kh = 11, .kw = 11, .sh = 4, .sw = 4, .ph = 2, .pw = 2, .ph2 = 2, .pw2 = 2));
+  conv_both(SHAPE(.c = 20, .oc = 37, .h = 14, .w = 11, .kh = 5, .kw = 5, .ph = 2, .pw = 1, .ph2 = 2, .pw2 = 0, .n = 2, .residual = true,
+                  .act = INGOT__ACT_SILU));
   conv_both(SHAPE(.c = 12, .oc = 24, .h = 9, .w = 9, .kh = 5, .kw = 5, .ph = 2, .pw = 2, .ph2 = 2, .pw2 = 2, .n = 3));
   conv_both(SHAPE(.c = 12, .oc = 24, .h = 12, .w = 13, .kh = 3, .kw = 3, .ph = 2, .pw = 2, .ph2 = 2, .pw2 = 2, .dh = 2, .dw = 2));
   conv_both(SHAPE(.c = 6, .oc = 24, .h = 20, .w = 20, .kh = 3, .kw = 3, .ph = 6, .pw = 6, .ph2 = 6, .pw2 = 6, .dh = 6, .dw = 6));
@@ -199,12 +211,14 @@ static void one_dimension(void **state) {
   conv_both((conv_shape){.rank = 3, .n = 2, .c = 12, .h = 1, .w = 33, .oc = 20, .kw = 5, .sw = 2, .pw = 2, .pw2 = 2,
                          .residual = true});
   conv_both((conv_shape){.rank = 3, .n = 2, .c = 12, .h = 1, .w = 33, .oc = 20, .kh = 1, .kw = 1, .sh = 1, .sw = 1, .dh = 1, .dw = 1, .group = 1});
-  conv_both((conv_shape){.rank = 3, .n = 1, .c = 3, .h = 1, .w = 50, .oc = 20, .kh = 1, .kw = 3, .sh = 1, .sw = 1, .dh = 1, .dw = 2, .pw = 2, .pw2 = 2, .group = 1});
+  conv_both((conv_shape){.rank = 3, .n = 1, .c = 3, .h = 1, .w = 50, .oc = 20, .kh = 1, .kw = 3, .sh = 1, .sw = 1, .dh = 1, .dw = 2, .pw = 2,
+                         .pw2 = 2, .group = 1});
 }
 
 static void grouped(void **state) {
   (void)state;
-  static const int64_t widths[][3] = {{2, 8, 8}, {4, 4, 4}, {6, 4, 8}, {3, 24, 24}, {2, 16, 32}, {4, 5, 3}, {16, 1, 1}, {6, 1, 2}, {32, 4, 4}, {3, 20, 40}};
+  static const int64_t widths[][3] = {{2, 8, 8}, {4, 4, 4}, {6, 4, 8}, {3, 24, 24}, {2, 16, 32}, {4, 5, 3}, {16, 1, 1}, {6, 1, 2}, {32, 4, 4}, {3,
+      20, 40}};
   for (size_t i = 0; i < sizeof widths / sizeof widths[0]; i++)
     for (int64_t k = 1; k <= 3; k += 2)
       for (int64_t stride = 1; stride <= 2; stride++)
@@ -215,7 +229,8 @@ static void grouped(void **state) {
 static void activations(void **state) {
   (void)state;
   for (int act = 0; act < INGOT__ACT_COUNT; act++)
-    conv_both(SHAPE(.c = 10, .oc = 37, .h = 5, .w = 16, .kh = 3, .kw = 3, SAME1, .act = (ingot__act)act, .alpha = act == INGOT__ACT_CLIP ? -0.5f : 0.2f,
+    conv_both(SHAPE(.c = 10, .oc = 37, .h = 5, .w = 16, .kh = 3, .kw = 3, SAME1, .act = (ingot__act)act,
+                    .alpha = act == INGOT__ACT_CLIP ? -0.5f : 0.2f,
                     .beta = 0.6f, .residual = true));
 }
 
@@ -232,8 +247,10 @@ static void attention(void **state) {
   (void)state;
   static const attention_shape shapes[] = {
     {.batch = 1, .heads = 3, .l = 20, .s = 20, .d = 16, .e = 16}, {.batch = 2, .heads = 2, .l = 1, .s = 9, .d = 5, .e = 7, .mask_rank = 4},
-    {.batch = 1, .heads = 2, .l = 33, .s = 50, .d = 24, .e = 40, .mask_rank = 2, .slack = 6}, {.batch = 2, .heads = 3, .l = 15, .s = 3, .d = 64, .e = 1, .scale = 0.3f},
-    {.batch = 2, .heads = 3, .l = 15, .s = 35, .d = 8, .e = 20, .shared = true, .mask_rank = 4}, {.batch = 1, .heads = 1, .l = 49, .s = 49, .d = 32, .e = 32, .scale = 4},
+    {.batch = 1, .heads = 2, .l = 33, .s = 50, .d = 24, .e = 40, .mask_rank = 2, .slack = 6}, {.batch = 2, .heads = 3, .l = 15, .s = 3, .d = 64,
+        .e = 1, .scale = 0.3f},
+    {.batch = 2, .heads = 3, .l = 15, .s = 35, .d = 8, .e = 20, .shared = true, .mask_rank = 4}, {.batch = 1, .heads = 1, .l = 49, .s = 49, .d = 32,
+        .e = 32, .scale = 4},
   };
   for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
     product_call p;
@@ -261,7 +278,8 @@ static int tear_down(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(pointwise), cmocka_unit_test(spatial), cmocka_unit_test(one_dimension),
-    cmocka_unit_test(grouped), cmocka_unit_test(activations), cmocka_unit_test(large), cmocka_unit_test(matrices), cmocka_unit_test(batches), cmocka_unit_test(transposed), cmocka_unit_test(attention),
+    cmocka_unit_test(grouped), cmocka_unit_test(activations), cmocka_unit_test(large), cmocka_unit_test(matrices), cmocka_unit_test(batches),
+      cmocka_unit_test(transposed), cmocka_unit_test(attention),
   };
   return cmocka_run_group_tests_name("cpu products", tests, set_up, tear_down);
 }

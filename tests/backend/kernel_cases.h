@@ -188,6 +188,11 @@ static const kernel_case kernel_cases[] = {
   {EXACT, X4(2, 21, 9, 11) "y = ArgMin(x) {axis=1}"},
   {EXACT, "input u: uint8[5]\ny = Identity(u)"},
 
+  /* Attention. */
+  {LOOSE, "input q: float32[2,3,50,64]\ninput k: float32[2,3,37,64]\ninput v: float32[2,3,37,32]\ny = FusedAttention(q, k, v) {scale=0.125}"},
+  {LOOSE, "input q: float32[4,20,16]\ninput k: float32[4,70,16]\ninput v: float32[4,70,16]\ninput m: float32[1,20,70]\n"
+          "y = FusedAttention(q, k, v, m)"},
+
   /* Recurrent. */
   {LOOSE, "input x: float32[9,2,20]\nconst w: float32[1,132,20] = random(3)\nconst r: float32[1,132,33] = random(4)\n"
           "const b: float32[1,264] = random(5)\ny, h, c = LSTM(x, w, r, b) {hidden_size=33}"},

@@ -246,7 +246,8 @@ static inline void product_attention(product_call *p, const attention_shape *s) 
   memset(p, 0, sizeof *p);
   uint64_t seed = 99;
   const int64_t h = s->shared ? 1 : s->heads;
-  int64_t q[4] = {s->batch, s->heads, s->l, s->d}, k[4] = {s->batch, h, s->s, s->d}, v[4] = {s->batch, h, s->s, s->e}, o[4] = {s->batch, s->heads, s->l, s->e};
+  int64_t q[4] = {s->batch, s->heads, s->l, s->d}, k[4] = {s->batch, h, s->s, s->d}, v[4] = {s->batch, h, s->s, s->e}, o[4] = {s->batch, s->heads,
+      s->l, s->e};
   int64_t m2[2] = {s->l, s->s}, m4[4] = {s->batch, 1, 1, s->s};
   p->attrs.attention = (ingot__attrs_FusedAttention){.scale = s->scale};
   p->node.op = INGOT__OP_FusedAttention, p->node.name = "product", p->node.attrs = &p->attrs;

@@ -69,23 +69,28 @@ static ingot_status check_type(const ingot__onnx_node *n, const ingot__pb_attr *
 
 /* ---- Values, once the type is checked. Lists go to the network's arena. */
 
-static const char *read_string(const ingot__onnx_node *n, const ingot__pb_attr *a) { return ingot__arena_stringn(n->o->arena, a->s.p, a->s.n); }
+static ingot_status read_string(ingot__onnx_node *n, const ingot__pb_attr *a, const char **out) {
+  INGOT_TRY(ingot__onnx_spend(n, a->s.n));
+  return (*out = ingot__arena_stringn(n->o->arena, a->s.p, a->s.n)) ? INGOT_OK : ingot__no_memory(n->o->diag);
+}
 
 /* An empty list may come without any field that tells its type. */
-static ingot_status read_ints(const ingot__onnx_node *n, const ingot__pb_attr *a, ingot__ints *out) {
+static ingot_status read_ints(ingot__onnx_node *n, const ingot__pb_attr *a, ingot__ints *out) {
   if (a->type != INGOT__PB_UNDEFINED) INGOT_TRY(check_type(n, a, INGOT__PB_INTS));
   size_t count;
   INGOT_TRY(ingot__pb_varints(&n->o->pb, a->self, INTS, 8, NULL, &count));
+  INGOT_TRY(ingot__onnx_spend(n, count * 8));
   int64_t *v = INGOT_NEW_ARRAY(n->o->arena, count, int64_t);
   if (!v) return ingot__no_memory(n->o->diag);
   *out = (ingot__ints){count, v};
   return ingot__pb_varints(&n->o->pb, a->self, INTS, 8, v, &count);
 }
 
-static ingot_status read_floats(const ingot__onnx_node *n, const ingot__pb_attr *a, ingot__floats *out) {
+static ingot_status read_floats(ingot__onnx_node *n, const ingot__pb_attr *a, ingot__floats *out) {
   if (a->type != INGOT__PB_UNDEFINED) INGOT_TRY(check_type(n, a, INGOT__PB_FLOATS));
   size_t count;
   INGOT_TRY(ingot__pb_fixed(&n->o->pb, a->self, FLOATS, 4, NULL, &count, NULL));
+  INGOT_TRY(ingot__onnx_spend(n, count * 4));
   float *v = INGOT_NEW_ARRAY(n->o->arena, count, float);
   if (!v) return ingot__no_memory(n->o->diag);
   *out = (ingot__floats){count, v};
@@ -95,6 +100,7 @@ static ingot_status read_floats(const ingot__onnx_node *n, const ingot__pb_attr 
 ingot_status ingot__onnx_read_strings(ingot__onnx_node *n, const ingot__pb_attr *a, ingot__strings *out) {
   if (a->type != INGOT__PB_UNDEFINED) INGOT_TRY(check_type(n, a, INGOT__PB_STRINGS));
   ingot__pb_texts list;
+  INGOT_TRY(ingot__onnx_spend(n, a->self.n * 8)); /* a string takes 2 bytes in the file and a list's place and 16 bytes here */
   INGOT_TRY(ingot__pb_strings(&n->o->pb, a->self, STRINGS, &list));
   const char **v = INGOT_NEW_ARRAY(n->o->arena, list.n, const char *);
   if (!v) return ingot__no_memory(n->o->diag);
@@ -121,9 +127,10 @@ ingot_status ingot__onnx_get_float(ingot__onnx_node *n, const char *name, float 
 
 ingot_status ingot__onnx_get_string(ingot__onnx_node *n, const char *name, const char *absent, const char **out) {
   const ingot__pb_attr *a = ingot__onnx_get(n, name);
-  if (a) INGOT_TRY(check_type(n, a, INGOT__PB_STRING));
-  *out = a ? read_string(n, a) : absent;
-  return a && !*out ? ingot__no_memory(n->o->diag) : INGOT_OK;
+  *out = absent;
+  if (!a) return INGOT_OK;
+  INGOT_TRY(check_type(n, a, INGOT__PB_STRING));
+  return read_string(n, a, out);
 }
 
 ingot_status ingot__onnx_get_ints(ingot__onnx_node *n, const char *name, ingot__ints *out, bool *given) {
@@ -152,7 +159,8 @@ static bool is_ours(ingot__op op, const char *name) {
  * rounds to a type that ingot doesn't have (float8e8m0). */
 static bool is_harmless(ingot__op op, ingot__text name) {
   if (op == INGOT__OP_Range && ingot__text_is(name, "stash_type")) return true;
-  return ingot__text_is(name, "consumed_inputs") || (op == INGOT__OP_Cast && ingot__text_is(name, "round_mode"));
+  if ((op == INGOT__OP_Cast || op == INGOT__OP_CastLike) && ingot__text_is(name, "round_mode")) return true;
+  return ingot__text_is(name, "consumed_inputs");
 }
 
 /* Attributes without a default in ONNX, which rows must give one. */
@@ -176,7 +184,7 @@ static ingot_status set_attr(ingot__onnx_node *n, const ingot__pb_attr *a, const
   switch (info->type) {
   case INGOT__ATTR_INT: return *(int64_t *)field = a->i, INGOT_OK;
   case INGOT__ATTR_FLOAT: return *(float *)field = a->f, INGOT_OK;
-  case INGOT__ATTR_STRING: return (*(const char **)field = read_string(n, a)) ? INGOT_OK : ingot__no_memory(n->o->diag);
+  case INGOT__ATTR_STRING: return read_string(n, a, field);
   case INGOT__ATTR_TENSOR: return ingot__onnx_read_tensor(n->o, a->s, field, &ignored);
   default: return ingot__onnx_subgraph(n, a->s, info->name, field);
   }

@@ -105,6 +105,7 @@ ingot_status ingot__onnx_inline(ingot__onnx_node *n, const ingot__pb_function *f
   if (o->depth >= INGOT__ONNX_DEPTH) {
     return INGOT__ONNX_FAIL(n, INGOT_E_LIMIT, "subgraphs and functions are nested deeper than %d", INGOT__ONNX_DEPTH);
   }
+  INGOT_TRY(ingot__onnx_spend(n, f->size * 8)); /* its names' entries take many times their bytes */
   ingot__onnx_call call = {.outer = n->scope->call, .function = f};
   ingot__onnx_scope scope = {.caller = n->scope, .graph = n->scope->graph, .prefix = n->name, .opset = &f->opset, .call = &call};
   if (f->opset.n == 0) scope.opset = n->scope->opset;

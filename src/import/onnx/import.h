@@ -40,7 +40,7 @@ typedef struct ingot__onnx {
   bool copy;                 /* constants must not point into the file's bytes */
   ingot_status status;       /* of the first problem that didn't end the import */
   size_t n_node;             /* converted so far */
-  size_t work, work_limit;   /* bytes of messages converted: functions called many times multiply these */
+  size_t work, work_limit;   /* what functions that are called many times may multiply, in bytes: see ingot__onnx_spend */
   int depth;
   ingot__name_map function;  /* "domain\nname\noverload" -> ingot__pb_function */
   ingot__name_map copied;    /* the file's bytes of a tensor, by address -> their copy */
@@ -138,6 +138,9 @@ ingot_status ingot__onnx_collect(ingot__onnx *o, ingot_status status);
 ingot_status ingot__onnx_order(ingot__onnx *o, const ingot__onnx_scope *scope, const ingot__pb_nodes *nodes, size_t *order);
 
 /* node.c */
+/* Adds to the import's work, of which a file's size allows so much: INGOT_E_LIMIT beyond. Bytes of messages converted, of names made, of
+ * attributes' lists copied. */
+ingot_status ingot__onnx_spend(ingot__onnx_node *node, size_t bytes);
 ingot_status ingot__onnx_convert_nodes(ingot__onnx *o, ingot__onnx_scope *scope, const ingot__pb_nodes *nodes);
 ingot_status ingot__onnx_report_unknown(ingot__onnx *o);
 /* A network node of the same name, inputs and attributes. */

@@ -119,12 +119,16 @@ static ingot_status look_inside(ingot__onnx_node *n) {
   return INGOT_OK;
 }
 
-static ingot_status check_limits(ingot__onnx_node *n) {
+ingot_status ingot__onnx_spend(ingot__onnx_node *n, size_t bytes) {
   ingot__onnx *o = n->o;
-  if (++o->n_node > INGOT__ONNX_NODES) return INGOT__ONNX_FAIL(n, INGOT_E_LIMIT, "the model has more than %d nodes", INGOT__ONNX_NODES);
-  o->work += n->pb->size;
-  if (o->work > o->work_limit) return INGOT__ONNX_FAIL(n, INGOT_E_LIMIT, "functions are called so often that the model becomes too large");
+  if (bytes > o->work_limit - o->work) return INGOT__ONNX_FAIL(n, INGOT_E_LIMIT, "functions are called so often that the model becomes too large");
+  o->work += bytes;
   return INGOT_OK;
+}
+
+static ingot_status check_limits(ingot__onnx_node *n) {
+  if (++n->o->n_node > INGOT__ONNX_NODES) return INGOT__ONNX_FAIL(n, INGOT_E_LIMIT, "the model has more than %d nodes", INGOT__ONNX_NODES);
+  return ingot__onnx_spend(n, n->pb->size + strlen(n->name) * (1 + n->pb->out.n));
 }
 
 static ingot_status convert(ingot__onnx_node *n) {

@@ -3,7 +3,7 @@
 #include "import/onnx/convert.h"
 #include "ops/ops.h"
 
-#define WORK ((size_t)256 << 20) /* bytes of messages that may be converted, besides a multiple of the file's size */
+#define WORK ((size_t)128 << 20) /* that an import may spend, besides a multiple of the file's size */
 
 static ingot_status check_versions(ingot__onnx *o, const ingot__pb_model *m) {
   if (m->ir_version < 0) return ingot__fail(o->diag, INGOT_E_FORMAT, NULL, "IR version %lld", (long long)m->ir_version);

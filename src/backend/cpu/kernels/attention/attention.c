@@ -61,7 +61,8 @@ static void work(void *arg, int index, int n) {
   const ingot__finish none = {.low = -INFINITY, .high = INFINITY};
   const size_t zero = 0, q_row = (size_t)q->stride[q->rank - 2], o_row = (size_t)o->stride[o->rank - 2];
   const size_t m_row = m && m->rank >= 2 && m->dim[m->rank - 2] != 1 ? (size_t)m->stride[m->rank - 2] : 0;
-  float *keys = (float *)(void *)((char *)call->workspace + (size_t)index * a->per_thread), *values = keys + a->k_floats, *scores = values + a->v_floats;
+  float *keys = (float *)(void *)((char *)call->workspace + (size_t)index * a->per_thread), *values = keys + a->k_floats;
+  float *scores = values + a->v_floats;
   size_t begin, end, packed = SIZE_MAX;
   ingot__share(a->batches * a->parts, 1, index, n, &begin, &end);
   for (size_t u = begin; u < end; u++) {
@@ -112,7 +113,7 @@ static size_t workspace(const ingot__call *call, const ingot__attention *set) {
 
 static ingot_status run(const ingot__call *call, const ingot__attention *set) {
   attention a;
-  if (!prepare(call, set, &a)) return ingot__fail(call->diag, INGOT_E_INTERNAL, ingot__where(call->node), "an attention that this kernel doesn't support");
+  if (!prepare(call, set, &a)) return INGOT__FAIL_CALL(call, INGOT_E_INTERNAL, "an attention that this kernel doesn't take");
   ingot__pool_run(call->pool, work, &a);
   return INGOT_OK;
 }

@@ -211,7 +211,7 @@ void ingot__direct_pack(const ingot__call *call, bool plain, void *packed) {
 
 ingot_status ingot__direct_run(const ingot__call *call, bool plain, const ingot__tiles *tiles) {
   direct d;
-  if (!prepare(call, plain, tiles, &d)) return ingot__fail(call->diag, INGOT_E_INTERNAL, ingot__where(call->node), "a convolution that this kernel doesn't support");
+  if (!prepare(call, plain, tiles, &d)) return INGOT__FAIL_CALL(call, INGOT_E_INTERNAL, "a convolution that this kernel doesn't take");
   ingot__pool_run(call->pool, work, &d);
   return INGOT_OK;
 }

@@ -25,6 +25,11 @@ static size_t class_taps(size_t kernel, size_t dilation, size_t stride, size_t r
   return n;
 }
 
+/* Taps of the class that is `class_`th in the packed form. */
+static size_t taps_of(const transposed *d, size_t class_) {
+  return class_taps(d->kh, d->dh, d->sh, class_ / d->sw) * class_taps(d->kw, d->dw, d->sw, class_ % d->sw);
+}
+
 /* Taps of the classes before (ry, rx). */
 static size_t taps_before(const transposed *d, size_t ry, size_t rx) {
   size_t y = 0, x = 0;
@@ -163,15 +168,14 @@ static void work(void *arg, int index, int n) {
     /* As many units as stay in L2, at least four. */
     size_t last = first, bytes = 0;
     while (last < unit_end && (bytes < room || last < first + 4)) {
-      const size_t class_ = last / all;
-      bytes += class_taps(d->kh, d->dh, d->sh, class_ / d->sw) * class_taps(d->kw, d->dw, d->sw, class_ % d->sw) * d->c * INGOT__PANEL * sizeof(float);
+      bytes += taps_of(d, last / all) * d->c * INGOT__PANEL * sizeof(float);
       last++;
     }
     for (size_t t = tile_begin; t < tile_end; t++)
       for (size_t u = first; u < last;) {
         const size_t class_ = u / all, group = u % all / d->panels, begin = u % d->panels;
-        const size_t end = d->panels - begin < last - u ? d->panels : begin + (last - u), ry = class_ / d->sw, rx = class_ % d->sw;
-        compute(d, &s, t, class_, group, begin, end, class_taps(d->kh, d->dh, d->sh, ry) * class_taps(d->kw, d->dw, d->sw, rx), taps_before(d, ry, rx));
+        const size_t end = d->panels - begin < last - u ? d->panels : begin + (last - u);
+        compute(d, &s, t, class_, group, begin, end, taps_of(d, class_), taps_before(d, class_ / d->sw, class_ % d->sw));
         u += end - begin;
       }
     first = last;
@@ -230,7 +234,7 @@ static void pack(const ingot__call *call, void *packed) {
 
 static ingot_status run(const ingot__call *call, const ingot__tiles *tiles) {
   transposed d;
-  if (!prepare(call, tiles, &d)) return ingot__fail(call->diag, INGOT_E_INTERNAL, ingot__where(call->node), "a convolution that this kernel doesn't support");
+  if (!prepare(call, tiles, &d)) return INGOT__FAIL_CALL(call, INGOT_E_INTERNAL, "a convolution that this kernel doesn't take");
   ingot__pool_run(call->pool, work, &d);
   return INGOT_OK;
 }

@@ -5,7 +5,7 @@
 #include "backend/cpu/kernel.h"
 
 enum { ELEMENT_MAX_SLOTS = 32, ELEMENT_MAX_IN = 12, ELEMENT_MAX_OUT = 6, ELEMENT_MAX_OPS = 48, ELEMENT_MAX_VALUES = 96 };
-enum { ELEMENT_THREAD_GRAIN = 16384 }; /* elements worth a second thread */
+enum { ELEMENT_THREAD_GRAIN = 65536 }; /* operations worth a second thread */
 
 /* slot[out] = op(slot[a], slot[b], slot[c]); bools are 0 and 1. Identity copies; Cast makes a bool. */
 typedef struct element_op {

@@ -188,7 +188,7 @@ static size_t workspace(const ingot__call *call, bool constant, const ingot__til
 
 static ingot_status run(const ingot__call *call, bool constant, const ingot__tiles *tiles) {
   matmul d;
-  if (!prepare(call, constant, tiles, &d)) return ingot__fail(call->diag, INGOT_E_INTERNAL, ingot__where(call->node), "a product that this kernel doesn't support");
+  if (!prepare(call, constant, tiles, &d)) return INGOT__FAIL_CALL(call, INGOT_E_INTERNAL, "a product that this kernel doesn't take");
   ingot__pool_run(call->pool, work, &d);
   return INGOT_OK;
 }

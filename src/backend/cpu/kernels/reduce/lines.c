@@ -41,8 +41,17 @@ void ingot__lines_set(ingot__lines *lines, const ingot__view *in, const ingot__v
   if (dim > 0) lines->blocks = (dim + lines->width - 1) / lines->width, lines->units = k->count / dim * lines->blocks;
 }
 
+void ingot__lines_gather(ingot__lines *lines, int64_t most) {
+  const ingot__axes *k = &lines->kept;
+  if (!lines->rows || lines->gone.rank != 1 || lines->gone.count > most || k->rank == 0 || k->count == 0) return;
+  int64_t dim = k->dim[k->rank - 1];
+  lines->gathered = true;
+  lines->width = dim < LINES_GATHER ? dim : LINES_GATHER;
+  lines->blocks = (dim + lines->width - 1) / lines->width, lines->units = k->count / dim * lines->blocks;
+}
+
 void ingot__lines_narrow(ingot__lines *lines, int threads) {
-  while (lines->width > 16 && lines->units < 2 * threads && threads > 1) {
+  while (!lines->gathered && lines->width > 16 && lines->units < 2 * threads && threads > 1) {
     int64_t dim = lines->kept.dim[lines->kept.rank - 1], outer = lines->units / lines->blocks;
     lines->width = (lines->width / 2 + 15) / 16 * 16;
     lines->blocks = (dim + lines->width - 1) / lines->width, lines->units = outer * lines->blocks;
@@ -56,7 +65,7 @@ ingot__line ingot__lines_at(const ingot__lines *lines, int64_t unit) {
   if (lines->width > 1 || lines->blocks > 1) {
     int64_t first = unit % lines->blocks * lines->width, left = k->dim[--rank] - first;
     unit /= lines->blocks;
-    line = (ingot__line){first, first, left < lines->width ? left : lines->width};
+    line = (ingot__line){first * k->in[rank], first * k->out[rank], left < lines->width ? left : lines->width};
   }
   for (int i = rank - 1; i >= 0; i--) {
     line.in += unit % k->dim[i] * k->in[i], line.out += unit % k->dim[i] * k->out[i];

@@ -1,19 +1,21 @@
-/* 3x3 convolutions without stride by Winograd's F(4x4, 3x3), CHANNELS_LAST. A block of tiles at a time: its patches are transformed to V
- * (36 points of tiles x channels), then, a few panels of output channels at a time, the 36 products go to M and from there through the
- * output's transform, bias, residual and activation into place, so that M stays in L1 and L2 and the weights are read once a block.
- * Threads take blocks each, or, where the weights are large or the tiles few, share a block's V and split the panels.
+/* 3x3 and 5x5 convolutions without stride by Winograd's F(4x4, 3x3) and F(2x2, 5x5), CHANNELS_LAST. A block of tiles at a time: its
+ * patches are transformed to V (36 points of tiles x channels), then, a few panels of output channels at a time, the 36 products go to M
+ * and from there through the output's transform, bias, residual and activation into place, so that M stays in L1 and L2 and the weights
+ * are read once a block. Threads take blocks each, or, where the weights are large or the tiles few, share a block's V and split the
+ * panels.
  *
- * Packed ("winograd4"): [ceil(N/16)][36][C][16] floats, then the bias. */
+ * Packed ("winograd6"): [ceil(N/16)][36][C][16] floats, then the bias. */
 #include "backend/cpu/kernels/conv/geometry.h"
 #include "backend/cpu/kernels/winograd/winograd.h"
 
-enum { POINTS = INGOT__WINOGRAD_POINTS, OUT = INGOT__WINOGRAD_OUT, IN = INGOT__WINOGRAD_IN };
+enum { POINTS = INGOT__WINOGRAD_POINTS, IN = INGOT__WINOGRAD_IN };
 
 typedef struct winograd {
   const ingot__call *call;
   const ingot__winograd *set;
   ingot__conv conv;
   ingot__finish finish;
+  size_t out;                          /* outputs of a tile, each way: 4 or 2 */
   size_t down, across, tiles;          /* tiles of an image, of all */
   size_t panels, blocks;
   size_t block;                        /* most tiles of a block */
@@ -27,9 +29,10 @@ static bool prepare(const ingot__call *call, const ingot__winograd *set, winogra
   *d = (winograd){.call = call, .set = set};
   if (!ingot__conv_get(call, &d->conv)) return false;
   const ingot__conv *v = &d->conv;
-  if (v->kh != 3 || v->kw != 3 || v->sh != 1 || v->sw != 1 || v->dh != 1 || v->dw != 1 || v->groups != 1) return false;
+  if (v->kh != v->kw || (v->kh != 3 && v->kh != 5) || v->sh != 1 || v->sw != 1 || v->dh != 1 || v->dw != 1 || v->groups != 1) return false;
   if ((v->in_c != 1 && v->c > 1) || v->c < 8 || v->oc < 8) return false;
-  d->down = (v->oh + OUT - 1) / OUT, d->across = (v->ow + OUT - 1) / OUT;
+  d->out = IN + 1 - v->kh;
+  d->down = (v->oh + d->out - 1) / d->out, d->across = (v->ow + d->out - 1) / d->out;
   d->tiles = v->n * d->down * d->across;
   const ingot__attrs_Conv *attrs = INGOT__ATTRS(call, Conv);
   ingot__finish_set(&d->finish, attrs->act, attrs->act_alpha, attrs->act_beta);
@@ -60,7 +63,7 @@ static void transform(const winograd *d, size_t first, size_t begin, size_t end,
   const ingot__conv *v = &d->conv;
   for (size_t t = begin; t < end; t++) {
     const size_t image = t / (d->down * d->across), in_image = t % (d->down * d->across);
-    const int64_t y = (int64_t)(in_image / d->across * OUT) - v->ph, x = (int64_t)(in_image % d->across * OUT) - v->pw;
+    const int64_t y = (int64_t)(in_image / d->across * d->out) - v->ph, x = (int64_t)(in_image % d->across * d->out) - v->pw;
     const float *from = (const float *)d->call->in[0].data + image * v->in_n;
     float *line = to + (t - first) * d->line;
     if (y >= 0 && x >= 0 && y + IN <= (int64_t)v->h && x + IN <= (int64_t)v->w) {
@@ -99,16 +102,18 @@ static void multiply(const winograd *d, size_t first, size_t last, size_t begin,
       }
     const size_t at = p * INGOT__PANEL, left = v->oc - at;
     ingot__winograd_output o = {.point = point, .y_row = v->out_y, .y_pixel = v->out_x, .residual_row = v->res_y, .residual_pixel = v->res_x,
-                                .channels = left < panels * INGOT__PANEL ? left : panels * INGOT__PANEL, .low = d->finish.low, .high = d->finish.high};
+                                .channels = left < panels * INGOT__PANEL ? left : panels * INGOT__PANEL, .low = d->finish.low,
+                                .high = d->finish.high};
     if (ingot__has_in(d->call, 2)) o.bias = bias + at;
     for (size_t t = first; t < last; t++) {
       const size_t image = t / (d->down * d->across), in_image = t % (d->down * d->across);
-      const size_t y = in_image / d->across * OUT, x = in_image % d->across * OUT;
+      const size_t y = in_image / d->across * d->out, x = in_image % d->across * d->out;
       o.m = m + (t - first) * width;
       o.y = (float *)d->call->out[0].data + image * v->out_n + y * v->out_y + x * v->out_x + at;
       if (v->residual) o.residual = (const float *)d->call->in[3].data + image * v->res_n + y * v->res_y + x * v->res_x + at;
-      o.rows = v->oh - y < OUT ? v->oh - y : OUT, o.columns = v->ow - x < OUT ? v->ow - x : OUT;
-      d->set->output(&o);
+      o.rows = v->oh - y < d->out ? v->oh - y : d->out, o.columns = v->ow - x < d->out ? v->ow - x : d->out;
+      if (d->out == 4) d->set->output4(&o);
+      else d->set->output2(&o);
       if (d->finish.act != INGOT__ACT_NONE)
         for (size_t i = 0; i < o.rows; i++)
           tiles->activate(d->finish.act, d->finish.alpha, d->finish.beta, o.y + i * v->out_y, v->out_x, o.columns, o.channels);
@@ -156,7 +161,7 @@ static void multiply_share(void *arg, int index, int n) {
 
 static ingot_status run(const ingot__call *call, const ingot__winograd *set) {
   winograd d;
-  if (!prepare(call, set, &d)) return ingot__fail(call->diag, INGOT_E_INTERNAL, ingot__where(call->node), "a convolution that this kernel doesn't support");
+  if (!prepare(call, set, &d)) return INGOT__FAIL_CALL(call, INGOT_E_INTERNAL, "a convolution that this kernel doesn't take");
   if (!d.shared) ingot__pool_run(call->pool, work, &d);
   else
     for (size_t block = 0; block < d.blocks; block++) {
@@ -206,23 +211,27 @@ static size_t pack_size(const ingot__call *call) {
   return ingot__mul(ingot__panel_floats(1, k, d.conv.oc), sizeof(float), &bytes) ? bytes : SIZE_MAX;
 }
 
-/* G g: three in, six out, for the 16 channels of a panel; the factors of G are 1/4, 1/6, 1/24, 1/12. */
-static void filter_six(const double *g0, const double *g1, const double *g2, double *u, size_t step) {
-  for (size_t i = 0; i < INGOT__PANEL; i++) {
-    const double s = (g0[i] + g2[i]) / 6, m = g1[i] / 6, p = g0[i] / 24 + g2[i] / 6, q = g1[i] / 12;
-    u[i] = g0[i] / 4, u[step + i] = -s - m, u[2 * step + i] = m - s, u[3 * step + i] = p + q, u[4 * step + i] = p - q, u[5 * step + i] = g2[i];
-  }
+/* Row `point` of G g, for the 16 channels of a panel: g's polynomial at the point over the product of its distances from the others; at
+ * infinity the last coefficient. `step` is from one of the r coefficients to the next. */
+static void filter_point(size_t point, size_t r, const double *g, size_t step, double *u) {
+  static const double at[] = {0, 1, -1, 2, -2}, product[] = {4, -6, -6, 24, 24};
+  for (size_t i = 0; i < INGOT__PANEL; i++) u[i] = g[(r - 1) * step + i];
+  if (point == IN - 1) return;
+  for (size_t j = r - 1; j-- > 0;)
+    for (size_t i = 0; i < INGOT__PANEL; i++) u[i] = u[i] * at[point] + g[j * step + i];
+  for (size_t i = 0; i < INGOT__PANEL; i++) u[i] /= product[point];
 }
 
-/* U = G g G^T of each 3x3 filter, in double. */
+/* U = G g G^T of each filter, in double. */
 static void pack(const ingot__call *call, void *packed) {
   winograd d;
   if (!prepare(call, NULL, &d)) return;
   const ingot__conv *v = &d.conv;
   const float *w = call->in[1].data;
+  const size_t r = v->kh;
   float *to = packed, *bias = to + d.panels * POINTS * v->c * INGOT__PANEL;
   for (size_t p = 0; p < d.panels; p++) {
-    double g[9][INGOT__PANEL] = {{0}}, rows[3][IN][INGOT__PANEL], u[IN][INGOT__PANEL];
+    double g[25][INGOT__PANEL] = {{0}}, rows[5][INGOT__PANEL], u[INGOT__PANEL];
     for (size_t lane = 0; lane < INGOT__PANEL; lane++) {
       const size_t o = p * INGOT__PANEL + lane;
       bias[o] = ingot__has_in(call, 2) && o < v->oc ? ((const float *)call->in[2].data)[o] : 0;
@@ -230,13 +239,13 @@ static void pack(const ingot__call *call, void *packed) {
     const size_t lanes = v->oc - p * INGOT__PANEL < INGOT__PANEL ? v->oc - p * INGOT__PANEL : INGOT__PANEL;
     for (size_t c = 0; c < v->c; c++) {
       for (size_t lane = 0; lane < lanes; lane++)
-        for (size_t i = 0; i < 9; i++) g[i][lane] = (double)w[((p * INGOT__PANEL + lane) * v->c + c) * 9 + i];
-      for (size_t j = 0; j < 3; j++) filter_six(g[j], g[3 + j], g[6 + j], rows[j][0], INGOT__PANEL);
+        for (size_t i = 0; i < r * r; i++) g[i][lane] = (double)w[((p * INGOT__PANEL + lane) * v->c + c) * r * r + i];
       for (size_t i = 0; i < IN; i++) {
-        filter_six(rows[0][i], rows[1][i], rows[2][i], u[0], INGOT__PANEL);
+        for (size_t j = 0; j < r; j++) filter_point(i, r, g[j], r * INGOT__PANEL, rows[j]);
         for (size_t j = 0; j < IN; j++) {
+          filter_point(j, r, rows[0], INGOT__PANEL, u);
           float *line = to + ((p * POINTS + i * IN + j) * v->c + c) * INGOT__PANEL;
-          for (size_t lane = 0; lane < INGOT__PANEL; lane++) line[lane] = (float)u[j][lane];
+          for (size_t lane = 0; lane < INGOT__PANEL; lane++) line[lane] = (float)u[lane];
         }
       }
     }
@@ -248,8 +257,8 @@ static void pack(const ingot__call *call, void *packed) {
   static size_t name##_workspace(const ingot__call *call) { return workspace(call, &set); } \
   static ingot_status name##_run(const ingot__call *call) { return run(call, &set); } \
   const ingot__kernel_functions ingot__cpu_##name = { \
-    .supports = supports, .cost = name##_cost, .workspace = name##_workspace, .pack_size = pack_size, .pack = pack, .pack_format = "winograd4", \
+    .supports = supports, .cost = name##_cost, .workspace = name##_workspace, .pack_size = pack_size, .pack = pack, .pack_format = "winograd6", \
     .packs_inputs = 1u << 1 | 1u << 2, .run = name##_run};
-ROW(winograd4_nhwc_f32_avx512, ingot__winograd_avx512)
-ROW(winograd4_nhwc_f32_avx2, ingot__winograd_avx2)
-ROW(winograd4_nhwc_f32_portable, ingot__winograd_portable)
+ROW(winograd_nhwc_f32_avx512, ingot__winograd_avx512)
+ROW(winograd_nhwc_f32_avx2, ingot__winograd_avx2)
+ROW(winograd_nhwc_f32_portable, ingot__winograd_portable)

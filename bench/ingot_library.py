@@ -1,0 +1,95 @@
+"""The C library from Python, as little as benches and tests need: load an ONNX file, build, run on NumPy arrays.
+
+Found through the environment variable INGOT_BUILD (the build folder) or ./build."""
+import ctypes, os, pathlib
+import numpy as np
+
+_build = pathlib.Path(os.environ.get("INGOT_BUILD", pathlib.Path(__file__).resolve().parent.parent / "build"))
+_lib = ctypes.CDLL(str(_build / "libingot.so"))
+_lib.ingot_last_error.restype = ctypes.c_char_p
+_lib.ingot_status_text.restype = ctypes.c_char_p
+_lib.ingot_engine_report.restype = ctypes.c_char_p
+_lib.ingot_context_output.restype = ctypes.c_void_p
+_lib.ingot_engine_num_io.restype = ctypes.c_size_t
+_DTYPES = {1: np.float32, 2: np.uint8, 3: np.int8, 4: np.uint16, 5: np.int16, 6: np.int32, 7: np.int64, 9: np.bool_, 10: np.float16,
+           11: np.float64, 12: np.uint32, 13: np.uint64}
+
+
+class _Info(ctypes.Structure):
+    _fields_ = [("name", ctypes.c_char_p), ("is_input", ctypes.c_bool), ("dtype", ctypes.c_int), ("rank", ctypes.c_int)] + [
+        (n, ctypes.c_int64 * 8) for n in ("dims", "min", "opt", "max")]
+
+
+def _call(name, *args):
+    status = getattr(_lib, name)(*args)
+    if status:
+        raise RuntimeError(f"{name}: {_lib.ingot_status_text(status).decode()}: {_lib.ingot_last_error().decode()}")
+
+
+class Engine:
+    """An engine built from an ONNX file (or loaded from an engine file) and one context of it.
+
+    shapes: {input: dims} fixes the inputs' shapes; budget: seconds for timing kernels; reference: the network as it is, by reference kernels.
+    """
+
+    def __init__(self, path, shapes=None, threads=2, budget=5.0, timing_cache=None, reference=False):
+        self._engine, self._context = ctypes.c_void_p(), ctypes.c_void_p()
+        if str(path).endswith(".ingot"):
+            _call("ingot_engine_load", None, os.fsencode(path), ctypes.byref(self._engine))
+        else:
+            network, config = ctypes.c_void_p(), ctypes.c_void_p()
+            _call("ingot_network_load", None, os.fsencode(path), ctypes.byref(network))
+            try:
+                _call("ingot_config_create", None, ctypes.byref(config))
+                _call("ingot_config_set_threads", config, threads)
+                _call("ingot_config_set_budget", config, ctypes.c_double(budget))
+                if timing_cache:
+                    _call("ingot_config_set_timing_cache", config, os.fsencode(timing_cache))
+                for name, dims in (shapes or {}).items():
+                    d = (ctypes.c_int64 * len(dims))(*dims)
+                    _call("ingot_config_set_profile", config, name.encode(), len(dims), None, d, None)
+                _call("ingot_build_reference" if reference else "ingot_build", network, config, ctypes.byref(self._engine))
+            finally:
+                _lib.ingot_config_destroy(config)
+                _lib.ingot_network_destroy(network)
+        options = (ctypes.c_int * 1)(threads)
+        _call("ingot_context_create", self._engine, options, ctypes.byref(self._context))
+        self.inputs, self.outputs = [], []
+        for i in range(_lib.ingot_engine_num_io(self._engine)):
+            info = _Info()
+            _call("ingot_engine_io", self._engine, ctypes.c_size_t(i), ctypes.byref(info))
+            (self.inputs if info.is_input else self.outputs).append((info.name.decode(), _DTYPES[info.dtype]))
+        self._held = {}
+
+    def set(self, feeds):
+        """Sets inputs: {name: array}; the arrays are kept and read at each run."""
+        for name, dtype in self.inputs:
+            a = np.asarray(feeds[name], dtype=dtype, order="C")
+            dims = (ctypes.c_int64 * max(a.ndim, 1))(*a.shape)
+            _call("ingot_context_set_input_shape", self._context, name.encode(), a.ndim, dims)
+            _call("ingot_context_set_address", self._context, name.encode(), ctypes.c_void_p(a.ctypes.data))
+            self._held[name] = a
+
+    def run(self):
+        """Runs once on the inputs that were set."""
+        _call("ingot_context_run", self._context)
+
+    def get(self):
+        """The last run's outputs, copied: [array, ..]."""
+        result = []
+        for name, dtype in self.outputs:
+            rank, dims = ctypes.c_int(), (ctypes.c_int64 * 8)()
+            _call("ingot_context_shape", self._context, name.encode(), ctypes.byref(rank), dims)
+            shape = tuple(dims[: rank.value])
+            n = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
+            data = ctypes.string_at(_lib.ingot_context_output(self._context, name.encode()), n) if n else b""
+            result.append(np.frombuffer(data, dtype).reshape(shape))
+        return result
+
+    def save(self, path):
+        """Writes the engine's file."""
+        _call("ingot_engine_save", self._engine, os.fsencode(path))
+
+    def __del__(self):
+        _lib.ingot_context_destroy(self._context)
+        _lib.ingot_engine_destroy(self._engine)
