@@ -3,7 +3,8 @@
  * Shapes: CxHxW:OC:K[:stride[:pad[:group]]] a convolution, tCxHxW:OC:K:stride[:pad] a transposed one, mMxKxN a product with a constant,
  * dBxMxKxN a batch of products of two variables (dt..: the second transposed),
  * aHEADSxLxSxD attention.
- * -c 1: with cold caches, as weights are within a large network. Sets: see below. Prints the least time of repeated runs, GFLOP/s, and the cost model's guess. */
+ * -c 1: with cold caches, as weights are within a large network. Sets: see below. Prints the least time of repeated runs, GFLOP/s,
+ * and the cost model's guess. */
 #include "tests/backend/product_call.h"
 #include "base/log.h"
 #include <time.h>

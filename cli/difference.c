@@ -27,11 +27,12 @@ cli__difference cli__difference_of(const cli__array *got, const cli__array *expe
     return d;
   }
   find_range(expected, &d.range);
-  bool exact = !cli__is_float(got->dtype) && !tolerance->elementwise;
+  bool quantised = got->dtype == INGOT_INT8 || got->dtype == INGOT_UINT8;
+  double by_range = cli__is_float(got->dtype) ? 1e-3 * d.range : quantised ? tolerance->levels : 0;
   double sum = 0;
   for (size_t i = 0; i < got->count; i++) {
     double g = cli__array_get(got, i), e = cli__array_get(expected, i), off = apart(g, e);
-    double allowed = tolerance->elementwise ? tolerance->atol + tolerance->rtol * (isfinite(e) ? fabs(e) : 0) : exact ? 0 : 1e-3 * d.range;
+    double allowed = tolerance->elementwise ? tolerance->atol + tolerance->rtol * (isfinite(e) ? fabs(e) : 0) : by_range;
     sum += off;
     if (off > allowed) d.beyond++;
     if (i == 0 || off > d.most) d.most = off, d.where = i, d.got = g, d.expected = e;

@@ -6,6 +6,7 @@
 typedef struct cli__tolerance {
   bool elementwise;       /* as numpy.allclose: |got - expected| <= atol + rtol * |expected|; else by range, below */
   double atol, rtol;
+  double levels;          /* by range: what 8-bit integers may be off by; quantised values fall either way at a rounding's edge */
 } cli__tolerance;
 
 typedef struct cli__difference {
@@ -18,7 +19,7 @@ typedef struct cli__difference {
   size_t beyond;          /* elements out of the tolerance */
 } cli__difference;
 
-/* Without `elementwise`, floats may be off by 1e-3 of the range, and other types must be equal. NaN equals NaN. Shapes
- * must be equal, types may differ. */
+/* Without `elementwise`, floats may be off by 1e-3 of the range, 8-bit integers by `levels`, and other types must be equal. NaN equals NaN.
+ * Shapes must be equal, types may differ. */
 cli__difference cli__difference_of(const cli__array *got, const cli__array *expected, const cli__tolerance *tolerance);
 #endif

@@ -58,3 +58,11 @@ foreach(source ${benchmarks})
   set_target_properties(bench_${name} PROPERTIES OUTPUT_NAME ${name} RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench)
   add_dependencies(benchmarks bench_${name})
 endforeach()
+
+# tools/*.c: programs for those who work on ingot, built by name: ninja -C build print_onnx.
+file(GLOB tools CONFIGURE_DEPENDS tools/*.c)
+foreach(source ${tools})
+  get_filename_component(name ${source} NAME_WE)
+  add_executable(${name} EXCLUDE_FROM_ALL ${source})
+  target_link_libraries(${name} PRIVATE ingot_internal)
+endforeach()

@@ -210,8 +210,9 @@ typedef struct ingot_io_info {
 } ingot_io_info;
 INGOT_API size_t ingot_engine_num_io(const ingot_engine *engine); /* inputs first, in the network's order, then outputs */
 INGOT_API ingot_status ingot_engine_io(const ingot_engine *engine, size_t i, ingot_io_info *info);
-/* Layers with the nodes fused into each, kernels, precisions, shapes, bytes, FLOPs; inputs, outputs and profiles, as JSON. */
-INGOT_API ingot_status ingot_engine_inspect(const ingot_engine *engine, char **json, size_t *size); /* free with ingot_blob_free(engine, json, size + 1) */
+/* Layers with the nodes fused into each, kernels, precisions, shapes, bytes, FLOPs; inputs, outputs and profiles, as JSON. Free it with
+ * ingot_blob_free(engine, json, size + 1). */
+INGOT_API ingot_status ingot_engine_inspect(const ingot_engine *engine, char **json, size_t *size);
 
 /* ---- Running -------------------------------------------------------------------------------------------------------------------- */
 
@@ -224,7 +225,8 @@ INGOT_API void ingot_context_destroy(ingot_context *context);
 
 /* Gives an input its shape; needed when its dims are not fixed. A shape seen before costs microseconds; a new one is planned. */
 INGOT_API ingot_status ingot_context_set_input_shape(ingot_context *context, const char *name, int rank, const int64_t *dims);
-/* The caller's memory for an input (read) or output (written), which must stay valid while running. Any alignment. NULL for an output: the context's own. */
+/* The caller's memory for an input (read) or output (written), which must stay valid while running. Any alignment. NULL for an output:
+ * the context's own. */
 INGOT_API ingot_status ingot_context_set_address(ingot_context *context, const char *name, void *data);
 /* Plans for the present input shapes and gives an input's or output's shape: before running where shapes follow from the inputs',
  * after it where they depend on data (INGOT_E_STATE before). */

@@ -20,7 +20,9 @@ ingot_status ingot_network_add_input(ingot_network *network, const char *name, i
   ingot__type type = {.dtype = dtype, .rank = (int8_t)rank};
   for (int i = 0; i < rank; i++) {
     const char *symbol = symbols ? symbols[i] : NULL;
-    if (dims[i] < 0 && !symbol && !(symbol = ingot__arena_printf(&network->arena, "%s_%d", name, i))) return ingot__end(&diag, ingot__no_memory(&diag));
+    if (dims[i] < 0 && !symbol && !(symbol = ingot__arena_printf(&network->arena, "%s_%d", name, i))) {
+      return ingot__end(&diag, ingot__no_memory(&diag));
+    }
     type.dim[i] = dims[i] >= 0 ? dims[i] : ingot__dim_symbol(&network->dims, symbol);
   }
   ingot__value *v = ingot__input_new(network->main, name, &type);

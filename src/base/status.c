@@ -54,9 +54,13 @@ ingot_status ingot__vfail(ingot__diag *d, ingot_status status, const char *where
     return status;
   }
   if (d->length) appendf(d, "\n");
+  size_t start = d->length;
   if (d->file) appendf(d, "%s: ", d->file);
   if (where) appendf(d, "%s: ", where);
   append(d, format, args);
+  for (size_t i = start; i < d->length; i++) { /* names out of files must not move a terminal's cursor */
+    if ((unsigned char)d->text[i] < 0x20 || d->text[i] == 0x7f) d->text[i] = '?';
+  }
   return status;
 }
 

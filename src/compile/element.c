@@ -90,7 +90,8 @@ static double matmul(const ingot__call *c, const int64_t *at) {
   int64_t ai[INGOT_MAX_RANK], bi[INGOT_MAX_RANK];
   for (int d = 0; d < a->rank - 2; d++) ai[d] = a->dim[d] == 1 ? 0 : at[rank - a->rank + d];
   for (int d = 0; d < b->rank - 2; d++) bi[d] = b->dim[d] == 1 ? 0 : at[rank - b->rank + d];
-  int ak = a->rank - (m->trans_a ? 2 : 1), am = a->rank - (m->trans_a ? 1 : 2), bk = b->rank - (m->trans_b ? 1 : 2), bn = b->rank - (m->trans_b ? 2 : 1);
+  int ak = a->rank - (m->trans_a ? 2 : 1), am = a->rank - (m->trans_a ? 1 : 2);
+  int bk = b->rank - (m->trans_b ? 1 : 2), bn = b->rank - (m->trans_b ? 2 : 1);
   ai[am] = at[rank - 2];
   bi[bn] = at[rank - 1];
   double sum = 0;

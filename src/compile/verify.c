@@ -199,7 +199,8 @@ static ingot_status check(void *user, ingot__run_step *run, bool after, ingot__d
   if (!readable(c)) return INGOT_OK;
   v->build->verified.layers++;
   bool elementwise = ingot__op_get(c->node->op)->elementwise || c->node->op == INGOT__OP_Fused || c->node->op == INGOT__OP_Clip ||
-                     c->node->op == INGOT__OP_Where || c->node->op == INGOT__OP_Pow || c->node->op == INGOT__OP_PRelu || c->node->op == INGOT__OP_Gelu;
+                     c->node->op == INGOT__OP_Where || c->node->op == INGOT__OP_Pow || c->node->op == INGOT__OP_PRelu ||
+                         c->node->op == INGOT__OP_Gelu;
   bool done = false;
   if (ingot__element_known(c) && ingot__op_flops(c) > WHOLE_FLOPS) return sample_products(v, run);
   if (elementwise && ingot__view_count(&c->out[0]) > ELEMENTWISE_SAMPLES) {

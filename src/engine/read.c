@@ -176,7 +176,8 @@ static ingot_status read_constants(reader *r) {
     if (!v) return ingot__no_memory(r->diag);
     r->value[index] = v;
     size_t elements;
-    if (!data || !(ingot__dtype_is_int(type.dtype) || type.dtype == INGOT_BOOL) || !ingot__type_count(&type, &elements) || elements > INGOT__MAX_KNOWN)
+    if (!data || !(ingot__dtype_is_int(type.dtype) || type.dtype == INGOT_BOOL) || !ingot__type_count(&type, &elements) ||
+        elements > INGOT__MAX_KNOWN)
       continue;
     ingot__dim *known = INGOT_NEW_ARRAY(&net->arena, elements + 1, ingot__dim);
     if (!known) return ingot__no_memory(r->diag);
@@ -268,16 +269,21 @@ static ingot_status read_node(reader *r, ingot__graph *graph, record *rec, ingot
   INGOT_TRY(string(r, &r->engine->network->arena, &origin));
   ingot__op op = op_name ? ingot__op_find(op_name) : INGOT__OP_NONE;
   if (op == INGOT__OP_NONE)
-    return ingot__fail(r->diag, INGOT_E_UNSUPPORTED, name, "operator '%s' isn't in this version of ingot; build the engine again", op_name ? op_name : "");
+    return ingot__fail(r->diag, INGOT_E_UNSUPPORTED, name, "operator '%s' isn't in this version of ingot; build the engine again",
+                       op_name ? op_name : "");
   const ingot__op_info *info = ingot__op_get(op);
-  if (!count(r, &n_in, 4) || (int64_t)n_in < info->min_in || (info->max_in >= 0 && (int64_t)n_in > info->max_in)) return DAMAGED(r, "a node's inputs");
+  if (!count(r, &n_in, 4) || (int64_t)n_in < info->min_in || (info->max_in >= 0 && (int64_t)n_in > info->max_in)) {
+    return DAMAGED(r, "a node's inputs");
+  }
   ingot__value **in = ingot__arena_array(arena, (size_t)n_in + 1, sizeof *in);
   if (!in) return ingot__no_memory(r->diag);
   for (uint32_t i = 0; i < n_in; i++) {
     INGOT_TRY(old_value(r, graph, &in[i]));
     if (!in[i] && (int)i < info->min_in) return DAMAGED(r, "a node lacks an input");
   }
-  if (!count(r, &n_out, 4) || (int64_t)n_out < info->min_out || (info->max_out >= 0 && (int64_t)n_out > info->max_out)) return DAMAGED(r, "a node's outputs");
+  if (!count(r, &n_out, 4) || (int64_t)n_out < info->min_out || (info->max_out >= 0 && (int64_t)n_out > info->max_out)) {
+    return DAMAGED(r, "a node's outputs");
+  }
   const char **names = ingot__arena_array(arena, (size_t)n_out + 1, sizeof *names);
   uint32_t *index = INGOT_NEW_ARRAY(arena, (size_t)n_out + 1, uint32_t);
   ingot__type *types = INGOT_NEW_ARRAY(arena, (size_t)n_out + 1, ingot__type);
@@ -405,7 +411,8 @@ static ingot_status read_engine(ingot_engine *e, ingot__diag *diag) {
   memcpy(&head, data, sizeof head);
   if (head.head_hash != XXH3_64bits(&head, sizeof head - 8)) return ingot__fail(diag, INGOT_E_FORMAT, NULL, "the engine file is damaged: its head");
   if (head.version != INGOT__ENGINE_VERSION)
-    return ingot__fail(diag, INGOT_E_UNSUPPORTED, NULL, "engine format %u; this ingot reads %d: build the engine again", head.version, INGOT__ENGINE_VERSION);
+    return ingot__fail(diag, INGOT_E_UNSUPPORTED, NULL, "engine format %u; this ingot reads %d: build the engine again", head.version,
+        INGOT__ENGINE_VERSION);
   if (head.file_size != e->file_size)
     return ingot__fail(diag, INGOT_E_FORMAT, NULL, "the engine file is truncated or has more than it should: %zu bytes instead of %llu", e->file_size,
                        (unsigned long long)head.file_size);

@@ -151,7 +151,8 @@ static bool list_graphs(writer *w, const ingot__graph ***graphs, size_t *n) {
     for (const ingot__node *nd = (*graphs)[g]->first; nd; nd = nd->next) {
       const ingot__op_info *info = ingot__op_get(nd->op);
       for (size_t a = 0; a < info->n_attr; a++) {
-        const ingot__graph *sub = info->attr[a].type == INGOT__ATTR_GRAPH ? *(struct ingot__graph *const *)((const char *)nd->attrs + info->attr[a].offset) : NULL;
+        const ingot__graph *sub = info->attr[a].type == INGOT__ATTR_GRAPH
+            ? *(struct ingot__graph *const *)((const char *)nd->attrs + info->attr[a].offset) : NULL;
         if (!sub) continue;
         if (!ingot__arena_grow(&w->arena, (void **)graphs, &capacity, *n + 1, sizeof **graphs)) return false;
         (*graphs)[(*n)++] = sub;
@@ -268,7 +269,9 @@ ingot_status ingot__engine_write(const ingot_engine *engine, const char *path, i
   if (status == INGOT_OK && !file) status = ingot__fail(diag, INGOT_E_IO, NULL, "can't be written: %s", strerror(errno));
   if (file) {
     status = emit(&w, diag, put_file, file);
-    if (status == INGOT_OK && (fflush(file) || fsync(fileno(file)))) status = ingot__fail(diag, INGOT_E_IO, NULL, "can't be written: %s", strerror(errno));
+    if (status == INGOT_OK && (fflush(file) || fsync(fileno(file)))) {
+      status = ingot__fail(diag, INGOT_E_IO, NULL, "can't be written: %s", strerror(errno));
+    }
     if (fclose(file) && status == INGOT_OK) status = ingot__fail(diag, INGOT_E_IO, NULL, "can't be written: %s", strerror(errno));
     if (status == INGOT_OK && rename(name, path)) status = ingot__fail(diag, INGOT_E_IO, NULL, "can't be put in place: %s", strerror(errno));
     if (status != INGOT_OK) unlink(name);

@@ -2,7 +2,9 @@
 #include "ops/ints.h"
 #include <math.h>
 
-static bool takes(ingot_dtype t) { return ingot__dtype_is_int(t) || t == INGOT_FLOAT32 || t == INGOT_FLOAT64 || t == INGOT_FLOAT16 || t == INGOT_BFLOAT16; }
+static bool takes(ingot_dtype t) {
+  return ingot__dtype_is_int(t) || t == INGOT_FLOAT32 || t == INGOT_FLOAT64 || t == INGOT_FLOAT16 || t == INGOT_BFLOAT16;
+}
 
 /* The two have the same attributes. */
 static ingot_status infer_arg(ingot__infer *infer) {

@@ -11,7 +11,9 @@ ingot_status ingot__infer_CumSum(ingot__infer *infer) {
     return INGOT__FAIL_INFER(infer, INGOT_E_TYPE, "does not take %s", ingot_dtype_name(x->dtype));
   }
   size_t count;
-  if (ingot__infer_has(infer, 1) && !ingot__dtype_is_int(infer->in[1]->dtype)) return INGOT__FAIL_INFER(infer, INGOT_E_TYPE, "the axis is no integer");
+  if (ingot__infer_has(infer, 1) && !ingot__dtype_is_int(infer->in[1]->dtype)) {
+    return INGOT__FAIL_INFER(infer, INGOT_E_TYPE, "the axis is no integer");
+  }
   if (ingot__infer_has(infer, 1) && ingot__type_count(infer->in[1], &count) && count != 1) {
     return INGOT__FAIL_INFER(infer, INGOT_E_SHAPE, "the axis must be one number");
   }

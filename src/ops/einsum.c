@@ -173,8 +173,10 @@ ingot_status ingot__ref_Einsum(const ingot__call *call) {
   int64_t dim[LABELS];
   bool kept[LABELS] = {0}, used[LABELS] = {0};
   equation e;
-  for (size_t i = 0; i < call->n_in; i++) rank[i] = call->in[i].rank;
-  if (!read_equation(INGOT__ATTRS(call, Einsum)->equation, rank, call->n_in, &e)) return INGOT__FAIL_CALL(call, INGOT_E_INTERNAL, "has a wrong equation");
+  for (size_t i = 0; i < call->n_in && i < OPERANDS; i++) rank[i] = call->in[i].rank;
+  if (!read_equation(INGOT__ATTRS(call, Einsum)->equation, rank, call->n_in, &e)) {
+    return INGOT__FAIL_CALL(call, INGOT_E_INTERNAL, "has a wrong equation");
+  }
   for (int l = 0; l < LABELS; l++) dim[l] = 1;
   for (int i = 0; i < e.n; i++)
     for (int k = 0; k < e.in[i].rank; k++) {

@@ -136,7 +136,7 @@ static ingot_status run_node(run_state *r, const ingot__node *node) {
   }
   ingot__call inner = {.node = node, .attrs = node->attrs, .in = in, .out = out, .n_in = node->n_in, .n_out = node->n_out, .pool = call->pool,
                        .threads = call->threads, .diag = call->diag};
-  return f->reference(&inner);
+  return ingot__reference(&inner);
 }
 
 static void copy(const ingot__view *to, const ingot__view *from) {

@@ -160,7 +160,9 @@ ingot_status ingot__ref_Pad(const ingot__call *call) {
     dim[a] = in->dim[a] + b + e;
   }
   INGOT_TRY(ingot__check_out(call, 0, in->rank, dim));
-  if (ingot__has_in(call, 2) && ingot__view_count(&call->in[2]) != 1) return INGOT__FAIL_CALL(call, INGOT_E_SHAPE, "the value to pad with is not one");
+  if (ingot__has_in(call, 2) && ingot__view_count(&call->in[2]) != 1) {
+    return INGOT__FAIL_CALL(call, INGOT_E_SHAPE, "the value to pad with is not one");
+  }
   static const uint64_t zero[2] = {0, 0};
   pad(in->dim, dim, in->rank, begin, mode, size, in->data, call->out[0].data, ingot__has_in(call, 2) ? call->in[2].data : zero);
   return INGOT_OK;

@@ -39,7 +39,9 @@ static ingot_status scale_or_shift(ingot__node *n, bool last, affine *a, ingot__
   for (int side = 0; side < 2; side++) {
     ingot__value *x = n->in[side], *c = n->in[1 - side];
     const ingot__type *type = &n->out[0]->type;
-    if (!ingot__is_float32(x) || !ingot__is_float32(c) || !ingot__value_is_const(c) || ingot__value_is_const(x) || x->type.rank != type->rank) continue;
+    if (!ingot__is_float32(x) || !ingot__is_float32(c) || !ingot__value_is_const(c) || ingot__value_is_const(x) || x->type.rank != type->rank) {
+      continue;
+    }
     int axis = last ? type->rank - 1 : 1, from = type->rank - c->type.rank;
     if (type->rank < 2 || !ingot__dim_is_number(x->type.dim[axis]) || from < 0) continue;
     bool fits = true;
@@ -74,7 +76,8 @@ static ingot__value *scaled(const ingot__node *p, const affine *a) {
   ingot__value *now = ingot__constant_floats(p->graph, w->name, w->type.rank, w->type.dim, &data);
   if (!now) return NULL;
   const float *old = w->data;
-  int axis = p->op == INGOT__OP_Conv ? 0 : p->op == INGOT__OP_ConvTranspose ? 1 : ((const ingot__attrs_MatMul *)p->attrs)->trans_b ? w->type.rank - 2 : w->type.rank - 1;
+  int axis = p->op == INGOT__OP_Conv ? 0 : p->op == INGOT__OP_ConvTranspose ? 1 : ((const ingot__attrs_MatMul *)p->attrs)->trans_b
+      ? w->type.rank - 2 : w->type.rank - 1;
   for (int d = axis + 1; d < w->type.rank; d++) inner *= (size_t)w->type.dim[d];
   if (p->op == INGOT__OP_ConvTranspose) {
     group = (size_t)((const ingot__attrs_ConvTranspose *)p->attrs)->group;

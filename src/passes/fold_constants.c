@@ -75,7 +75,9 @@ static ingot_status compute(ingot__node *n, const ingot__pass_context *context, 
 /* An output whose elements are known as numbers. */
 static ingot_status use_known(ingot__value *v, ingot__diag *diag, bool *done) {
   size_t count, bytes;
-  if (!v || !v->known || (!v->n_user && !v->is_output) || !ingot__type_count(&v->type, &count) || !ingot__type_bytes(&v->type, &bytes)) return INGOT_OK;
+  if (!v || !v->known || (!v->n_user && !v->is_output) || !ingot__type_count(&v->type, &count) || !ingot__type_bytes(&v->type, &bytes)) {
+    return INGOT_OK;
+  }
   const ingot__dims *dims = &v->graph->network->dims;
   void *data = ingot__arena_alloc(&v->graph->network->arena, bytes);
   if (!data) return ingot__no_memory(diag);

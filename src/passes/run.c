@@ -52,7 +52,8 @@ ingot_status ingot__passes_run(ingot__network *network, const ingot__pass_contex
 #ifndef NDEBUG
     INGOT_TRY(ingot__network_verify(network, context->diag));
 #endif
-    ingot__logf(context->log, INGOT_LOG_VERBOSE, "pass %s: %s, %zu nodes, %.1f ms", pass->name, record->skipped ? "skipped" : record->changed ? "changed" : "unchanged",
+    ingot__logf(context->log, INGOT_LOG_VERBOSE, "pass %s: %s, %zu nodes, %.1f ms", pass->name, record->skipped ? "skipped" : record->changed
+        ? "changed" : "unchanged",
                 record->nodes_after, record->seconds * 1e3);
     if (options->dump_folder) INGOT_TRY(dump(network, options->dump_folder, i + 1, pass->name, context->diag));
     if (options->stop_after && !strcmp(options->stop_after, pass->name)) break;

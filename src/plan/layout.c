@@ -79,7 +79,8 @@ static ingot_status ask(layouts *l, const ingot__node *n) {
       continue;
     }
     size_t k = backend->candidates(&call, list, INGOT__MAX_CANDIDATES);
-    for (size_t i = 0; i < k; i++) first[i] = (ingot__candidate){list[i], (uint8_t)in_layout(c), (uint8_t)out_layout(c), backend->cost(list[i], &call), -1};
+    for (size_t i = 0; i < k; i++) first[i] = (ingot__candidate){list[i], (uint8_t)in_layout(c), (uint8_t)out_layout(c), backend->cost(list[i],
+        &call), -1};
     sort_candidates(first, k);
     for (size_t i = 0; i < k && i < TIMED && k > 1 && p->time; i++) {
       if (i && first[i].estimated > 8 * first[0].estimated) break;

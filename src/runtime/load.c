@@ -23,7 +23,8 @@ static ingot_status substitute(ingot_engine *e, const ingot__node *n, const char
                       .packed = e->step[n->id].packed};
   *kernel = e->backend->substitute(name, &call);
   if (*kernel) return INGOT_OK;
-  return INGOT__FAIL_NODE(diag, INGOT_E_UNSUPPORTED, n, "was built for kernel %s, which this machine or version can't run; build the engine again", name);
+  return INGOT__FAIL_NODE(diag, INGOT_E_UNSUPPORTED, n, "was built for kernel %s, which this machine or version can't run; build the engine again",
+      name);
 }
 
 /* What the runtime relies on and a hostile file could break: places must not run in circles, and steps must have what kernels need. */
@@ -38,7 +39,8 @@ static ingot_status check_places(const ingot_engine *e, ingot__diag *diag) {
       bool good = node && hops < net->n_value && of->graph == v->graph && of->type.kind == INGOT__TENSOR;
       if (good && p->home == INGOT__HOME_CONCAT) good = node->op == INGOT__OP_Concat && p->index < node->n_in && node->in[p->index] == v;
       if (good && p->home == INGOT__HOME_SLICE)
-        good = (node->op == INGOT__OP_Split || node->op == INGOT__OP_Slice) && p->index < node->n_out && node->out[p->index] == v && node->in[0] == of;
+        good = (node->op == INGOT__OP_Split || node->op == INGOT__OP_Slice) && p->index < node->n_out && node->out[p->index] == v &&
+            node->in[0] == of;
       if (good && p->home == INGOT__HOME_VIEW) good = node->n_in >= 1 && node->in[0] == of;
       if (!good) return ingot__fail(diag, INGOT_E_FORMAT, v->name, "the engine file is damaged: a tensor's place");
       v = of;
@@ -54,7 +56,8 @@ static ingot_status find_kernels(ingot_engine *e, ingot__diag *diag) {
     if (!name || !e->network->node[i]) continue;
     const ingot__kernel *k = e->backend->find(name);
     const char *format = k ? k->functions->pack_format : NULL;
-    bool same = k && e->backend->available(k) && (format ? e->planned[i].pack_format && !strcmp(format, e->planned[i].pack_format) : !e->step[i].packed);
+    bool same = k && e->backend->available(k) && (format ? e->planned[i].pack_format && !strcmp(format, e->planned[i].pack_format)
+        : !e->step[i].packed);
     if (!same) {
       INGOT_TRY(substitute(e, e->network->node[i], name, diag, &k));
       replaced++;
@@ -64,7 +67,8 @@ static ingot_status find_kernels(ingot_engine *e, ingot__diag *diag) {
     e->step[i].kernel = k;
   }
   if (replaced)
-    ingot__logf(&e->log, INGOT_LOG_WARNING, "the engine was built on %s, this is %s: %zu kernels were replaced; build it here for best speed", e->device,
+    ingot__logf(&e->log, INGOT_LOG_WARNING, "the engine was built on %s, this is %s: %zu kernels were replaced; build it here for best speed",
+        e->device,
                 e->backend->describe(), replaced);
   return INGOT_OK;
 }

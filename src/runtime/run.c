@@ -155,21 +155,6 @@ static ingot_status run_region(ingot__frame *frame, ingot__region *region) {
   return INGOT_OK;
 }
 
-ingot_status ingot__frame_run(ingot__frame *frame, const ingot__view *in, size_t n_in) {
-  if (frame->graph->outer && shapes_changed(frame, in, n_in)) INGOT_TRY(ingot__frame_plan(frame));
-  for (size_t i = 0;; i++) {
-    INGOT_TRY(get_slab(frame, i));
-    INGOT_TRY(run_region(frame, frame->region[i]));
-    const ingot__node *after = frame->region[i]->after;
-    if (!after) return INGOT_OK;
-    INGOT_TRY(add_region(frame, i + 1));
-    frame->region[i + 1]->first = after;
-    INGOT_TRY(ingot__region_plan(frame, i + 1));
-  }
-}
-
-/* ---- The whole */
-
 static ingot_status output_memory(ingot_context *context, ingot__io *io, ingot__diag *diag) {
   const ingot__type *type = &context->current->type[io->value->id];
   size_t bytes;
@@ -180,6 +165,30 @@ static ingot_status output_memory(ingot_context *context, ingot__io *io, ingot__
   io->data = io->own.data;
   return INGOT_OK;
 }
+
+/* Outputs of a region that was planned during the run have their sizes only now, and others than the last time. */
+static ingot_status region_outputs(ingot__frame *frame) {
+  ingot_context *context = frame->instance->context;
+  for (size_t i = context->n_in; !frame->graph->outer && i < context->n_io; i++)
+    INGOT_TRY(output_memory(context, &context->io[i], frame->instance->diag));
+  return INGOT_OK;
+}
+
+ingot_status ingot__frame_run(ingot__frame *frame, const ingot__view *in, size_t n_in) {
+  if (frame->graph->outer && shapes_changed(frame, in, n_in)) INGOT_TRY(ingot__frame_plan(frame));
+  for (size_t i = 0;; i++) {
+    INGOT_TRY(get_slab(frame, i));
+    INGOT_TRY(run_region(frame, frame->region[i]));
+    const ingot__node *after = frame->region[i]->after;
+    if (!after) return INGOT_OK;
+    INGOT_TRY(add_region(frame, i + 1));
+    frame->region[i + 1]->first = after;
+    INGOT_TRY(ingot__region_plan(frame, i + 1));
+    INGOT_TRY(region_outputs(frame));
+  }
+}
+
+/* ---- The whole */
 
 static ingot_status input_memory(ingot_context *context, ingot__io *io, ingot__diag *diag) {
   const ingot__type *type = &context->current->type[io->value->id];

@@ -9,7 +9,8 @@ static ingot_status infer_graph(ingot__infer *infer, const ingot__graph *graph, 
 
 /* The elements of a constant or of a value that inference has followed. */
 static const ingot__dim *known_of(const ingot__instance *inst, const ingot__value *v) {
-  return v->known ? v->known : inst->known[v->id];
+  bool constant = !v->producer && !v->is_input; /* what the compiler knew of others may be in symbols */
+  return constant ? v->known : inst->known[v->id];
 }
 
 /* The elements of an integer tensor in memory as dims; NULL when it is none or too large. */
@@ -94,7 +95,7 @@ static ingot_status infer_graph(ingot__infer *infer, const ingot__graph *graph, 
   if (status != INGOT_OK) return status;
   for (size_t i = 0; i < n_out && i < graph->n_output; i++) {
     out[i] = inst->type[graph->output[i]->id];
-    if (!known && graph->output[i]->producer) out[i].rank = -1;
+    if (!known && graph->output[i]->producer) out[i] = (ingot__type){.dtype = graph->output[i]->type.dtype, .rank = -1};
   }
   return INGOT_OK;
 }

@@ -45,7 +45,8 @@ static void tensor_new(tensor *t, const ingot__type *type, ingot__layout layout,
 
 static void copy_view(const ingot__view *to, const ingot__view *from) {
   size_t size = ingot__dtype_size(to->dtype);
-  for (int64_t k = 0; k < ingot__view_count(to); k++) memcpy((char *)to->data + offset_of(to, k), (const char *)from->data + offset_of(from, k), size);
+  for (int64_t k = 0; k < ingot__view_count(to); k++)
+    memcpy((char *)to->data + offset_of(to, k), (const char *)from->data + offset_of(from, k), size);
 }
 
 /* Whether anything but the view's elements was written. */
@@ -245,7 +246,8 @@ static void check(const char *body, double tolerance) {
     tensor_new(&out[i], &node->out[i]->type, INGOT__PLAIN, 0, 0);
     g.want[i] = out[i].view;
   }
-  ingot__call call = {.node = node, .attrs = node->attrs, .in = g.in, .out = g.want, .n_in = node->n_in, .n_out = node->n_out, .threads = 1, .diag = &diag};
+  ingot__call call = {.node = node, .attrs = node->attrs, .in = g.in, .out = g.want, .n_in = node->n_in, .n_out = node->n_out,
+                      .threads = 1, .diag = &diag};
   const ingot__op_functions *f = ingot__op_functions_get(node->op);
   call.workspace_size = f->workspace ? f->workspace(&call) : 0;
   call.workspace = aligned_alloc(64, ingot__align(call.workspace_size + 64, 64));

@@ -67,8 +67,10 @@ static const kernel_case kernel_cases[] = {
           "y = Fused(x, b, r) {body={\n input a: float32[2,32,9,11]\n input b2: float32[1,32,1,1]\n input r2: float32[2,32,9,11]\n"
           " const k: float32[] = {0.5}\n t = Mul(a, b2)\n u = Add(t, r2)\n v = Sigmoid(u)\n w = Mul(u, v)\n z = Mul(w, k)\n output z\n}}"},
   {CLOSE, "input x: float32[4,700]\ninput b: float32[700]\n"
-          "y, y2, y3 = Fused(x, b) {body={\n input a: float32[4,700]\n input c: float32[700]\n const lo: float32[] = {-1}\n const hi: float32[] = {1}\n"
-          " t = Add(a, c)\n u = Clip(t, lo, hi)\n g = Less(a, u)\n n = Not(g)\n v = Where(n, t, a)\n w = Exp(v)\n output w\n output t\n output g\n}}"},
+          "y, y2, y3 = Fused(x, b) {body={\n input a: float32[4,700]\n input c: float32[700]\n const lo: float32[] = {-1}\n"
+          " const hi: float32[] = {1}\n"
+          " t = Add(a, c)\n u = Clip(t, lo, hi)\n g = Less(a, u)\n n = Not(g)\n v = Where(n, t, a)\n w = Exp(v)\n output w\n output t\n"
+          " output g\n}}"},
 
   /* Movement. */
   {EXACT, "input x: float32[2,3,17,19]\ny = Reformat(x)"},
@@ -140,11 +142,14 @@ static const kernel_case kernel_cases[] = {
 
   /* Resize. */
   {CLOSE, X4(1, 40, 7, 9) "const f: float32[4] = {1,1,2,2}\ny = Resize(x, _, f)"},
-  {CLOSE, X4(2, 3, 7, 9) "const f: float32[4] = {1,1,2.5,1.7}\ny = Resize(x, _, f) {coordinate_transformation_mode=\"asymmetric\" nearest_mode=\"floor\"}"},
+  {CLOSE, X4(2, 3, 7, 9) "const f: float32[4] = {1,1,2.5,1.7}\n"
+          "y = Resize(x, _, f) {coordinate_transformation_mode=\"asymmetric\" nearest_mode=\"floor\"}"},
   {CLOSE, X4(1, 19, 7, 9) "const f: float32[4] = {1,1,2,2}\ny = Resize(x, _, f) {mode=\"linear\"}"},
-  {CLOSE, X4(1, 3, 40, 50) "const d: int64[4] = {1,3,71,33}\ny = Resize(x, _, _, d) {mode=\"linear\" coordinate_transformation_mode=\"align_corners\"}"},
+  {CLOSE, X4(1, 3, 40, 50) "const d: int64[4] = {1,3,71,33}\n"
+          "y = Resize(x, _, _, d) {mode=\"linear\" coordinate_transformation_mode=\"align_corners\"}"},
   {CLOSE, X4(1, 3, 40, 50) "const d: int64[4] = {1,3,11,13}\ny = Resize(x, _, _, d) {mode=\"linear\" antialias=1}"},
-  {CLOSE, X4(2, 33, 7, 9) "const f: float32[4] = {1,1,1,3}\ny = Resize(x, _, f) {mode=\"linear\" coordinate_transformation_mode=\"pytorch_half_pixel\"}"},
+  {CLOSE, X4(2, 33, 7, 9) "const f: float32[4] = {1,1,1,3}\n"
+          "y = Resize(x, _, f) {mode=\"linear\" coordinate_transformation_mode=\"pytorch_half_pixel\"}"},
   {CLOSE, X4(1, 20, 7, 9) "const f: float32[4] = {1,1,2,2.2}\ny = Resize(x, _, f) {mode=\"cubic\"}"},
   {CLOSE, X4(1, 4, 9, 9) "const o: float32[8] = {0,0,-0.3,0.2,1,1,0.7,1.3}\nconst d: int64[4] = {1,4,13,14}\n"
           "y = Resize(x, o, _, d) {mode=\"linear\" coordinate_transformation_mode=\"tf_crop_and_resize\" extrapolation_value=7.5}"},
@@ -188,6 +193,25 @@ static const kernel_case kernel_cases[] = {
   {EXACT, X4(2, 21, 9, 11) "y = ArgMin(x) {axis=1}"},
   {EXACT, "input u: uint8[5]\ny = Identity(u)"},
 
+  /* Large enough for a second thread. */
+  {CLOSE, "input x: float32[3,37,61,50]\ny = HardSwish(x)"},
+  {EXACT, "input x: float32[3,37,61,50]\ninput b: float32[3,37,1,1]\ny = Mul(x, b)"},
+  {EXACT, "input x: float32[1,70,61,50]\ny = Concat(x, x) {axis=1}"},
+  {EXACT, "input x: float32[7,61,5,90]\ny = Transpose(x) {perm=[0,3,1,2]}"},
+  {EXACT, X4(2, 64, 30, 31) "y = MaxPool(x) {kernel_shape=[3,3] strides=[2,2] pads=[1,1,1,1]}"},
+  {CLOSE, X4(1, 3, 101, 90) "const d: int64[4] = {1,3,211,130}\ny = Resize(x, _, _, d) {mode=\"linear\"}"},
+  {CLOSE, X4(1, 3, 101, 90) "const d: int64[4] = {1,3,211,130}\ny = Resize(x, _, _, d)"},
+  {CLOSE, X4(1, 40, 30, 31) "const f: float32[4] = {1,1,2,2}\ny = Resize(x, _, f)"},
+  {LOOSE, X4(2, 36, 40, 41) "const g: float32[36] = random(3)\nconst b: float32[36] = random(4)\ny = GroupNormalization(x, g, b) {num_groups=4}"},
+  {LOOSE, X4(2, 36, 40, 41) "const g: float32[36] = random(3)\nconst b: float32[36] = random(4)\ninput m: float32[36]\ninput p: float32[36]\n"
+          "y = BatchNormalization(x, g, b, m, p)"},
+  {LOOSE, X4(1, 300, 40, 41) "y = GlobalAveragePool(x)"},
+  {EXACT, X4(2, 21, 70, 71) "y = ArgMax(x) {axis=1 select_last_index=1}"},
+  {EXACT, X4(2, 121, 30, 31) "y = ArgMax(x) {axis=1}"},
+  {LOOSE, X4(1, 64, 30, 31) "const w: float32[64,1,3,3] = random(3)\nconst b: float32[64] = random(4)\n"
+          "y = Conv(x, w, b) {group=64 pads=[1,1,1,1] act=Mish}"},
+  {LOOSE, X4(1, 300, 7, 9) "const w: float32[300,1,5,5] = random(3)\ny = Conv(x, w) {group=300 pads=[2,2,2,2] dilations=[1,1]}"},
+
   /* Attention. */
   {LOOSE, "input q: float32[2,3,50,64]\ninput k: float32[2,3,37,64]\ninput v: float32[2,3,37,32]\ny = FusedAttention(q, k, v) {scale=0.125}"},
   {LOOSE, "input q: float32[4,20,16]\ninput k: float32[4,70,16]\ninput v: float32[4,70,16]\ninput m: float32[1,20,70]\n"
@@ -215,7 +239,8 @@ static const kernel_case kernel_cases[] = {
   {LOOSE, X4(1, 32, 9, 8) "const w: float32[32,20,2,2] = random(3)\nconst b: float32[20] = random(4)\ny = ConvTranspose(x, w, b) {strides=[2,2]}"},
   {LOOSE, "input x: float32[9,64]\nconst w: float32[64,50] = random(3)\nconst b: float32[50] = random(4)\ny = MatMul(x, w, b)"},
   {LOOSE, "input x: float32[2,3,9,64]\ninput w: float32[2,3,64,50]\ny = MatMul(x, w)"},
-  {LOOSE, X4(1, 64, 14, 14) "const w: float32[64,1,3,3] = random(3)\nconst b: float32[64] = random(4)\ny = Conv(x, w, b) {group=64 pads=[1,1,1,1] act=Relu}"},
+  {LOOSE, X4(1, 64, 14, 14) "const w: float32[64,1,3,3] = random(3)\nconst b: float32[64] = random(4)\n"
+          "y = Conv(x, w, b) {group=64 pads=[1,1,1,1] act=Relu}"},
   {LOOSE, X4(2, 72, 15, 13) "const w: float32[72,1,3,3] = random(3)\ny = Conv(x, w) {group=72 pads=[1,1,1,1] strides=[2,2] act=HardSwish}"},
   {LOOSE, X4(1, 40, 7, 7) "const w: float32[40,1,5,5] = random(3)\nconst b: float32[40] = random(4)\ninput r: float32[1,40,7,7]\n"
           "y = Conv(x, w, b, r) {group=40 pads=[2,2,2,2] act=Clip act_alpha=0 act_beta=6}"},

@@ -131,6 +131,25 @@ def test_build_on_a_full_disk(ingot, net, tmp_path):
     assert len(list(tmp_path.iterdir())) == 1
 
 
+def test_ctrl_c_leaves_nothing(build, root, tmp_path):
+    """Early it ends the process, later the build is cancelled; in neither case is there a file."""
+    import signal
+    import subprocess
+    import time
+
+    net = root / "models" / "unet_cells" / "unet_cells.onnx"
+    for delay in (0.2, 0.7):
+        process = subprocess.Popen([build / "ingot", "build", net, "-o", tmp_path / "n.ingot", "--budget", "20"], stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, text=True)
+        time.sleep(delay)
+        process.send_signal(signal.SIGINT)
+        _, text = process.communicate(timeout=60)
+        assert process.returncode in (10, -signal.SIGINT), (process.returncode, text)
+        if process.returncode == 10:
+            assert "cancelled" in text
+        assert list(tmp_path.iterdir()) == []
+
+
 def test_what_is_no_model(ingot, engine, tmp_path):
     (tmp_path / "text.onnx").write_text("this is no network")
     fails(ingot("run", tmp_path / "text.onnx", check=False), 4, "text.onnx")

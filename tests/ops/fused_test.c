@@ -132,9 +132,34 @@ static void integer_edges(void **unused) {
        "output c\noutput e\n}", 0);
 }
 
+/* A multiply-add is two. */
+static void flops(void **unused) {
+  (void)unused;
+  static const struct { const char *text; int64_t wanted; } cases[] = {
+      {"const x: float32[2,4,8,8] = random(1)\nconst w: float32[6,2,3,3] = random(2)\ny = Conv(x, w) {group=2 pads=[1, 1, 1, 1]}",
+       2 * (2 * 6 * 8 * 8) * (2 * 3 * 3)},
+      {"const x: float32[5,3,4] = random(1)\nconst w: float32[4,7] = random(2)\ny = MatMul(x, w)", 2 * 5 * 3 * 7 * 4},
+      {"const x: float32[4,3] = random(1)\nconst w: float32[4,7] = random(2)\ny = Gemm(x, w) {transA=1}", 2 * 3 * 7 * 4},
+      {"const x: float32[4,3] = random(1)\ny = Exp(x)", 12},
+      {"const x: float32[4,3] = random(1)\ny = Transpose(x)", 0},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    char text[1024];
+    run_text r = {0};
+    snprintf(text, sizeof text, "network {\n%s\noutput y\n}", cases[i].text);
+    if (run_text_run(&r, text) != INGOT_OK) fail_msg("%s", r.diag.text);
+    const ingot__node *node = r.network->main->first;
+    ingot__view in[2], out = run_text_output(&r, 0);
+    for (size_t k = 0; k < node->n_in; k++) in[k] = run_view(&r, node->in[k]);
+    ingot__call call = {.node = node, .attrs = node->attrs, .in = in, .out = &out, .n_in = node->n_in, .n_out = 1};
+    assert_int_equal(ingot__op_flops(&call), cases[i].wanted);
+    run_text_free(&r);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(conv_with_residual_and_activation), cmocka_unit_test(matmul_with_all_of_it),
                                      cmocka_unit_test(attention), cmocka_unit_test(fused_chains), cmocka_unit_test(reformat),
-                                     cmocka_unit_test(views), cmocka_unit_test(integer_edges)};
+                                     cmocka_unit_test(views), cmocka_unit_test(flops), cmocka_unit_test(integer_edges)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -118,7 +118,8 @@ static void refused(void **unused) {
   refuses(X "y = Conv(x, w) {group=2 auto_pad=\"SOME\"}", INGOT_E_NETWORK, "SOME");
   refuses(X "y = Conv(x, w) {group=2 dilations=[4, 1]}", INGOT_E_SHAPE, "the window covers 9 elements, the padded input has 8");
   refuses(X "y = Conv(x, w) {group=2 pads=[9223372036854775807, 0, 0, 0]}", INGOT_E_NETWORK, "pads");
-  refuses("input x: float32[1,3,8,8]\nconst w: float32[5,3,3,3] = random(1)\nconst b: float32[4] = random(2)\ny = Conv(x, w, b)", INGOT_E_SHAPE, "bias");
+  refuses("input x: float32[1,3,8,8]\nconst w: float32[5,3,3,3] = random(1)\nconst b: float32[4] = random(2)\ny = Conv(x, w, b)", INGOT_E_SHAPE,
+      "bias");
   refuses("input x: float32[1,4,8]\nconst w: float32[3,2,3] = random(1)\ny = ConvTranspose(x, w)", INGOT_E_SHAPE, "channels");
   refuses("input x: float32[1,4,8]\ny = MaxPool(x)", INGOT_E_NETWORK, "kernel_shape");
   refuses("input x: float32[1,4,8]\ny = MaxPool(x) {kernel_shape=[9]}", INGOT_E_SHAPE, "window");

@@ -15,7 +15,7 @@ run_fuzzer() {
   compile build-fuzz "${name}_fuzz"
   mkdir -p "build-fuzz/corpus/$name"
   [ -d "fuzz/corpus/$name" ] && seeds=("fuzz/corpus/$name")
-  build-fuzz/"${name}_fuzz" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 -verbosity=0 \
+  build-fuzz/"${name}_fuzz" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -verbosity=0 -print_final_stats=0 \
     -artifact_prefix="build-fuzz/$name-" "build-fuzz/corpus/$name" "${seeds[@]}" ||
     die "the fuzzer stopped; the input that did it is build-fuzz/$name-..."
   say "$name: $seconds s without a finding"

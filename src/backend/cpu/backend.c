@@ -90,8 +90,10 @@ static double default_cost(const ingot__kernel *kernel, const ingot__call *call)
     if (ingot__has_in(call, i)) bytes += (double)ingot__view_count(&call->in[i]) * (double)ingot_dtype_bits(call->in[i].dtype) / 8;
   for (size_t i = 0; i < call->n_out; i++)
     if (ingot__has_out(call, i)) bytes += (double)ingot__view_count(&call->out[i]) * (double)ingot_dtype_bits(call->out[i].dtype) / 8;
-  bool in_cache = bytes < (double)ingot__cpu_info()->l2;
-  double move = bytes / (in_cache ? rates->l2_bytes : rates->memory_bytes), compute = (double)ingot__op_flops(call) / rates->f32_flops;
+  /* What a network's neighbouring layers hand on mostly lies in L3, at about 4 times memory's rate for one core. */
+  const ingot__cpu *cpu = ingot__cpu_info();
+  double rate = bytes < (double)cpu->l2 ? rates->l2_bytes : bytes < (double)cpu->l3 / 2 ? 4 * rates->memory_bytes : rates->memory_bytes;
+  double move = bytes / rate, compute = (double)ingot__op_flops(call) / rates->f32_flops;
   return 1e-6 + (move > compute ? move : compute) / threads;
 }
 

@@ -48,7 +48,7 @@ static bool prepare(const ingot__call *call, bool plain, const ingot__tiles *til
   const ingot__attrs_Conv *attrs = INGOT__ATTRS(call, Conv);
   ingot__finish_set(&d->finish, attrs->act, attrs->act_alpha, attrs->act_beta);
   d->panels = ingot__panels(v->oc);
-  d->k = v->kh * v->kw * v->c;
+  d->k = v->kh * v->kw * (v->width ? v->width : v->c);
   if (!tiles) return true;
   size_t most = ingot__tile_rows(tiles, d->panels, v->in_x * (size_t)v->sw), all = d->panels * v->groups;
   d->rows = v->n * v->oh;
@@ -84,15 +84,17 @@ static void copy_row(const ingot__conv *v, const float *row, int64_t x, size_t w
   }
 }
 
-/* Fills the tile's runs for `count` output pixels from (oy, ox) on; `image` is the group's first channel. */
-static void set_runs(const direct *d, const scratch *s, const float *image, size_t oy, size_t ox, size_t count, ingot__tile *tile) {
+/* Fills the tile's runs for `count` output pixels from (oy, ox) on; `image` is the group's first channel, of `channels`. */
+static void set_runs(const direct *d, const scratch *s, const float *image, size_t channels, size_t oy, size_t ox, size_t count,
+                     ingot__tile *tile) {
   const ingot__conv *v = &d->conv;
   const int64_t x = (int64_t)ox * v->sw - v->pw, y = (int64_t)oy * v->sh - v->ph;
   const size_t width = (count - 1) * (size_t)v->sw + (v->kw - 1) * (size_t)v->dw + 1, dw = (size_t)v->dw;
   const bool inside = x >= 0 && x + (int64_t)width <= (int64_t)v->w;
-  const size_t unit = d->plain ? 1 : v->c;                    /* floats of a pixel that a run covers */
+  const size_t unit = d->plain ? 1 : channels;                /* floats of a pixel that a run covers */
+  const size_t deep = v->width ? v->width : unit;             /* K rows of a tap */
   const size_t step = inside ? v->in_x : unit;                /* floats from an input pixel to the next */
-  const bool joined = dw == 1 && step == unit;                /* the taps of a row are one run */
+  const bool joined = dw == 1 && step == unit && !v->width;   /* the taps of a row are one run */
   const size_t planes = d->plain ? v->c : 1;
   float *border = s->border;
   size_t runs = 0;
@@ -107,10 +109,10 @@ static void set_runs(const direct *d, const scratch *s, const float *image, size
         row = border;
         border += width * unit;
       }
-      const size_t k = (p * v->kh + ky) * v->kw * unit;
+      const size_t k = (p * v->kh + ky) * v->kw * deep;
       for (size_t kx = 0; kx < (joined ? 1 : v->kw); kx++) {
         s->a[runs] = row + kx * dw * step;
-        s->b_row[runs++] = k + kx * unit;
+        s->b_row[runs++] = k + kx * deep;
       }
     }
   tile->runs = runs;
@@ -142,11 +144,13 @@ static void work(void *arg, int index, int n) {
         const size_t end = d->panels - begin < last - p ? d->panels : begin + (last - p);
         ingot__tile tile = {.a = s.a, .b_row = s.b_row, .b = weights + p * d->k * INGOT__PANEL,
                             .b_stride = d->k * INGOT__PANEL, .c_stride = v->out_x, .residual_stride = v->res_x};
-        set_runs(d, &s, in + image * v->in_n + group * v->c, oy, ox, count, &tile);
+        const size_t channels = v->width && v->channels - group * v->c < v->c ? v->channels - group * v->c : v->c;
+        set_runs(d, &s, in + image * v->in_n + group * v->c, channels, oy, ox, count, &tile);
         if (bias) tile.bias = bias + group * d->panels * INGOT__PANEL;
         tile.c = out + image * v->out_n + oy * v->out_y + ox * v->out_x + group * v->oc;
         if (residual) tile.residual = residual + image * v->res_n + oy * v->res_y + ox * v->res_x + group * v->oc;
-        ingot__tile_panels(d->tiles, &tile, &d->finish, count, v->oc, begin, end);
+        if (v->width) ingot__tile_grouped(d->tiles, &tile, &d->finish, count, v->width, channels);
+        else ingot__tile_panels(d->tiles, &tile, &d->finish, count, v->oc, begin, end);
         p += end - begin;
       }
     }
@@ -165,6 +169,7 @@ double ingot__direct_cost(const ingot__call *call, bool plain, const ingot__tile
   const double threads = call->threads > 1 ? call->threads : 1, pixels = (double)v->n * (double)v->oh * (double)v->ow;
   double compute = ingot__product_seconds(tiles, pixels, v->ow, d.k, v->oc, v->groups);
   /* The set-up of each run, and the copies at the borders of narrow images. */
+  if (v->width) compute *= 1.5; /* spreading the channels */
   double joined = plain || v->in_x == v->c ? (double)v->kw : 1;
   compute += (double)d.rows * (double)d.parts * (double)v->groups * (double)d.runs / joined * 3e-9;
   double weights = (double)d.k * (double)v->oc * (double)v->groups * 4, move = weights;
@@ -193,7 +198,15 @@ void ingot__direct_pack(const ingot__call *call, bool plain, void *packed) {
   const float *w = call->in[1].data, *bias = ingot__has_in(call, 2) ? call->in[2].data : NULL;
   const size_t c = v->c / v->merged, oc = v->oc / v->merged, taps = v->kh * v->kw, all = d.panels * v->groups; /* of the node's groups */
   float *to = packed, *to_bias = to + all * d.k * INGOT__PANEL;
-  for (size_t p = 0; p < all; p++)
+  for (size_t p = 0; p < all && v->width; p++)
+    for (size_t lane = 0; lane < INGOT__PANEL; lane++) {
+      const size_t o = p * INGOT__PANEL + lane;
+      to_bias[o] = o < v->channels && bias ? bias[o] : 0;
+      for (size_t i = 0; i < v->width; i++)
+        for (size_t tap = 0; tap < taps; tap++)
+          to[(p * d.k + tap * v->width + i) * INGOT__PANEL + lane] = o < v->channels ? w[(o * v->width + i) * taps + tap] : 0;
+    }
+  for (size_t p = 0; p < all && !v->width; p++)
     for (size_t lane = 0; lane < INGOT__PANEL; lane++) {
       const size_t group = p / d.panels, o = p % d.panels * INGOT__PANEL + lane, sub = o / oc;
       const bool real = o < v->oc;

@@ -46,6 +46,13 @@ bool ingot__conv_get(const ingot__call *call, ingot__conv *conv) {
 
 void ingot__conv_merge(ingot__conv *conv) {
   if (conv->groups == 1 || conv->oc >= 16 || 16 % conv->oc) return;
+  if (conv->c == conv->oc && (conv->c == 4 || conv->c == 8)) {
+    conv->width = conv->c;
+    conv->channels = conv->groups * conv->c;
+    conv->groups = (conv->channels + 15) / 16;
+    conv->c = conv->oc = 16;
+    return;
+  }
   size_t merged = 16 / conv->oc;
   while (conv->groups % merged) merged /= 2;
   conv->merged = merged;

@@ -5,7 +5,9 @@
 
 typedef struct ingot__conv {
   size_t groups, c, oc;               /* groups of c input and oc output channels each */
+  size_t width;                       /* of small groups taken 16 channels at a time (see ingot__conv_merge); else 0 */
   size_t merged;                      /* groups of the node that one group here stands for (see ingot__conv_merge); else 1 */
+  size_t channels;                    /* with width: of all groups */
   size_t n, h, w, oh, ow, kh, kw;
   int64_t sh, sw, dh, dw, ph, pw;     /* strides, dilations, padding above and to the left */
   size_t in_n, in_c, in_y, in_x;      /* strides of the input, in floats */
@@ -17,6 +19,7 @@ typedef struct ingot__conv {
 /* False when the call isn't a float32 convolution of one or two dimensions with constant weights (and bias), or its residual isn't
  * of the output's shape. For Conv; in_layout is the row's, the output must be CHANNELS_LAST. */
 bool ingot__conv_get(const ingot__call *call, ingot__conv *conv);
-/* Groups of fewer than 16 output channels are taken several at a time, as one with 16 whose weights are zero between them. */
+/* Groups of fewer than 16 output channels are taken several at a time. Of 4 or 8 channels in and out: 16 channels at a time, the last time
+ * perhaps fewer, whatever the groups (`width` is then 4 or 8). Others: as one group of 16 whose weights are zero between them. */
 void ingot__conv_merge(ingot__conv *conv);
 #endif

@@ -31,6 +31,14 @@ void ingot__tile_panels(const ingot__tiles *tiles, ingot__tile *tile, const ingo
   }
 }
 
+void ingot__tile_grouped(const ingot__tiles *tiles, ingot__tile *tile, const ingot__finish *finish, size_t pixels, size_t width,
+                         size_t channels) {
+  tile->channels = channels;
+  tile->low = finish->low, tile->high = finish->high;
+  tiles->grouped[width == 8][pixels](tile);
+  if (finish->act != INGOT__ACT_NONE) tiles->activate(finish->act, finish->alpha, finish->beta, tile->c, tile->c_stride, pixels, channels);
+}
+
 size_t ingot__tile_rows(const ingot__tiles *tiles, size_t panels, size_t stride) {
   size_t most = (size_t)tiles->rows[1], ways = ingot__cpu_info()->l1d / 4096;
   if (panels >= 2 && tiles->rows[2] > tiles->rows[1]) most = (size_t)tiles->rows[2];

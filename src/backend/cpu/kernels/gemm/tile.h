@@ -33,6 +33,9 @@ typedef struct ingot__tiles {
   ingot__isa isa;
   int rows[INGOT__TILE_MAX_PANELS + 1];                                                /* most pixels a tile of so many panels; 0: no such tile */
   ingot__tile_fn fn[INGOT__TILE_MAX_PANELS + 1][INGOT__TILE_MAX_ROWS + 1];              /* by panels (1, 2, 4) and pixels */
+  /* For convolutions of many groups of 4 ([0]) or 8 ([1]) channels, as many in as out: one panel, by pixels. Each run is one tap: 16 input
+   * channels (or `channels`, if those are fewer) and 4 or 8 K rows of the panel, the i-th to multiply each lane's group's i-th channel. */
+  ingot__tile_fn grouped[2][INGOT__TILE_MAX_ROWS + 1];
   /* Applies an activation in place to `rows` rows of n floats. */
   void (*activate)(ingot__act act, float alpha, float beta, float *c, size_t stride, size_t rows, size_t n);
 } ingot__tiles;
@@ -50,6 +53,9 @@ void ingot__finish_set(ingot__finish *finish, int64_t act, float alpha, float be
 void ingot__tile_panels(const ingot__tiles *tiles, ingot__tile *tile, const ingot__finish *finish, size_t pixels, size_t n, size_t begin,
                         size_t end);
 
+/* The same for a tile of groups of `width` channels, of `channels` channels. */
+void ingot__tile_grouped(const ingot__tiles *tiles, ingot__tile *tile, const ingot__finish *finish, size_t pixels, size_t width,
+                         size_t channels);
 /* The most pixels of a tile where there are `panels` panels to go over and pixels lie `stride` floats apart (0: any). */
 size_t ingot__tile_rows(const ingot__tiles *tiles, size_t panels, size_t stride);
 static inline size_t ingot__panels(size_t n) { return (n + INGOT__PANEL - 1) / INGOT__PANEL; }

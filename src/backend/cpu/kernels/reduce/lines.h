@@ -17,7 +17,8 @@ typedef struct ingot__lines {
 } ingot__lines;
 typedef struct ingot__line { int64_t in, out, width; } ingot__line; /* a unit: element offsets of its first result; results in it */
 
-/* `gone`: bit i for axis i of `in`. out has the same rank (then its strides of gone axes are used if their dims are not 1), or lacks the gone axes. */
+/* `gone`: bit i for axis i of `in`. out has the same rank (then its strides of gone axes are used if their dims are not 1), or lacks the gone
+ * axes. */
 void ingot__lines_set(ingot__lines *lines, const ingot__view *in, const ingot__view *out, unsigned gone);
 /* Where there are rows of at most `most` elements, makes units of up to LINES_GATHER rows along the last kept dim, for kernels that transpose
  * such a block rather than work on short rows. */

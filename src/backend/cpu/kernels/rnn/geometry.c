@@ -38,7 +38,9 @@ bool ingot__recurrent_get(const ingot__call *call, ingot__recurrent *r) {
     if (ingot__has_out(call, i) && (call->out[i].dtype != INGOT_FLOAT32 || call->out[i].layout != INGOT__PLAIN || !call->out[i].dense)) return false;
   r->steps = (size_t)x->dim[r->batch_first ? 1 : 0], r->batch = (size_t)x->dim[r->batch_first ? 0 : 1];
   r->input = (size_t)x->dim[2], r->hidden = (size_t)rec->dim[2];
-  if ((size_t)w->dim[0] != r->directions || (size_t)w->dim[1] != r->gates * r->hidden || (size_t)w->dim[2] != r->input || r->hidden == 0) return false;
+  if ((size_t)w->dim[0] != r->directions || (size_t)w->dim[1] != r->gates * r->hidden || (size_t)w->dim[2] != r->input || r->hidden == 0) {
+    return false;
+  }
   r->panels = ingot__panels(r->hidden);
   r->width = r->gates * r->panels * INGOT__PANEL;
   return true;
