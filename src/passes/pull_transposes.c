@@ -92,11 +92,18 @@ static size_t moved_inputs(const ingot__node *n, kind k) { return k == ELEMENTWI
 
 static double cost(const ingot__value *v, const ingot__perm *p, const ingot__graph *graph, int depth);
 
+/* The first slot that reads what slot i reads: a value read twice is computed once. */
+static size_t same_input(const ingot__node *n, size_t i) {
+  for (size_t k = 0; k < i && k < 2; k++)
+    if (n->in[k] == n->in[i]) return k;
+  return i;
+}
+
 static double node_cost(const ingot__node *n, const ingot__perm *p, int depth) {
   kind k = kind_of(n);
   double total = 0;
   for (size_t i = 0; i < moved_inputs(n, k); i++)
-    if (n->in[i]) total += cost(n->in[i], p, n->graph, depth + 1);
+    if (n->in[i] && same_input(n, i) == i) total += cost(n->in[i], p, n->graph, depth + 1);
   return total;
 }
 
@@ -202,14 +209,18 @@ static bool rename_axes(ingot__node *copy, const ingot__node *n, kind k, const i
   return c && ingot__node_set_input(copy, slot, c);
 }
 
-ingot_status ingot__pull_node(ingot__node *n, const ingot__perm *p, ingot__node *before, ingot__diag *diag, ingot__value **made) {
+static ingot_status pull(ingot__value *v, const ingot__perm *p, ingot__node *before, int depth, ingot__diag *diag, ingot__value **made);
+
+static ingot_status pull_node(ingot__node *n, const ingot__perm *p, ingot__node *before, int depth, ingot__diag *diag, ingot__value **made) {
   const ingot__op_info *info = ingot__op_get(n->op);
   kind k = kind_of(n);
   ingot__value **in = INGOT_NEW_ARRAY(&n->graph->network->arena, n->n_in + 1, ingot__value *);
   if (!in) return ingot__no_memory(diag);
   for (size_t i = 0; i < n->n_in; i++) {
     in[i] = n->in[i];
-    if (in[i] && i < moved_inputs(n, k)) INGOT_TRY(ingot__pull(in[i], p, before, diag, &in[i]));
+    if (!in[i] || i >= moved_inputs(n, k)) continue;
+    if (same_input(n, i) != i) in[i] = in[same_input(n, i)];
+    else INGOT_TRY(pull(in[i], p, before, depth + 1, diag, &in[i]));
   }
   ingot__node *copy = ingot__node_new(n->graph, n->op, n->name, before, in, n->n_in, 1, NULL);
   if (!copy) return ingot__no_memory(diag);
@@ -219,22 +230,29 @@ ingot_status ingot__pull_node(ingot__node *n, const ingot__perm *p, ingot__node 
   return ingot__rewrite_finish(copy, n, diag);
 }
 
-ingot_status ingot__pull(ingot__value *v, const ingot__perm *p, ingot__node *before, ingot__diag *diag, ingot__value **made) {
-  ingot__perm first;
+static ingot_status pull(ingot__value *v, const ingot__perm *p, ingot__node *before, int depth, ingot__diag *diag, ingot__value **made) {
+  ingot__perm first, all = *p;
+  ingot__node *n = v->producer;
   *made = v;
   if (one_element(&v->type)) return INGOT_OK;
   if (v->data) return (*made = permuted_constant(v, p, before->graph)) ? INGOT_OK : ingot__no_memory(diag);
-  ingot__node *n = v->producer;
-  ingot__perm all = *p;
   if (n && n->op == INGOT__OP_Transpose && ingot__perm_of(n, &first)) {
     all = ingot__perm_then(&first, p);
     *made = v = n->in[0];
     if (ingot__perm_is_identity(&all)) return INGOT_OK;
-  } else if (is_read_once(v) && n->graph == before->graph && ingot__commutes(n) && node_cost(n, p, 0) < ingot__weight(&v->type)) {
-    return ingot__pull_node(n, p, before, diag, made);
+  } else if (is_read_once(v) && n->graph == before->graph && depth < MOST_DEPTH && ingot__commutes(n) &&
+             node_cost(n, p, depth) < ingot__weight(&v->type)) {
+    return pull_node(n, p, before, depth, diag, made);
   }
   ingot__node *t = ingot__transpose_new(v, &all, before);
   if (!t) return ingot__no_memory(diag);
   *made = t->out[0];
   return ingot__rewrite_finish(t, n ? n : before, diag);
+}
+
+ingot_status ingot__pull(ingot__value *v, const ingot__perm *p, ingot__node *before, ingot__diag *diag, ingot__value **made) {
+  return pull(v, p, before, 0, diag, made);
+}
+ingot_status ingot__pull_node(ingot__node *n, const ingot__perm *p, ingot__node *before, ingot__diag *diag, ingot__value **made) {
+  return pull_node(n, p, before, 0, diag, made);
 }

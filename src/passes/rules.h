@@ -13,5 +13,6 @@ ingot_status ingot__rule_divisions(ingot__node *n, const ingot__pass_context *co
 ingot_status ingot__rule_norms(ingot__node *n, const ingot__pass_context *context, bool *done);       /* match_norms.c */
 ingot_status ingot__rule_norm_affine(ingot__node *n, const ingot__pass_context *context, bool *done);
 ingot_status ingot__rule_group_norm(ingot__node *n, const ingot__pass_context *context, bool *done);  /* match_group_norm.c */
+ingot_status ingot__rule_products(ingot__node *n, const ingot__pass_context *context, bool *done);    /* match_products.c */
 ingot_status ingot__rule_broadcasts(ingot__node *n, const ingot__pass_context *context, bool *done);  /* match_broadcasts.c */
 #endif

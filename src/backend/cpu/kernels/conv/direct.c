@@ -39,7 +39,7 @@ static bool prepare(const ingot__call *call, bool plain, const ingot__tiles *til
   if (!ingot__conv_get(call, &d->conv)) return false;
   ingot__conv *v = &d->conv;
   if (plain) {
-    if (v->groups != 1 || (v->w > 1 && v->in_x != 1)) return false;
+    if (v->groups != 1 || v->c > 16 || (v->w > 1 && v->in_x != 1)) return false; /* more channels are better side by side */
   } else {
     if (v->in_c != 1 && v->c * v->groups > 1) return false;
     ingot__conv_merge(v);
