@@ -22,6 +22,7 @@ float ingot__act_apply(ingot__act act, float alpha, float beta, float x) {
     case INGOT__ACT_ELU: return x < 0 ? alpha * expm1f(x) : x;
     case INGOT__ACT_SOFTPLUS: return softplus(x);
     case INGOT__ACT_MISH: return x * tanhf(softplus(x));
+    case INGOT__ACT_QUANTIZE: return rintf(clamp(alpha * x, beta, beta + 255));
     case INGOT__ACT_NONE:
     case INGOT__ACT_COUNT: break;
   }
@@ -29,7 +30,8 @@ float ingot__act_apply(ingot__act act, float alpha, float beta, float x) {
 }
 
 static const char *const names[INGOT__ACT_COUNT] = {
-  "None", "Relu", "Clip", "LeakyRelu", "Sigmoid", "Tanh", "Silu", "HardSigmoid", "HardSwish", "Gelu", "GeluTanh", "Elu", "Softplus", "Mish"};
+  "None", "Relu", "Clip", "LeakyRelu", "Sigmoid", "Tanh", "Silu", "HardSigmoid", "HardSwish", "Gelu", "GeluTanh", "Elu", "Softplus", "Mish",
+  "Quantize"};
 
 const char *ingot__act_name(ingot__act act) { return act >= 0 && act < INGOT__ACT_COUNT ? names[act] : "None"; }
 

@@ -20,7 +20,8 @@ typedef struct ingot__literal { /* a tensor attribute; bytes 0 and data NULL: ab
 typedef enum ingot__act {
   INGOT__ACT_NONE = 0, INGOT__ACT_RELU, INGOT__ACT_CLIP /* alpha..beta */, INGOT__ACT_LEAKY_RELU, INGOT__ACT_SIGMOID, INGOT__ACT_TANH,
   INGOT__ACT_SILU /* x * sigmoid(x) */, INGOT__ACT_HARD_SIGMOID, INGOT__ACT_HARD_SWISH, INGOT__ACT_GELU /* erf */, INGOT__ACT_GELU_TANH,
-  INGOT__ACT_ELU, INGOT__ACT_SOFTPLUS, INGOT__ACT_MISH, INGOT__ACT_COUNT
+  INGOT__ACT_ELU, INGOT__ACT_SOFTPLUS, INGOT__ACT_MISH,
+  INGOT__ACT_QUANTIZE /* round(alpha x), half to even, within beta..beta + 255: 8-bit levels less their zero point */, INGOT__ACT_COUNT
 } ingot__act;
 float ingot__act_apply(ingot__act act, float alpha, float beta, float x); /* the definition, in ir/act.c */
 const char *ingot__act_name(ingot__act act);           /* "Relu"; "None" */

@@ -6,10 +6,11 @@
 enum { MOST_BYTES = 256 << 20 };
 
 /* Operators that must stay even so. */
-static bool foldable(const ingot__node *n) {
+static bool foldable(const ingot__node *n, bool dequantize) {
   const ingot__op_info *info = ingot__op_get(n->op);
   for (size_t i = 0; i < info->n_attr; i++)
     if (info->attr[i].type == INGOT__ATTR_GRAPH) return false;
+  if (n->op == INGOT__OP_DequantizeLinear && !dequantize) return false; /* lift_scales wants to see them */
   if (n->op == INGOT__OP_NonZero || n->op == INGOT__OP_NonMaxSuppression) return false;
   for (size_t i = 0; i < n->n_in; i++)
     if (n->in[i] && (!n->in[i]->data || n->in[i]->type.dtype == INGOT_STRING)) return false;
@@ -155,7 +156,7 @@ static ingot_status take_branch(ingot__node *node, const ingot__graph *branch, i
   return INGOT_OK;
 }
 
-static ingot_status fold_graph(ingot__graph *graph, const ingot__pass_context *context, bool *changed) {
+static ingot_status fold_graph(ingot__graph *graph, const ingot__pass_context *context, bool dequantize, bool *changed) {
   for (ingot__node *n = graph->first, *next; n; n = next) {
     next = n->next;
     if (n->op == INGOT__OP_If && n->in[0] && (n->in[0]->data || n->in[0]->known)) {
@@ -170,7 +171,7 @@ static ingot_status fold_graph(ingot__graph *graph, const ingot__pass_context *c
       }
     }
     bool done = false, all = true;
-    if (foldable(n)) {
+    if (foldable(n, dequantize)) {
       INGOT_TRY(compute(n, context, &done));
     } else {
       for (size_t i = 0; i < n->n_out; i++) {
@@ -185,16 +186,24 @@ static ingot_status fold_graph(ingot__graph *graph, const ingot__pass_context *c
     const ingot__op_info *info = ingot__op_get(n->op);
     for (size_t i = 0; i < info->n_attr; i++) {
       ingot__graph *sub = info->attr[i].type == INGOT__ATTR_GRAPH ? *(ingot__graph **)((char *)n->attrs + info->attr[i].offset) : NULL;
-      if (sub && n->op != INGOT__OP_Fused) INGOT_TRY(fold_graph(sub, context, changed));
+      if (sub && n->op != INGOT__OP_Fused) INGOT_TRY(fold_graph(sub, context, dequantize, changed));
     }
     if (done) ingot__node_remove(n);
   }
   return INGOT_OK;
 }
 
-ingot_status ingot__pass_fold_constants(ingot__network *network, const ingot__pass_context *context, bool *changed) {
-  INGOT_TRY(fold_graph(network->main, context, changed));
+static ingot_status fold(ingot__network *network, const ingot__pass_context *context, bool dequantize, bool *changed) {
+  INGOT_TRY(fold_graph(network->main, context, dequantize, changed));
   if (!*changed) return INGOT_OK;
   ingot__network_sweep(network);
   return ingot__infer_network(network, context->diag); /* branches that were taken give exact types */
+}
+
+ingot_status ingot__pass_fold_constants(ingot__network *network, const ingot__pass_context *context, bool *changed) {
+  return fold(network, context, false, changed);
+}
+
+ingot_status ingot__pass_fold_dequantized(ingot__network *network, const ingot__pass_context *context, bool *changed) {
+  return fold(network, context, true, changed);
 }

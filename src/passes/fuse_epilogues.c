@@ -100,6 +100,38 @@ static ingot_status fuse_one(ingot__node *p, ingot__diag *diag, bool *again) {
   return ingot__rewrite_replace(u, y, diag);
 }
 
+/* Mul by a number, Round, Clip to 256 levels: what pair_quantizers makes of an 8-bit quantiser. A ReLU before it is in the bounds when they
+ * begin at 0. */
+static ingot_status fuse_quantizer(ingot__node *p, ingot__diag *diag, bool *changed) {
+  epilogue e;
+  int64_t act = 0;
+  float scale, low, high;
+  if (p->op == INGOT__OP_Conv) act = ((ingot__attrs_Conv *)p->attrs)->act;
+  else if (p->op == INGOT__OP_MatMul) act = ((ingot__attrs_MatMul *)p->attrs)->act;
+  if ((p->op != INGOT__OP_Conv && p->op != INGOT__OP_MatMul) || (act != INGOT__ACT_NONE && act != INGOT__ACT_RELU)) return INGOT_OK;
+  ingot__node *step[3] = {0};
+  static const ingot__op wanted[3] = {INGOT__OP_Mul, INGOT__OP_Round, INGOT__OP_Clip};
+  const ingot__value *v = p->out[0];
+  for (int i = 0; i < 3; i++) {
+    step[i] = v->is_output ? NULL : ingot__value_only_user(v);
+    if (!step[i] || step[i]->op != wanted[i] || step[i]->graph != p->graph || step[i]->in[0] != v) return INGOT_OK;
+    v = step[i]->out[0];
+  }
+  if (!ingot__constant_scalar(step[0]->in[1], &scale) || step[0]->in[1]->type.rank != 0) return INGOT_OK;
+  if (step[2]->n_in < 3 || !ingot__constant_scalar(step[2]->in[1], &low) || !ingot__constant_scalar(step[2]->in[2], &high)) return INGOT_OK;
+  if (high - low != 255 || (act == INGOT__ACT_RELU && low != 0)) return INGOT_OK;
+  if (p->op == INGOT__OP_Conv) ((ingot__attrs_Conv *)p->attrs)->act = INGOT__ACT_NONE;
+  else ((ingot__attrs_MatMul *)p->attrs)->act = INGOT__ACT_NONE;
+  if (!open_epilogue(p, &e)) return INGOT_OK;
+  *e.act = INGOT__ACT_QUANTIZE, *e.alpha = scale, *e.beta = low;
+  for (int i = 0; i < 3; i++) {
+    if (!ingot__node_absorb_origin(p, step[i])) return ingot__no_memory(diag);
+    INGOT_TRY(ingot__rewrite_replace(step[i], p->out[0], diag));
+  }
+  *changed = true;
+  return INGOT_OK;
+}
+
 static ingot_status fuse_graph(ingot__graph *graph, ingot__diag *diag, bool *changed) {
   for (ingot__node *n = graph->last, *prev; n; n = prev) { /* backwards: of two products added, the later one takes the other as residual */
     prev = n->prev;
@@ -107,6 +139,7 @@ static ingot_status fuse_graph(ingot__graph *graph, ingot__diag *diag, bool *cha
       INGOT_TRY(fuse_one(n, diag, &again));
       *changed |= again;
     }
+    INGOT_TRY(fuse_quantizer(n, diag, changed));
   }
   return INGOT_OK;
 }

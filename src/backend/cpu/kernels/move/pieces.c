@@ -15,8 +15,6 @@ static bool constant_or_absent(const ingot__call *call, size_t first, size_t las
   return true;
 }
 
-/* Reformat, Transpose, slices and repetitions take any layouts. What reads the elements in the order of the dims (Reshape) needs one side
- * dense and PLAIN. */
 bool ingot__move_supports(const ingot__call *call) {
   if (!call->node || !ingot__has_in(call, 0) || call->n_out < 1) return false;
   size_t size = element(call);
@@ -28,11 +26,6 @@ bool ingot__move_supports(const ingot__call *call) {
     case INGOT__OP_Reformat:
     case INGOT__OP_Identity:
     case INGOT__OP_Transpose: return true;
-    case INGOT__OP_Reshape:
-    case INGOT__OP_Flatten:
-    case INGOT__OP_Squeeze:
-    case INGOT__OP_Unsqueeze:
-      return (call->in[0].layout == INGOT__PLAIN && call->in[0].dense) || (call->out[0].layout == INGOT__PLAIN && call->out[0].dense);
     case INGOT__OP_Concat:
       for (size_t i = 0; i < call->n_in; i++)
         if (!ingot__has_in(call, i) || call->in[i].dtype != call->in[0].dtype) return false;
@@ -171,17 +164,6 @@ static void transpose_piece(const ingot__call *call, move_piece *p) {
   for (int i = 0; i < out->rank; i++) add(p, out->dim[i], out->stride[i], in->stride[perm->n ? perm->v[i] : out->rank - 1 - i]);
 }
 
-/* Elements in the order of the dims: the side that isn't dense PLAIN gives the dims. */
-static void reshape_piece(const ingot__call *call, move_piece *p) {
-  const ingot__view *in = &call->in[0], *out = &call->out[0];
-  bool plain_in = in->layout == INGOT__PLAIN && in->dense;
-  const ingot__view *shaped = plain_in ? out : in;
-  int64_t plain[INGOT_MAX_RANK], n = 1;
-  for (int i = shaped->rank - 1; i >= 0; i--) plain[i] = n, n *= shaped->dim[i];
-  for (int i = 0; i < shaped->rank; i++)
-    add(p, shaped->dim[i], plain_in ? out->stride[i] : plain[i], plain_in ? plain[i] : in->stride[i]);
-}
-
 ingot_status ingot__move_piece(const ingot__call *call, size_t i, move_piece *p) {
   const ingot__view *in = &call->in[0], *out = &call->out[0];
   p->move.rank = 0;
@@ -210,10 +192,6 @@ ingot_status ingot__move_piece(const ingot__call *call, size_t i, move_piece *p)
       break;
     }
     case INGOT__OP_SpaceToDepth: depth_space(p, out, in, INGOT__ATTRS(call, SpaceToDepth)->blocksize, false, false); break;
-    case INGOT__OP_Reshape:
-    case INGOT__OP_Flatten:
-    case INGOT__OP_Squeeze:
-    case INGOT__OP_Unsqueeze: reshape_piece(call, p); break;
     default: copy_all(p, out, in);
   }
   return INGOT_OK;

@@ -174,7 +174,7 @@ static ingot_status run(const ingot__call *call, const ingot__winograd *set) {
 
 static bool supports(const ingot__call *call) {
   winograd d;
-  if (!prepare(call, NULL, &d)) return false;
+  if (INGOT__ATTRS(call, Conv)->exact || !prepare(call, NULL, &d)) return false;
   /* The weights are four times the filters: with few tiles to use them on, reading them from memory takes longer than is saved. Only the
    * optimum's dims are judged here; run() takes any. */
   return d.tiles >= 9 || d.conv.c * d.conv.oc <= 128 * 128;
