@@ -48,18 +48,36 @@ static ingot_status differ(verifier *v, const ingot__run_step *run, double got, 
                           run->step->kernel->name, got, want, tolerance);
 }
 
+/* Results that jump where arguments differ by a rounding error: levels, and comparisons. */
+static bool jumps(const ingot__node *n) {
+  switch (n->op) {
+  case INGOT__OP_Conv: return ((const ingot__attrs_Conv *)n->attrs)->act == INGOT__ACT_QUANTIZE;
+  case INGOT__OP_MatMul: return ((const ingot__attrs_MatMul *)n->attrs)->act == INGOT__ACT_QUANTIZE;
+  case INGOT__OP_QuantizeLinear: case INGOT__OP_Cast: case INGOT__OP_Round: case INGOT__OP_Floor: case INGOT__OP_Ceil: case INGOT__OP_Sign:
+  case INGOT__OP_Mod: case INGOT__OP_Equal: case INGOT__OP_Less: case INGOT__OP_LessOrEqual: case INGOT__OP_Greater:
+  case INGOT__OP_GreaterOrEqual: return true;
+  case INGOT__OP_Fused:
+    for (const ingot__node *m = ((const ingot__attrs_Fused *)n->attrs)->body->first; m; m = m->next)
+      if (jumps(m)) return true;
+    return false;
+  default: return false;
+  }
+}
+
 static ingot_status compare(verifier *v, const ingot__run_step *run, const double *got, const double *want, size_t n, bool floating) {
   double largest = 0;
   for (size_t i = 0; i < n; i++)
     if (isfinite(want[i]) && fabs(want[i]) > largest) largest = fabs(want[i]);
-  double slack = floating ? 0 : run->node->op == INGOT__OP_QuantizeLinear || run->node->op == INGOT__OP_Fused ? 1 : 0;
-  double tolerance = floating ? TOLERANCE * largest + 1e-6 : slack;
+  double tolerance = floating ? TOLERANCE * largest + 1e-6 : 0;
+  size_t excused = jumps(run->node) ? 1 + n / 50 : 0; /* elements that may have jumped */
   for (size_t i = 0; i < n; i++) {
     if (isnan(want[i]) && isnan(got[i])) continue;
     if (got[i] == want[i]) continue;
     double error = fabs(got[i] - want[i]);
-    if (!(error <= tolerance)) return differ(v, run, got[i], want[i], tolerance);
-    if (largest > 0 && floating && error / largest > v->build->verified.worst) {
+    if (!(error <= tolerance)) {
+      if (isnan(error) || excused == 0) return differ(v, run, got[i], want[i], tolerance);
+      excused--;
+    } else if (largest > 0 && floating && error / largest > v->build->verified.worst) {
       v->build->verified.worst = error / largest;
       v->build->verified.worst_layer = run->node->name;
     }

@@ -58,12 +58,14 @@ static ingot_status settle(ingot__node *node, ingot__value *v, const ingot__type
   if (found->dtype == INGOT_UNDEFINED && t->dtype == INGOT_UNDEFINED) {
     return INGOT__FAIL_NODE(diag, INGOT_E_INTERNAL, node, "has no type for output '%s'", v->name);
   }
-  if (strict && contradicts(t, found)) {
+  if (strict && contradicts(t, found)) { /* declared shapes go stale when models are edited; a type that is wrong is a fault */
     char a[256], b[256];
     type_text(&network->dims, t, a, sizeof a);
     type_text(&network->dims, found, b, sizeof b);
-    return INGOT__FAIL_NODE(diag, t->dtype != found->dtype ? INGOT_E_TYPE : INGOT_E_SHAPE, node,
-                            "output '%s' is declared as %s but its inputs make it %s", v->name, a, b);
+    if (t->dtype != found->dtype)
+      return INGOT__FAIL_NODE(diag, INGOT_E_TYPE, node, "output '%s' is declared as %s but its inputs make it %s", v->name, a, b);
+    ingot__logf(&network->log, INGOT_LOG_WARNING, "%s: output '%s' is declared as %s but its inputs make it %s, which is taken", ingot__where(node), v->name,
+                a, b);
   }
   ingot_dtype dtype = found->dtype ? found->dtype : t->dtype;
   if (found->rank >= 0 || !strict) {

@@ -101,8 +101,8 @@ static void declared_types(void **unused) {
   gives("input x: float32[N,4]\ny: float32[2,4] = Relu(x)", "float32[N,4]");     /* what is inferred wins */
   gives("input x: float32[*]\ny: float32[2,4] = Relu(x)", "float32[2,4]");       /* where it is known */
   gives("input x: bool[N]\nz: int64[1,K] = NonZero(x)\ny = Neg(z)", "int64[1,K]");
-  refuses("input x: float32[2,4]\ny: float32[2,5] = Relu(x)", INGOT_E_SHAPE, "y (Relu): output 'y' is declared as float32[2,5]");
-  refuses("input x: float32[2,4]\ny: float32[2] = Relu(x)", INGOT_E_SHAPE, "float32[2,4]");
+  gives("input x: float32[2,4]\ny: float32[2,5] = Relu(x)", "float32[2,4]"); /* stale: a warning, as ONNX Runtime's */
+  gives("input x: float32[2,4]\ny: float32[2] = Relu(x)", "float32[2,4]");
   refuses("input x: float32[2,4]\ny: int64[2,4] = Relu(x)", INGOT_E_TYPE, "int64[2,4]");
 }
 
