@@ -23,6 +23,7 @@ typedef struct ingot__step {
   const void *packed;          /* into the engine's file or heap; NULL: none */
   size_t packed_size;
   float microseconds;          /* as timed when built, 0 if not */
+  bool one_thread;             /* too little work to share */
 } ingot__step;
 
 typedef struct ingot__planned { const char *kernel, *pack_format; } ingot__planned; /* as the file says, by name */

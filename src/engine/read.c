@@ -258,7 +258,7 @@ static ingot_status read_attribute(reader *r, ingot__node *n) {
 }
 
 /* What a node was planned with; steps are resolved when all nodes are there. */
-typedef struct record { const char *kernel, *pack_format; float microseconds; const void *packed; size_t packed_size; } record;
+typedef struct record { const char *kernel, *pack_format; float microseconds; uint8_t one_thread; const void *packed; size_t packed_size; } record;
 
 static ingot_status read_node(reader *r, ingot__graph *graph, record *rec, ingot__node **out) {
   ingot__arena *arena = &r->engine->arena;
@@ -312,7 +312,7 @@ static ingot_status read_node(reader *r, ingot__graph *graph, record *rec, ingot
   int64_t size;
   INGOT_TRY(string(r, arena, &rec->kernel));
   INGOT_TRY(string(r, arena, &rec->pack_format));
-  if (!f32(r, &rec->microseconds) || !i64(r, &size) || size < 0) return DAMAGED(r, "a node's kernel");
+  if (!f32(r, &rec->microseconds) || !u8(r, &rec->one_thread) || !i64(r, &size) || size < 0) return DAMAGED(r, "a node's kernel");
   INGOT_TRY(blob(r, (size_t)size, &rec->packed));
   rec->packed_size = rec->packed ? (size_t)size : 0;
   *out = n;
@@ -337,7 +337,7 @@ static ingot_status read_nodes(reader *r) {
   e->planned = ingot__arena_array(&e->arena, n_record + 1, sizeof *e->planned);
   if (!e->step || !e->planned) return ingot__no_memory(r->diag);
   for (size_t i = 0; i < n_record; i++) {
-    e->step[i] = (ingot__step){.packed = records[i].packed, .packed_size = records[i].packed_size, .microseconds = records[i].microseconds};
+    e->step[i] = (ingot__step){.packed = records[i].packed, .packed_size = records[i].packed_size, .microseconds = records[i].microseconds, .one_thread = records[i].one_thread != 0};
     e->planned[i] = (ingot__planned){records[i].kernel, records[i].pack_format};
   }
   return INGOT_OK;

@@ -136,6 +136,7 @@ static void node(writer *w, const ingot__node *n, const ingot__graph *const *gra
   string(w, step->kernel ? step->kernel->name : NULL);
   string(w, step->kernel ? step->kernel->functions->pack_format : NULL);
   f32(w, step->microseconds);
+  u8(w, step->one_thread);
   i64(w, (int64_t)step->packed_size);
   put_blob(w, step->packed, step->packed_size);
 }

@@ -64,8 +64,8 @@ static ingot_status settle(ingot__node *node, ingot__value *v, const ingot__type
     type_text(&network->dims, found, b, sizeof b);
     if (t->dtype != found->dtype)
       return INGOT__FAIL_NODE(diag, INGOT_E_TYPE, node, "output '%s' is declared as %s but its inputs make it %s", v->name, a, b);
-    ingot__logf(&network->log, INGOT_LOG_WARNING, "%s: output '%s' is declared as %s but its inputs make it %s, which is taken", ingot__where(node), v->name,
-                a, b);
+    ingot__logf(&network->log, INGOT_LOG_WARNING, "%s: output '%s' is declared as %s but its inputs make it %s, which is taken",
+                ingot__where(node), v->name, a, b);
   }
   ingot_dtype dtype = found->dtype ? found->dtype : t->dtype;
   if (found->rank >= 0 || !strict) {

@@ -91,12 +91,35 @@ static void sort_group(group *g) {
   for (size_t i = 0; i < n; i++) g->node[i] = sorted[n - 1 - i];
 }
 
+/* An input of the result's own shape stands first: kernels take their layout from the first input and may write in its place. */
+static size_t leader(ingot__value *const *in, size_t n, const ingot__type *result) {
+  for (size_t i = 0; i < n; i++)
+    if (in[i] && !in[i]->data && same_dims(&in[i]->type, result)) return i;
+  for (size_t i = 0; i < n; i++)
+    if (in[i] && !in[i]->data && in[i]->type.rank == result->rank) return i;
+  return 0;
+}
+
+static ingot_status lead(ingot__node *n, ingot__diag *diag) {
+  if (n->op != INGOT__OP_Add && n->op != INGOT__OP_Mul && n->op != INGOT__OP_Max && n->op != INGOT__OP_Min) return INGOT_OK;
+  if (leader(n->in, n->n_in, &n->out[0]->type) != 1) return INGOT_OK;
+  ingot__value *a = n->in[0], *b = n->in[1];
+  return ingot__node_set_input(n, 0, b) && ingot__node_set_input(n, 1, a) ? INGOT_OK : ingot__no_memory(diag);
+}
+
 static ingot_status make(const group *g, ingot__diag *diag) {
   ingot__node *root = g->node[g->n - 1];
   ingot__graph *outer = root->graph;
   ingot__network *net = outer->network;
   ingot__value *in[MOST_INPUTS + 1];
   size_t n_in = outside(g, in);
+  for (size_t i = 0; i < n_in; i++) /* the first input decides on the layout: one that isn't constant, of the result's shape */
+    if (!in[i]->data && same_dims(&in[i]->type, &root->out[0]->type)) {
+      ingot__value *lead = in[i];
+      in[i] = in[0];
+      in[0] = lead;
+      break;
+    }
   ingot__graph *body = ingot__graph_new(net, outer, root->name);
   ingot__node *fused = body ? ingot__node_new(outer, INGOT__OP_Fused, root->name, root, in, n_in, 1, NULL) : NULL;
   if (!fused) return ingot__no_memory(diag);
@@ -146,6 +169,8 @@ static ingot_status fuse_graph(ingot__graph *graph, ingot__diag *diag, bool *cha
         while (prev && contains(&g, prev)) prev = prev->prev;
         INGOT_TRY(make(&g, diag));
         *changed = true;
+      } else {
+        INGOT_TRY(lead(n, diag));
       }
     }
     n = prev;

@@ -121,7 +121,8 @@ static ingot_status lift(ingot__node *p, ingot__diag *diag, bool *changed) {
   ingot__node *q = follower(p->out[0]);
   if (q && q->op == INGOT__OP_Relu) q = follower(q->out[0]);
   if (!q || q->op != INGOT__OP_QuantizeLinear || q->graph != p->graph || !floats_of(q->in[1], &n_y) || n_y != 1) return INGOT_OK;
-  if (((const ingot__attrs_QuantizeLinear *)q->attrs)->block_size || (q->in[0] != p->out[0] && q->in[0]->producer->in[0] != p->out[0])) return INGOT_OK;
+  if (((const ingot__attrs_QuantizeLinear *)q->attrs)->block_size) return INGOT_OK;
+  if (q->in[0] != p->out[0] && q->in[0]->producer->in[0] != p->out[0]) return INGOT_OK;
   ingot__value *zero = q->n_in > 2 ? q->in[2] : NULL;
   if (zero && (!ingot__value_is_const(zero) || zero->type.rank > 1 || !ingot__dtype_size(zero->type.dtype))) return INGOT_OK;
   ingot__value *bias = p->n_in > 2 ? p->in[2] : NULL, *new_bias = NULL, *in = NULL, *weights = NULL;

@@ -1,5 +1,5 @@
 /* Fewer operators for what follows: Gemm is MatMul with a bias; Flatten, Squeeze and Unsqueeze are Reshapes; a mean over all spatial axes is a
- * global average. */
+ * global average; of two operands the one of the result's shape comes first. */
 #include "passes/rewrite.h"
 
 static ingot_status lower_gemm(ingot__node *n, const ingot__pass_context *c, bool *changed) {
@@ -64,11 +64,21 @@ static ingot_status lower_mean(ingot__node *n, const ingot__pass_context *c, boo
   return ingot__rewrite_replace(n, out, c->diag);
 }
 
+/* The planner lets a node's first input decide on its layout: that should be the one of the result's shape. */
+static ingot_status order_operands(ingot__node *n, const ingot__pass_context *c, bool *changed) {
+  ingot__value *a = n->in[0], *b = n->in[1];
+  if (!a || !b || b->data || !ingot__type_same(&b->type, &n->out[0]->type) || (!a->data && ingot__type_same(&a->type, &n->out[0]->type))) return INGOT_OK;
+  if (!ingot__node_set_input(n, 0, b) || !ingot__node_set_input(n, 1, a)) return ingot__no_memory(c->diag);
+  *changed = true;
+  return INGOT_OK;
+}
+
 ingot_status ingot__pass_lower_operators(ingot__network *network, const ingot__pass_context *context, bool *changed) {
   for (size_t i = 0, n_node = network->n_node; i < n_node; i++) {
     ingot__node *n = network->node[i];
     if (!n) continue;
     switch (n->op) {
+    case INGOT__OP_Add: case INGOT__OP_Mul: case INGOT__OP_Max: case INGOT__OP_Min: INGOT_TRY(order_operands(n, context, changed)); break;
     case INGOT__OP_Gemm: INGOT_TRY(lower_gemm(n, context, changed)); break;
     case INGOT__OP_Flatten: case INGOT__OP_Squeeze: case INGOT__OP_Unsqueeze: INGOT_TRY(lower_shape(n, context, changed)); break;
     case INGOT__OP_ReduceMean: INGOT_TRY(lower_mean(n, context, changed)); break;

@@ -101,7 +101,8 @@ static ingot_status pair(ingot__node *q, ingot__diag *diag, bool *changed) {
   while (q->out[0]->n_user) {
     ingot__node *d = q->out[0]->user[q->out[0]->n_user - 1];
     ingot__value *out = y;
-    if (*(const float *)d->in[1]->data != 1) INGOT_TRY(node(d, INGOT__OP_Mul, y, scalar(q->graph, (double)*(const float *)d->in[1]->data), NULL, diag, &out));
+    float scale = *(const float *)d->in[1]->data;
+    if (scale != 1) INGOT_TRY(node(d, INGOT__OP_Mul, y, scalar(q->graph, (double)scale), NULL, diag, &out));
     INGOT_TRY(ingot__rewrite_replace(d, out, diag));
   }
   ingot__node_remove(q);

@@ -3,10 +3,13 @@
 #include <string.h>
 
 enum { SWEEPS = 8, TIMED = 4 };
+#define TINY 2e-6   /* seconds: estimated to take less, it isn't shared among threads */
+#define SHORT 60e-6 /* timed to take less, it is timed on one thread too */
 #define INFINITE 1e30
 #define REFORMAT_RATE 15e9 /* bytes read and written a second */
+#define CONCAT_COPIES 0.1  /* the part of Concats' copying that is left when parts have been placed in their buffers (homes.c) */
 
-typedef struct config { const ingot__kernel *kernel; double cost; } config;
+typedef struct config { const ingot__kernel *kernel; bool one_thread; double cost; } config;
 typedef struct layouts {
   ingot__planner *planner;
   ingot__network *net;
@@ -52,53 +55,83 @@ static void sort_candidates(ingot__candidate *c, size_t n) { /* few: by insertio
     }
 }
 
+/* Times the likeliest of n candidates, in the order of their estimates; short ones on one thread as well, where sharing costs more than
+ * it gains. */
+static void measure(const layouts *l, ingot__call *call, ingot__candidate *c, size_t n) {
+  const ingot__planner *p = l->planner;
+  for (size_t i = 0; i < n && i < TIMED; i++) {
+    bool last = !strcmp(c[i].kernel->name, "reference") && i > 0;
+    if (last || c[i].estimated > 8 * c[0].estimated) break;
+    if (c[i].kernel->flags & INGOT__K_VIEW) continue;
+    int threads = call->threads;
+    if (n > 1) c[i].measured = p->time(p->time_user, c[i].kernel, call, c[i].estimated);
+    double shared = c[i].measured >= 0 ? c[i].measured : c[i].estimated;
+    if (threads == 1 || shared > SHORT) continue;
+    if (n == 1) c[i].measured = p->time(p->time_user, c[i].kernel, call, c[i].estimated);
+    call->threads = 1;
+    double alone = p->time(p->time_user, c[i].kernel, call, c[i].estimated * threads);
+    call->threads = threads;
+    c[i].one_thread = alone >= 0 && c[i].measured >= 0 && alone < c[i].measured;
+    if (c[i].one_thread) c[i].measured = alone;
+  }
+}
+
+static config best_of(const ingot__candidate *c, size_t n) {
+  config best = {NULL, false, INFINITE};
+  bool timed = false;
+  for (size_t i = 0; i < n; i++) timed |= c[i].measured >= 0;
+  for (size_t i = 0; i < n; i++) {
+    bool view = c[i].kernel->flags & INGOT__K_VIEW;
+    if (timed && c[i].measured < 0 && !view) continue; /* times and estimates don't compare */
+    double cost = view ? 0 : c[i].measured >= 0 ? c[i].measured : c[i].estimated;
+    if (cost < best.cost) best = (config){c[i].kernel, c[i].one_thread, cost};
+  }
+  return best;
+}
+
+/* The candidates for one configuration, into c; returns how many, and the best. */
+static size_t ask_config(layouts *l, const ingot__node *n, int config_index, ingot__view *in, ingot__view *out, ingot__candidate *c, config *best) {
+  const ingot__planner *p = l->planner;
+  const ingot__backend *backend = p->engine->backend;
+  const ingot__kernel *list[INGOT__MAX_CANDIDATES];
+  ingot__layout from = in_layout(config_index), to = out_layout(config_index);
+  ingot__call call;
+  *best = (config){NULL, false, INFINITE};
+  if (!ingot__plan_call(p, n, from, to, in, out, &call)) { /* ranks that aren't known: only the reference takes what comes */
+    if (config_index) return 0;
+    c[0] = (ingot__candidate){.kernel = backend->find("reference"), .estimated = 1e-3, .measured = -1};
+    *best = (config){c[0].kernel, false, c[0].estimated};
+    return 1;
+  }
+  size_t k = backend->candidates(&call, list, INGOT__MAX_CANDIDATES);
+  for (size_t i = 0; i < k; i++) {
+    double seconds = backend->cost(list[i], &call);
+    c[i] = (ingot__candidate){.kernel = list[i], .in_layout = (uint8_t)from, .out_layout = (uint8_t)to, .one_thread = seconds < TINY, .estimated = seconds,
+                              .measured = -1};
+  }
+  sort_candidates(c, k);
+  if (p->time) measure(l, &call, c, k);
+  *best = best_of(c, k);
+  if (n->op == INGOT__OP_Concat) best->cost *= CONCAT_COPIES;
+  return k;
+}
+
 static ingot_status ask(layouts *l, const ingot__node *n) {
   ingot__planner *p = l->planner;
-  const ingot__backend *backend = p->engine->backend;
   ingot__view *in = INGOT_NEW_ARRAY(p->arena, n->n_in + n->n_out + 1, ingot__view), *out = in + n->n_in;
   ingot__candidate all[INGOT__MAX_CANDIDATES * INGOT__CONFIGS];
   size_t count = 0;
   if (!in) return ingot__no_memory(p->diag);
-  bool images = false;
+  bool images = false, frozen_out = false;
   for (size_t i = 0; i < n->n_in; i++) images |= two_layouts(n->in[i]);
-  for (size_t i = 0; i < n->n_out; i++) images |= two_layouts(n->out[i]);
-  bool frozen_out = false;
-  for (size_t i = 0; i < n->n_out; i++) frozen_out |= n->out[i] && (n->out[i]->type.rank < 3 || l->fixed_plain[n->out[i]->id]);
-  for (int c = 0; c < INGOT__CONFIGS; c++) {
-    if (c && !images) break;
+  for (size_t i = 0; i < n->n_out; i++) {
+    images |= two_layouts(n->out[i]);
+    frozen_out |= n->out[i] && (n->out[i]->type.rank < 3 || l->fixed_plain[n->out[i]->id]);
+  }
+  for (int c = 0; c < INGOT__CONFIGS && (c == 0 || images); c++) {
     if (in_layout(c) && !(n->n_in && two_layouts(n->in[0]))) continue; /* the first input decides */
     if (out_layout(c) && frozen_out) continue;
-    const ingot__kernel *list[INGOT__MAX_CANDIDATES];
-    ingot__candidate *first = all + count;
-    ingot__call call;
-    if (!ingot__plan_call(p, n, in_layout(c), out_layout(c), in, out, &call)) {
-      if (c) continue;
-      list[0] = backend->find("reference"); /* ranks that aren't known: only the reference takes what comes */
-      first[count++] = (ingot__candidate){list[0], 0, 0, 1e-3, -1};
-      l->config[n->id][0] = (config){list[0], 1e-3};
-      continue;
-    }
-    size_t k = backend->candidates(&call, list, INGOT__MAX_CANDIDATES);
-    for (size_t i = 0; i < k; i++) first[i] = (ingot__candidate){list[i], (uint8_t)in_layout(c), (uint8_t)out_layout(c), backend->cost(list[i],
-        &call), -1};
-    sort_candidates(first, k);
-    for (size_t i = 0; i < k && i < TIMED && k > 1 && p->time; i++) {
-      if (i && first[i].estimated > 8 * first[0].estimated) break;
-      if (!strcmp(first[i].kernel->name, "reference")) break;
-      if (first[i].kernel->flags & INGOT__K_VIEW) continue;
-      first[i].measured = p->time(p->time_user, first[i].kernel, &call, first[i].estimated);
-    }
-    config best = {NULL, INFINITE};
-    bool timed = false;
-    for (size_t i = 0; i < k; i++) timed |= first[i].measured >= 0;
-    for (size_t i = 0; i < k; i++) {
-      double cost = first[i].measured >= 0 ? first[i].measured : first[i].estimated;
-      if (timed && first[i].measured < 0 && !(first[i].kernel->flags & INGOT__K_VIEW)) continue; /* times and estimates don't compare */
-      if (first[i].kernel->flags & INGOT__K_VIEW) cost = 0;
-      if (cost < best.cost) best = (config){first[i].kernel, cost};
-    }
-    l->config[n->id][c] = best;
-    count += k;
+    count += ask_config(l, n, c, in, out, all + count, &l->config[n->id][c]);
   }
   ingot__choice *choice = &p->choice[n->id];
   choice->candidate = ingot__arena_copy(p->arena, all, count * sizeof *all);
@@ -200,11 +233,39 @@ static ingot_status choose_reformat(ingot__planner *p, const ingot__node *n, ing
   return INGOT_OK;
 }
 
+/* The network's outputs are PLAIN, but what has fast kernels for CHANNELS_LAST results alone shouldn't fall back to the reference for it: such an
+ * output becomes a Reformat's. */
+static ingot_status free_outputs(ingot__planner *p, ingot__network *net) {
+  for (size_t i = 0; i < net->main->n_output; i++) {
+    ingot__value *v = net->main->output[i];
+    ingot__node *n = v->producer;
+    if (!n || v->type.rank < 3 || n->graph != net->main) continue;
+    if (n->op != INGOT__OP_Conv && n->op != INGOT__OP_ConvTranspose && n->op != INGOT__OP_MaxPool && n->op != INGOT__OP_AveragePool) continue;
+    bool inner = false;
+    for (size_t u = 0; u < v->n_user; u++) inner |= v->user[u]->graph != net->main;
+    if (inner) continue;
+    const char *name = ingot__arena_printf(&net->arena, "%s/channels_last", v->name);
+    ingot__node *r = name ? ingot__node_new(net->main, INGOT__OP_Reformat, name, n->next, &v, 1, 1, &name) : NULL;
+    if (!r) return ingot__no_memory(p->diag);
+    ingot__value *plain = r->out[0];
+    plain->type = v->type;
+    plain->known = v->known;
+    if (!ingot__value_replace(v, plain)) return ingot__no_memory(p->diag);
+    for (size_t u = 0; u < plain->n_user;) { /* the network's nodes go on reading the value itself */
+      ingot__node *user = plain->user[u];
+      for (size_t k = 0; k < user->n_in; k++)
+        if (user->in[k] == plain && !ingot__node_set_input(user, k, v)) return ingot__no_memory(p->diag);
+    }
+  }
+  return INGOT_OK;
+}
+
 /* ---- All of it */
 
 ingot_status ingot__plan_layouts(ingot__planner *p) {
   ingot_engine *e = p->engine;
   ingot__network *net = e->network;
+  INGOT_TRY(free_outputs(p, net));
   size_t n_node = net->n_node, n_value = net->n_value;
   layouts l = {.planner = p, .net = net};
   l.config = ingot__arena_array(p->arena, n_node + 1, sizeof *l.config);
@@ -259,6 +320,7 @@ ingot_status ingot__plan_layouts(ingot__planner *p) {
     const config *c = &l.config[i][l.chosen[i]];
     e->step[i].kernel = c->kernel;
     e->step[i].microseconds = (float)(c->cost * 1e6);
+    e->step[i].one_thread = c->one_thread;
     p->choice[i].cost = c->cost;
   }
   for (size_t i = n_node; i < net->n_node; i++) {

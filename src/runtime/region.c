@@ -193,7 +193,7 @@ static ingot_status make_call(planner *p, const ingot__node *n, ingot__run_step 
   run->node = n;
   run->step = step;
   run->call = (ingot__call){.node = n, .attrs = n->attrs, .in = in, .out = out, .n_in = n->n_in, .n_out = n->n_out, .packed = step->packed,
-                            .pool = inst->context->pool, .threads = inst->context->threads};
+                            .pool = step->one_thread ? NULL : inst->context->pool, .threads = step->one_thread ? 1 : inst->context->threads};
   return INGOT_OK;
 }
 

@@ -144,7 +144,7 @@ static double run(ingot__tuner *t, const ingot__kernel *kernel, const ingot__cal
     if (!allocate(t, &views[i], i < call.n_in)) return -1;
   call.in = views;
   call.out = views + call.n_in;
-  call.pool = t->pool;
+  call.pool = call.threads > 1 ? t->pool : NULL;
   call.workspace_size = f->workspace ? f->workspace(&call) : 0;
   if (call.workspace_size && !(call.workspace = scratch(t, call.workspace_size))) return -1;
   double best = -1, begin = ingot__now();

@@ -72,6 +72,13 @@ static const kernel_case kernel_cases[] = {
           " t = Add(a, c)\n u = Clip(t, lo, hi)\n g = Less(a, u)\n n = Not(g)\n v = Where(n, t, a)\n w = Exp(v)\n output w\n output t\n"
           " output g\n}}"},
 
+  {CLOSE, "input x: float32[2,40,9,11]\nconst k: float32[40,1,1] = random(3)\nconst b: float32[40,1,1] = random(4)\n"
+          "y = Fused(x, k, b) {body={\n input a: float32[2,40,9,11]\n input m: float32[40,1,1]\n input c: float32[40,1,1]\n"
+          " t = Mul(a, m)\n u = Add(c, t)\n v = Relu(u)\n output v\n}}"},
+  {CLOSE, "input x: float32[2,40,9,11]\nconst k: float32[40,1,1] = random(3)\n"
+          "y, y2 = Fused(x, k) {body={\n input a: float32[2,40,9,11]\n input m: float32[40,1,1]\n"
+          " t = Mul(a, m)\n u = Add(t, a)\n v = Relu(u)\n w = Mul(v, t)\n z = Add(w, w)\n output z\n output u\n}}"},
+
   /* Movement. */
   {EXACT, "input x: float32[2,3,17,19]\ny = Reformat(x)"},
   {EXACT, "input x: float32[2,2,17,19]\ny = Reformat(x)"},

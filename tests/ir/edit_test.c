@@ -314,6 +314,7 @@ static void activations(void **unused) {
     {"Elu", 0.5f, 0, {-0.388434917f, 0.75f}},
     {"Softplus", 0, 0, {0.201413289f, 1.1368711f}},
     {"Mish", 0, 0, {-0.298099756f, 0.610018373f}},
+    {"Quantize", 4, -2, {-2, 3}},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     ingot__act act;

@@ -46,7 +46,7 @@ static inline void pass_put_attributes(pass_text *t, const ingot__node *n) {
 }
 
 /* x for inputs, Op(inputs attributes) for nodes, numbers for constants of one element, type[dims] for others (their elements as well where
- * they are up to 8 integers). Results of nodes with several outputs have .1, .2. */
+ * they are up to 8 integers), ^ for what an outer graph computes. Results of nodes with several outputs have .1, .2. */
 static inline void pass_put_value(pass_text *t, const ingot__value *v, const ingot__graph *graph) {
   size_t count;
   if (!v) {
@@ -61,7 +61,7 @@ static inline void pass_put_value(pass_text *t, const ingot__value *v, const ing
       pass_put(t, "%c%lld", i ? ',' : whole ? '{' : '[', (long long)(whole ? ingot__get_int(v->type.dtype, v->data, i) : v->type.dim[i]));
     pass_put(t, whole ? "}" : "]");
   } else if (!v->producer || v->graph != graph) {
-    pass_put(t, "%s", v->name);
+    pass_put(t, "%s", v->graph != graph && v->producer ? "^" : v->name);
   } else {
     const ingot__node *n = v->producer;
     pass_put(t, "%s(", ingot__op_get(n->op)->name);

@@ -175,12 +175,11 @@ static bool add_node(builder *b, const ingot__node *node, ingot_dtype to, int *r
   if (out < 0) return false;
   *result = out;
   if (op != INGOT__OP_Clip) return emit(b, op, out, s[0], s[1], s[2], p0, p1);
-  /* min(max(x, low), high). A bound's slot may have been given to the result if this was its last use: no Clip as the last reader then. */
   bool low = t[1] != INGOT_UNDEFINED, high = t[2] != INGOT_UNDEFINED;
-  if (low && high && s[2] == out) return false;
-  if (low && !emit(b, INGOT__OP_Max, out, s[0], s[1], s[1], 0, 0)) return false;
-  if (high && !emit(b, INGOT__OP_Min, out, low ? out : s[0], s[2], s[2], 0, 0)) return false;
-  return low || high || emit(b, INGOT__OP_Identity, out, s[0], s[0], s[0], 0, 0);
+  if (low && high) return emit(b, INGOT__OP_Clip, out, s[0], s[1], s[2], 0, 0);
+  if (low) return emit(b, INGOT__OP_Max, out, s[0], s[1], s[1], 0, 0);
+  if (high) return emit(b, INGOT__OP_Min, out, s[0], s[2], s[2], 0, 0);
+  return emit(b, INGOT__OP_Identity, out, s[0], s[0], s[0], 0, 0);
 }
 
 static bool add_output(element_program *p, size_t out, int slot) {
@@ -269,6 +268,38 @@ bool ingot__element_program(const ingot__call *call, element_program *program) {
     return body && build_body(&b, call, body) && program->n_out > 0;
   }
   return build_single(&b, call) && program->n_out > 0;
+}
+
+/* Whether operation i is the only reader of what operation i - 1 leaves in `slot`, and that isn't an output. */
+static bool passes_on(const element_program *p, int i, uint8_t slot) {
+  if (slot < p->n_in + p->n_constant) return false;
+  for (int k = i + 1; k < p->n_op; k++) {
+    if (p->op[k].a == slot || p->op[k].b == slot || p->op[k].c == slot) return false;
+    if (p->op[k].out == slot) return true;
+  }
+  for (int k = 0; k < p->n_out; k++)
+    if (p->out_slot[k] == slot) return p->op[i].out == slot;
+  return true;
+}
+
+static void drop(element_program *p, int i) {
+  memmove(&p->op[i], &p->op[i + 1], (size_t)(p->n_op - i - 1) * sizeof p->op[0]);
+  p->n_op--;
+}
+
+void ingot__element_join(element_program *p) {
+  for (int i = 1; i < p->n_op; i++) {
+    element_op *before = &p->op[i - 1], *now = &p->op[i];
+    uint8_t s = before->out;
+    if (before->op == INGOT__OP_Mul && now->op == INGOT__OP_Add && (now->a == s) != (now->b == s) && passes_on(p, i, s)) {
+      *now = (element_op){ELEMENT_MULTIPLY_ADD, now->out, before->a, before->b, now->a == s ? now->b : now->a, 0, 0};
+      drop(p, --i);
+    } else if (before->op == ELEMENT_MULTIPLY_ADD && now->op == INGOT__OP_Relu && now->a == s && passes_on(p, i, s)) {
+      before->op = ELEMENT_MULTIPLY_ADD_RELU;
+      before->out = now->out;
+      drop(p, i--);
+    }
+  }
 }
 
 /* An operand's stride in bytes for axis `i` of the result. */

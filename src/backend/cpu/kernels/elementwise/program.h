@@ -7,9 +7,12 @@
 enum { ELEMENT_MAX_SLOTS = 32, ELEMENT_MAX_IN = 12, ELEMENT_MAX_OUT = 6, ELEMENT_MAX_OPS = 48, ELEMENT_MAX_VALUES = 96 };
 enum { ELEMENT_THREAD_GRAIN = 65536 }; /* operations worth a second thread */
 
+/* Operations that stand for two or three: a b + c, and its ReLU. */
+enum { ELEMENT_MULTIPLY_ADD = INGOT__OP_COUNT, ELEMENT_MULTIPLY_ADD_RELU, ELEMENT_OPS };
+
 /* slot[out] = op(slot[a], slot[b], slot[c]); bools are 0 and 1. Identity copies; Cast makes a bool. */
 typedef struct element_op {
-  uint16_t op; /* ingot__op */
+  uint16_t op; /* ingot__op, or one of the above */
   uint8_t out, a, b, c;
   float p0, p1;
 } element_op;
@@ -34,6 +37,8 @@ typedef struct element_space {
 
 /* False when the call isn't one that the program can express. */
 bool ingot__element_program(const ingot__call *call, element_program *program);
+/* Puts neighbouring operations together where one loop can do both. */
+void ingot__element_join(element_program *program);
 /* Needs a built program and views with dims and strides. */
 void ingot__element_space(const ingot__call *call, const element_program *program, element_space *space);
 #endif

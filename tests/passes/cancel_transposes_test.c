@@ -1,0 +1,81 @@
+/* cancel_transposes: what is merged, moved, taken into products, and what stays. INGOT_TEST_ASAN */
+#include "passes/pass_check.h"
+
+static void check(const char *text, const char *expected) { pass_check(ingot__pass_cancel_transposes, text, expected); }
+#define NET(nodes, expected) check("network { input x: float32[2,3,4,5] input z: float32[2,3,4,5]\n" nodes "\noutput y }", expected)
+
+static void two_in_a_row(void **unused) {
+  (void)unused;
+  NET("a = Transpose(x) {perm=[0,2,3,1]} b = Transpose(a) {perm=[0,3,1,2]} y = Relu(b)", "Relu(x)");
+  NET("a = Transpose(x) {perm=[0,2,3,1]} y = Transpose(a) {perm=[0,2,1,3]}", "Transpose(x perm=0,3,2,1)");
+  NET("const s: int64[2] = {6,-1} const t: int64[3] = {0,5,4} a = Reshape(x, s) y = Reshape(a, t)", "Reshape(x, {6,5,4})");
+  NET("const s: int64[2] = {6,-1} const t: int64[4] = {2,3,4,5} r = Relu(x) a = Reshape(r, s) b = Reshape(a, t) y = Neg(b)", "Neg(Relu(x))");
+  check("network { input x: float32[N,3,4] const s: int64[2] = {0,-1} const t: int64[3] = {0,4,3} a = Reshape(x, s) y = Reshape(a, t) output y }",
+        "Reshape(x, {0,4,3})");
+  check("network { input x: float32[2,3] a = Transpose(x) b = Transpose(a) output b output a }", NULL); /* b is x, but both are public */
+  NET("a = Transpose(x) {perm=[0,2,3,1]} b = Transpose(x) {perm=[0,2,3,1]} c = Neg(b) y = Concat(a, c) {axis=1}",
+      "Transpose(Concat(x, Neg(x) axis=2) perm=0,2,3,1)");
+}
+
+static void of_dims_of_one(void **unused) {
+  (void)unused;
+  check("network { input x: float32[3,1,4,1] y = Transpose(x) {perm=[1,0,3,2]} output y }", "Reshape(x, {1,3,1,4})");
+  check("network { input x: float32[3,1,4,1] y = Transpose(x) {perm=[2,1,0,3]} output y }", "Transpose(x perm=2,1,0,3)");
+  check("network { input x: float32[N,1,4] y = Transpose(x) {perm=[1,0,2]} output y }", "Reshape(x, {1,-1,4})");
+}
+
+#define THERE "a = Transpose(x) {perm=[0,2,3,1]} "
+#define BACK " y = Transpose(b) {perm=[0,3,1,2]}"
+static void through_nodes(void **unused) {
+  (void)unused;
+  NET(THERE "const c: float32[3] = {1,2,3} m = Mul(a, c) b = Relu(m)" BACK, "Relu(Mul(x, float32[1,3,1,1]))");
+  NET(THERE "const c: float32[] = {2} m = Mul(c, a) b = Relu(m)" BACK, "Relu(Mul(2, x))");
+  NET(THERE "b = Softmax(a)" BACK, "Softmax(x axis=1)");
+  NET(THERE "t = Transpose(z) {perm=[0,2,3,1]} b = Concat(a, t) {axis=-1}" BACK, "Concat(x, z axis=1)");
+  NET(THERE "const p: int64[8] = {0,1,2,0,0,0,0,3} b = Pad(a, p)" BACK, "Pad(x, {0,0,1,2,0,3,0,0})");
+  NET(THERE "const s: int64[2] = {1,0} const e: int64[2] = {3,2} b = Slice(a, s, e)" BACK, "Slice(x, {1,0}, {3,2}, {0,2})");
+  NET(THERE "const s: int64[1] = {1} const e: int64[1] = {3} const k: int64[1] = {-1} b = Slice(a, s, e, k)" BACK, "Slice(x, 1, 3, 1)");
+  NET(THERE "const k: int64[1] = {-1} b = ReduceMean(a, k)" BACK, "ReduceMean(x, 1)");
+  NET(THERE "const k: int64[2] = {1,2} y = ReduceMax(a, k)", "Reshape(ReduceMax(x, {2,3}), {2,1,1,3})");
+  NET(THERE "t = Transpose(z) {perm=[0,2,3,1]} y = Add(a, t)", "Transpose(Add(x, z) perm=0,2,3,1)");
+  NET(THERE "const c: float32[3] = {1,2,3} m = Mul(a, c) t = Transpose(z) {perm=[0,2,3,1]} y = Add(m, t)",
+      "Transpose(Add(Mul(x, float32[1,3,1,1]), z) perm=0,2,3,1)");
+  NET(THERE "m = Mul(a, a) b = Mul(m, m)" BACK, "Mul(Mul(x, x), Mul(x, x))");
+}
+
+static void what_stays(void **unused) {
+  (void)unused;
+  NET(THERE "y = Relu(a)", "Relu(Transpose(x perm=0,2,3,1))");
+  check("network { input x: float32[2,3,4,5] input w: float32[2,4,5,3] " THERE "b = Add(a, w)" BACK " output y output a }",
+        "Transpose(Add(Transpose(x perm=0,2,3,1), w) perm=0,3,1,2); Transpose(x perm=0,2,3,1)");
+  NET(THERE "const k: int64[1] = {1} y = CumSum(a, k)", "CumSum(Transpose(x perm=0,2,3,1), 1)");
+  NET("const s: int64[5] = {2,3,2,2,5} const t: int64[4] = {2,6,2,5} a = Reshape(x, s) b = Transpose(a) {perm=[0,2,1,3,4]} y = Reshape(b, t)",
+      "Reshape(Transpose(Reshape(x, {2,3,2,2,5}) perm=0,2,1,3,4), {2,6,2,5})"); /* a channel shuffle */
+}
+
+static void tokens_of_images(void **unused) {
+  (void)unused;
+  NET("const s: int64[3] = {2,3,20} a = Reshape(x, s) y = Transpose(a) {perm=[0,2,1]}", "Reshape(Transpose(x perm=0,2,3,1), {2,20,3})");
+  check("network { input x: float32[N,20,3] const s: int64[4] = {0,3,4,5} a = Transpose(x) {perm=[0,2,1]} y = Reshape(a, s) output y }",
+        "Transpose(Reshape(x, {0,4,5,3}) perm=0,3,1,2)");
+  NET("const s: int64[3] = {2,4,15} a = Reshape(x, s) y = Transpose(a) {perm=[0,2,1]}", "Transpose(Reshape(x, {2,4,15}) perm=0,2,1)");
+}
+
+static void into_products(void **unused) {
+  (void)unused;
+  NET("t = Transpose(z) {perm=[0,1,3,2]} y = MatMul(x, t)", "MatMul(x, z trans_b=1)");
+  NET("t = Transpose(x) {perm=[0,1,3,2]} y = MatMul(t, z)", "MatMul(x, z trans_a=1)");
+  NET("t = Transpose(z) {perm=[0,1,3,2]} y = MatMul(x, t) {trans_b=1 trans_a=1}", "MatMul(x, z trans_a=1)");
+  check("network { input x: float32[2,4,3,5] input z: float32[2,3,4,5] t = Transpose(z) {perm=[0,2,3,1]} y = MatMul(x, t) {trans_b=1} output y }", NULL);
+  check("network { input x: float32[2,4,7,5] input z: float32[2,3,4,5] t = Transpose(z) {perm=[0,2,3,1]} y = MatMul(x, t) output y }",
+        "MatMul(x, Transpose(z perm=0,2,1,3) trans_b=1)"); /* whole rows move */
+  check("network { input x: float32[2,3] t = Transpose(x) y = MatMul(t, x) output y }", "MatMul(x, x trans_a=1)");
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test(two_in_a_row), cmocka_unit_test(of_dims_of_one), cmocka_unit_test(through_nodes), cmocka_unit_test(what_stays),
+    cmocka_unit_test(tokens_of_images), cmocka_unit_test(into_products),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
