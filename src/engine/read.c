@@ -337,7 +337,8 @@ static ingot_status read_nodes(reader *r) {
   e->planned = ingot__arena_array(&e->arena, n_record + 1, sizeof *e->planned);
   if (!e->step || !e->planned) return ingot__no_memory(r->diag);
   for (size_t i = 0; i < n_record; i++) {
-    e->step[i] = (ingot__step){.packed = records[i].packed, .packed_size = records[i].packed_size, .microseconds = records[i].microseconds, .one_thread = records[i].one_thread != 0};
+    e->step[i] = (ingot__step){.packed = records[i].packed, .packed_size = records[i].packed_size, .microseconds = records[i].microseconds,
+        .one_thread = records[i].one_thread != 0};
     e->planned[i] = (ingot__planned){records[i].kernel, records[i].pack_format};
   }
   return INGOT_OK;

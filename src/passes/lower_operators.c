@@ -67,7 +67,9 @@ static ingot_status lower_mean(ingot__node *n, const ingot__pass_context *c, boo
 /* The planner lets a node's first input decide on its layout: that should be the one of the result's shape. */
 static ingot_status order_operands(ingot__node *n, const ingot__pass_context *c, bool *changed) {
   ingot__value *a = n->in[0], *b = n->in[1];
-  if (!a || !b || b->data || !ingot__type_same(&b->type, &n->out[0]->type) || (!a->data && ingot__type_same(&a->type, &n->out[0]->type))) return INGOT_OK;
+  if (!a || !b || b->data || !ingot__type_same(&b->type, &n->out[0]->type) || (!a->data && ingot__type_same(&a->type, &n->out[0]->type))) {
+    return INGOT_OK;
+  }
   if (!ingot__node_set_input(n, 0, b) || !ingot__node_set_input(n, 1, a)) return ingot__no_memory(c->diag);
   *changed = true;
   return INGOT_OK;

@@ -106,7 +106,8 @@ static size_t ask_config(layouts *l, const ingot__node *n, int config_index, ing
   size_t k = backend->candidates(&call, list, INGOT__MAX_CANDIDATES);
   for (size_t i = 0; i < k; i++) {
     double seconds = backend->cost(list[i], &call);
-    c[i] = (ingot__candidate){.kernel = list[i], .in_layout = (uint8_t)from, .out_layout = (uint8_t)to, .one_thread = seconds < TINY, .estimated = seconds,
+    c[i] = (ingot__candidate){.kernel = list[i], .in_layout = (uint8_t)from, .out_layout = (uint8_t)to, .one_thread = seconds < TINY, .estimated =
+        seconds,
                               .measured = -1};
   }
   sort_candidates(c, k);

@@ -11,7 +11,8 @@ enum { INGOT__CONFIGS = 4, INGOT__MAX_CANDIDATES = 24 };
 static inline int ingot__config(ingot__layout in, ingot__layout out) { return (int)in * 2 + (int)out; }
 
 /* For the report: one candidate of one node. Times in seconds; measured < 0: not timed. */
-typedef struct ingot__candidate { const ingot__kernel *kernel; uint8_t in_layout, out_layout; bool one_thread; double estimated, measured; } ingot__candidate;
+typedef struct ingot__candidate { const ingot__kernel *kernel; uint8_t in_layout, out_layout; bool one_thread; double estimated,
+    measured; } ingot__candidate;
 typedef struct ingot__choice {        /* by node id */
   ingot__candidate *candidate;
   size_t n_candidate;

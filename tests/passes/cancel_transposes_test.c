@@ -66,7 +66,8 @@ static void into_products(void **unused) {
   NET("t = Transpose(z) {perm=[0,1,3,2]} y = MatMul(x, t)", "MatMul(x, z trans_b=1)");
   NET("t = Transpose(x) {perm=[0,1,3,2]} y = MatMul(t, z)", "MatMul(x, z trans_a=1)");
   NET("t = Transpose(z) {perm=[0,1,3,2]} y = MatMul(x, t) {trans_b=1 trans_a=1}", "MatMul(x, z trans_a=1)");
-  check("network { input x: float32[2,4,3,5] input z: float32[2,3,4,5] t = Transpose(z) {perm=[0,2,3,1]} y = MatMul(x, t) {trans_b=1} output y }", NULL);
+  check("network { input x: float32[2,4,3,5] input z: float32[2,3,4,5] t = Transpose(z) {perm=[0,2,3,1]} y = MatMul(x, t) {trans_b=1} output y }",
+      NULL);
   check("network { input x: float32[2,4,7,5] input z: float32[2,3,4,5] t = Transpose(z) {perm=[0,2,3,1]} y = MatMul(x, t) output y }",
         "MatMul(x, Transpose(z perm=0,2,1,3) trans_b=1)"); /* whole rows move */
   check("network { input x: float32[2,3] t = Transpose(x) y = MatMul(t, x) output y }", "MatMul(x, x trans_a=1)");

@@ -12,7 +12,8 @@ static void neutral_elements(void **unused) {
   NET(SCALAR("m", "-1") "y = Mul(x, m)", "Neg(x)");
   NET(SCALAR("z", "0") "y = Sub(z, x)", "Neg(x)");
   NET(SCALAR("o", "0") "y = Div(o, x)", "Div(0, x)");
-  NET("const z: float32[4,6] = {0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0} a = Add(v, z) y = Neg(a)", "Neg(Add(v, float32[4,6]))"); /* it broadcasts */
+  NET("const z: float32[4,6] = {0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0} a = Add(v, z) y = Neg(a)",
+      "Neg(Add(v, float32[4,6]))"); /* it broadcasts */
   NET("const c: bool[1] = {true} r = Relu(x) w = Where(c, r, p) y = Neg(w)", "Neg(Relu(x))");
   NET("const c: bool[1] = {false} w = Where(c, p, v) y = Neg(w)", "Neg(Where(0, p, v))"); /* v is smaller */
   NET("n = Neg(x) m = Neg(n) y = Relu(m)", "Relu(x)");
@@ -59,12 +60,14 @@ static void activations(void **unused) {
   NET("s = HardSigmoid(x) y = Mul(x, s)", "Mul(x, HardSigmoid(x))"); /* alpha is 0.2 */
   NET(SCALAR("t", "3") SCALAR("z", "0") SCALAR("s", "6") "a = Add(x, t) b = Clip(a, z, s) c = Mul(x, b) y = Div(c, s)", "HardSwish(x)");
   NET(SCALAR("t", "3") SCALAR("z", "0") SCALAR("s", "6") "a = Add(x, t) b = Relu(a) c = Min(b, s) d = Div(c, s) y = Mul(x, d)", "HardSwish(x)");
-  NET(SCALAR("t", "3") SCALAR("z", "0") SCALAR("s", "5") "a = Add(x, t) b = Clip(a, z, s) c = Mul(x, b) y = Div(c, s)", "Mul(Mul(x, Clip(Add(x, 3), 0, 5)), 0.2)");
+  NET(SCALAR("t", "3") SCALAR("z", "0") SCALAR("s", "5") "a = Add(x, t) b = Clip(a, z, s) c = Mul(x, b) y = Div(c, s)",
+      "Mul(Mul(x, Clip(Add(x, 3), 0, 5)), 0.2)");
   NET(SCALAR("t", "3") SCALAR("z", "0") SCALAR("s", "6") "a = Add(x, t) b = Clip(a, z, s) y = Div(b, s)", "HardSigmoid(x alpha=0.1667)");
   NET("s = Softplus(x) t = Tanh(s) y = Mul(x, t)", "Mish(x)");
   NET(SCALAR("o", "1") "e = Exp(x) a = Add(e, o) l = Log(a) t = Tanh(l) y = Mul(x, t)", "Mish(x)");
   NET(SCALAR("o", "1") "n = Neg(x) e = Exp(n) a = Add(o, e) y = Div(o, a)", "Sigmoid(x)");
-  check("network { input x: float32[4] s = Sigmoid(x) y = Mul(x, s) output y output s }", "Mul(x, Sigmoid(x)); Sigmoid(x)"); /* it is read elsewhere */
+  check("network { input x: float32[4] s = Sigmoid(x) y = Mul(x, s) output y output s }",
+      "Mul(x, Sigmoid(x)); Sigmoid(x)"); /* it is read elsewhere */
 }
 
 #define ERF SCALAR("r", "1.41421354") SCALAR("i", "0.70710677") SCALAR("h", "0.5") SCALAR("o", "1")
@@ -104,7 +107,8 @@ static void broadcasts_and_products(void **unused) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(neutral_elements), cmocka_unit_test(public_values_keep_their_names), cmocka_unit_test(powers_and_quotients), cmocka_unit_test(bounds),
+    cmocka_unit_test(neutral_elements), cmocka_unit_test(public_values_keep_their_names), cmocka_unit_test(powers_and_quotients),
+        cmocka_unit_test(bounds),
     cmocka_unit_test(activations), cmocka_unit_test(gelu), cmocka_unit_test(doubles), cmocka_unit_test(broadcasts_and_products),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -66,8 +66,8 @@ new_kernel() {
   grep -qE "^INGOT_(OP|ELEMENTWISE)\($op," src/ops.def || die "src/ops.def has no operator $op"
   ! grep -q "(${name}_portable," src/backend/cpu/kernels.def || die "src/backend/cpu/kernels.def has $name already"
   folder=src/backend/cpu/kernels/$family
-  write "$folder/$name.inc" <<TEXT
-/* $name: @FILL@ the maths, and how it is cut into vectors and threads. Compiled once for each instruction set. */
+  write "$folder/$name.isa.c" <<TEXT
+/* $name: @FILL@ the maths, and how it is cut into vectors and threads. Compiled for each instruction set. */
 #include "backend/cpu/kernels/template.h"
 #include <string.h>
 
@@ -86,9 +86,6 @@ const ingot__kernel_functions INGOT__KERNEL($name) = {
 };
 TEXT
   for isa in avx512 avx2 portable; do
-    if [ ! -e "$folder/$isa.c" ]; then printf '#define INGOT__ISA %s\n' $isa >"$folder/$isa.c"; fi
-    printf '#include "backend/cpu/kernels/%s/%s.inc"\n' "$family" "$name" >>"$folder/$isa.c"
-    say "added it to $folder/$isa.c"
     sed -i "s/^INGOT_KERNEL(reference,/INGOT_KERNEL(${name}_$isa, $op, ${isa^^}, PLAIN, PLAIN, 0)\n&/" src/backend/cpu/kernels.def
   done
   say "added three rows to src/backend/cpu/kernels.def, before the reference: layouts and flags are in backend/backend.h"
