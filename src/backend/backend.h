@@ -50,6 +50,7 @@ typedef struct ingot__backend {
   size_t (*candidates)(const ingot__call *call, const ingot__kernel **list, size_t max);
   const ingot__kernel *(*find)(const char *name);        /* NULL: this version has none of that name */
   bool (*available)(const ingot__kernel *kernel);        /* the device has what it needs */
+  bool (*fits)(const ingot__kernel *kernel, const ingot__call *call); /* available, and takes this call: operator, layouts, supports() */
   /* Another kernel that computes the same from the same packed constants and that the device can run, or NULL. */
   const ingot__kernel *(*substitute)(const char *name, const ingot__call *call);
   double (*cost)(const ingot__kernel *kernel, const ingot__call *call); /* seconds */

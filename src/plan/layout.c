@@ -60,8 +60,8 @@ static void sort_candidates(ingot__candidate *c, size_t n) { /* few: by insertio
 static void measure(const layouts *l, ingot__call *call, ingot__candidate *c, size_t n) {
   const ingot__planner *p = l->planner;
   for (size_t i = 0; i < n && i < TIMED; i++) {
-    bool last = !strcmp(c[i].kernel->name, "reference") && i > 0;
-    if (last || c[i].estimated > 8 * c[0].estimated) break;
+    /* The reference is slow, and may call back into a context that isn't there (If, Loop). */
+    if (!strcmp(c[i].kernel->name, "reference") || c[i].estimated > 8 * c[0].estimated) break;
     if (c[i].kernel->flags & INGOT__K_VIEW) continue;
     int threads = call->threads;
     if (n > 1) c[i].measured = p->time(p->time_user, c[i].kernel, call, c[i].estimated);

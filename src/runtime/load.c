@@ -73,10 +73,112 @@ static ingot_status find_kernels(ingot_engine *e, ingot__diag *diag) {
   return INGOT_OK;
 }
 
+/* ---- A kernel runs without looking: what it is given must be what it supports. */
+
+typedef struct optimum { const ingot_engine *engine; } optimum;
+
+/* The number that a symbol has at the shapes the engine was tuned for. */
+static bool symbol_number(void *user, const char *symbol, int64_t *number) {
+  const ingot_engine *e = ((const optimum *)user)->engine;
+  const ingot__graph *g = e->network->main;
+  for (size_t i = 0; i < g->n_input; i++)
+    for (int d = 0; d < g->input[i]->type.rank; d++) {
+      ingot__dim dim = g->input[i]->type.dim[d];
+      if (!ingot__dim_is_expr(dim) || ingot__dim_get(&e->network->dims, dim)->kind != INGOT__DIM_SYMBOL) continue;
+      if (strcmp(ingot__dim_get(&e->network->dims, dim)->symbol, symbol)) continue;
+      *number = e->profile[i].opt[d];
+      return true;
+    }
+  return false;
+}
+
+/* As plan/site.c had it: dims that can't be told count as 16. */
+static bool tuned_view(const ingot_engine *e, const ingot__value *v, ingot__view *view) {
+  int64_t dim[INGOT_MAX_RANK];
+  optimum o = {e};
+  *view = (ingot__view){.dtype = INGOT_UNDEFINED};
+  if (!v) return true;
+  if (v->type.rank < 0) return false;
+  for (int d = 0; d < v->type.rank; d++)
+    if (!ingot__dim_evaluate(&e->network->dims, v->type.dim[d], symbol_number, &o, &dim[d]) || dim[d] < 0) dim[d] = 16;
+  if (e->place[v->id].layout != INGOT__PLAIN && v->type.rank < 3) return false;
+  if (!ingot__view_set(view, v->type.dtype, v->type.rank, dim, (ingot__layout)e->place[v->id].layout)) return false;
+  view->constant = !v->producer && !v->is_input;
+  view->data = (void *)v->data;
+  return true;
+}
+
+static bool no_work(const ingot_engine *e, const ingot__node *n) { /* every output is in another's memory, or made of parts in place */
+  if (n->op == INGOT__OP_Concat) {
+    for (size_t i = 0; i < n->n_in; i++) {
+      const ingot__place *p = n->in[i] ? &e->place[n->in[i]->id] : NULL;
+      if (!p || p->home != INGOT__HOME_CONCAT || p->of != n->out[0]->id || p->index != i) return false;
+    }
+    return true;
+  }
+  for (size_t i = 0; i < n->n_out; i++)
+    if (n->out[i] && e->place[n->out[i]->id].home != INGOT__HOME_VIEW && e->place[n->out[i]->id].home != INGOT__HOME_SLICE) return false;
+  return true;
+}
+
+static bool in_fused_body(const ingot_engine *e, const ingot__graph *g) {
+  if (!g->outer) return false;
+  for (const ingot__node *n = g->outer->first; n; n = n->next)
+    if (n->op == INGOT__OP_Fused && ((const ingot__attrs_Fused *)n->attrs)->body == g) return true;
+  return in_fused_body(e, g->outer);
+}
+
+static ingot_status check_step(ingot_engine *e, const ingot__node *n, bool body, ingot__diag *diag) {
+  const ingot__step *step = &e->step[n->id];
+  const ingot__kernel *k = step->kernel;
+  if (body) return k ? INGOT__FAIL_NODE(diag, INGOT_E_FORMAT, n, "the engine file is damaged: a step in a Fused node's body") : INGOT_OK;
+  if (!k || (k->flags & INGOT__K_VIEW)) {
+    if (no_work(e, n)) return INGOT_OK;
+    return INGOT__FAIL_NODE(diag, INGOT_E_FORMAT, n, "the engine file is damaged: nothing computes it");
+  }
+  ingot__arena scratch;
+  ingot__arena_init(&scratch, &e->heap);
+  ingot__view *in = INGOT_NEW_ARRAY(&scratch, n->n_in + n->n_out + 1, ingot__view), *out = in + n->n_in;
+  bool known = true, fits = true;
+  ingot_status status = in ? INGOT_OK : ingot__no_memory(diag);
+  for (size_t i = 0; in && i < n->n_in; i++) known = tuned_view(e, n->in[i], &in[i]) && known;
+  for (size_t i = 0; in && i < n->n_out; i++) known = tuned_view(e, n->out[i], &out[i]) && known;
+  if (in) {
+    ingot__call call = {.node = n, .attrs = n->attrs, .in = in, .out = out, .n_in = n->n_in, .n_out = n->n_out, .threads = e->threads};
+    bool reference = !strcmp(k->name, "reference");
+    fits = known ? e->backend->fits(k, &call) : reference;
+    if (fits && known && k->functions->pack_size && k->functions->pack_size(&call) != step->packed_size) fits = false;
+  }
+  ingot__arena_free(&scratch);
+  if (status == INGOT_OK && !fits) status = INGOT__FAIL_NODE(diag, INGOT_E_FORMAT, n, "the engine file is damaged: kernel %s doesn't take it", k->name);
+  return status;
+}
+
+static ingot_status check_steps(ingot_engine *e, ingot__diag *diag) {
+  const ingot__network *net = e->network;
+  const ingot__graph *graph = NULL;
+  bool body = false;
+  for (size_t i = 0; i < net->n_node; i++) {
+    const ingot__node *n = net->node[i];
+    if (!n) continue;
+    if (n->graph != graph) graph = n->graph, body = in_fused_body(e, graph);
+    INGOT_TRY(check_step(e, n, body, diag));
+  }
+  for (size_t i = 0; i < net->n_value; i++) {
+    const ingot__value *v = net->value[i];
+    if (v && (v->is_input || v->is_output || !v->producer) && e->place[v->id].layout != INGOT__PLAIN)
+      return ingot__fail(diag, INGOT_E_FORMAT, v->name, "the engine file is damaged: an input's, output's or constant's layout");
+    if (v && (v->is_input || !v->producer) && e->place[v->id].home != INGOT__HOME_OWN)
+      return ingot__fail(diag, INGOT_E_FORMAT, v->name, "the engine file is damaged: an input's place");
+  }
+  return INGOT_OK;
+}
+
 static ingot_status make_ready(ingot_engine *e, ingot__diag *diag) {
+  if (ingot__network_verify(e->network, diag) != INGOT_OK) return diag->status = INGOT_E_FORMAT;
   INGOT_TRY(check_places(e, diag));
   INGOT_TRY(find_kernels(e, diag));
-  return ingot__network_verify(e->network, diag);
+  return check_steps(e, diag);
 }
 
 static ingot_status finish(ingot_engine *e, ingot__diag *diag, ingot_engine **out) {

@@ -29,6 +29,15 @@ static bool type_complete(const ingot__type *type) {
   return true;
 }
 
+/* Kernels were chosen for the types that the engine records; a file that says otherwise than inference is damaged. */
+static ingot_status agrees(const ingot__instance *inst, const ingot__node *node, const ingot__value *v, const ingot__type *found) {
+  const ingot__type *recorded = &v->type;
+  bool same = recorded->dtype == found->dtype || recorded->dtype == INGOT_UNDEFINED || found->dtype == INGOT_UNDEFINED;
+  if (recorded->rank >= 0 && found->rank >= 0) same = same && recorded->rank == found->rank;
+  if (same) return INGOT_OK;
+  return INGOT__FAIL_NODE(inst->diag, INGOT_E_FORMAT, node, "output '%s' has another type than the engine records", v->name);
+}
+
 ingot_status ingot__shapes_node(ingot__instance *inst, const ingot__node *node, bool with_data, ingot__arena *arena, bool *complete) {
   struct { const ingot__type *type; const ingot__view *data; const ingot__dim *known; ingot__view view; } in_small[SMALL], *in = in_small;
   const void *pointers_small[3 * SMALL], **pointers = pointers_small;
@@ -70,6 +79,7 @@ ingot_status ingot__shapes_node(ingot__instance *inst, const ingot__node *node, 
   *complete = true;
   for (size_t i = 0; i < node->n_out; i++) {
     if (!node->out[i]) continue;
+    INGOT_TRY(agrees(inst, node, node->out[i], &out[i]));
     inst->type[node->out[i]->id] = out[i];
     inst->known[node->out[i]->id] = out_known[i];
     if (!type_complete(&out[i])) *complete = false;

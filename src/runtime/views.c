@@ -12,11 +12,13 @@ static bool part(const ingot__instance *inst, const ingot__value *value, const i
   const ingot__node *node = place->home == INGOT__HOME_CONCAT ? parent->producer : value->producer;
   int rank = inst->type[parent->id].rank;
   *start = 0;
+  if (!node || rank < 1) return false;
   if (node->op == INGOT__OP_Slice) { /* the planner lets through one constant axis, step 1 */
     int64_t dim, from, ax = 0;
     if (!node->in[1]->data) return false;
     if (node->n_in > 3 && node->in[3]) ax = ingot__get_int(node->in[3]->type.dtype, node->in[3]->data, 0);
     *axis = (int)(ax < 0 ? ax + rank : ax);
+    if (*axis < 0 || *axis >= rank) return false;
     from = ingot__get_int(node->in[1]->type.dtype, node->in[1]->data, 0);
     dim = inst->type[parent->id].dim[*axis];
     from = from < 0 ? from + dim : from;
@@ -25,6 +27,7 @@ static bool part(const ingot__instance *inst, const ingot__value *value, const i
   }
   int64_t ax = node->op == INGOT__OP_Concat ? ((const ingot__attrs_Concat *)node->attrs)->axis : ((const ingot__attrs_Split *)node->attrs)->axis;
   *axis = (int)(ax < 0 ? ax + rank : ax);
+  if (*axis < 0 || *axis >= rank) return false;
   for (unsigned i = 0; i < place->index; i++) {
     const ingot__value *sibling = place->home == INGOT__HOME_CONCAT ? node->in[i] : node->out[i];
     if (!sibling) return false;
@@ -55,12 +58,20 @@ ingot_status ingot__view_value(ingot__instance *inst, const ingot__value *value,
   if (place->home == INGOT__HOME_OWN) return INGOT_OK;
   ingot__value *parent = engine->network->value[place->of];
   INGOT_TRY(ingot__view_value(inst, parent, offset));
-  if (place->home == INGOT__HOME_VIEW) return INGOT_OK;
+  const ingot__view *whole = &inst->view[parent->id];
+  if (place->home == INGOT__HOME_VIEW) {
+    if (ingot__view_covers(view, whole)) return INGOT_OK;
+    return ingot__fail(inst->diag, INGOT_E_FORMAT, value->name, "isn't all of '%s', whose memory the engine gives it", parent->name);
+  }
   int axis;
   int64_t start;
   if (inst->type[parent->id].rank != type->rank || !part(inst, value, parent, &axis, &start))
     return ingot__fail(inst->diag, INGOT_E_INTERNAL, value->name, "is no part of '%s'", parent->name);
-  const ingot__view *whole = &inst->view[parent->id];
+  for (int i = 0; i < view->rank; i++)
+    if (i == axis ? start < 0 || view->dim[i] > whole->dim[i] - start : view->dim[i] != whole->dim[i])
+      return ingot__fail(inst->diag, INGOT_E_FORMAT, value->name, "is no part of '%s', whose memory the engine gives it", parent->name);
+  if (view->dtype != whole->dtype || view->layout != whole->layout)
+    return ingot__fail(inst->diag, INGOT_E_FORMAT, value->name, "has another type than '%s', whose memory the engine gives it", parent->name);
   for (int i = 0; i < view->rank; i++) view->stride[i] = whole->stride[i];
   *offset += (size_t)(start * whole->stride[axis]) * ingot__dtype_size(type->dtype);
   view->dense = is_dense(view);

@@ -19,9 +19,11 @@ static void is_none(void **unused) {
   NET("s = MatMul(q, k) {trans_b=1} p = Softmax(s) {axis=2} y = MatMul(p, v)", "MatMul(Softmax(MatMul(q, k trans_b=1) axis=2), v)");
   NET("s = MatMul(q, k) {trans_b=1} a = Add(s, n) p = Softmax(a) y = MatMul(p, v)", "MatMul(Softmax(Add(MatMul(q, k trans_b=1), n)), v)");
   NET("s = MatMul(q, k) {trans_b=1} p = Softmax(s) o = MatMul(p, v) r = ReduceMax(p) y = Add(o, r)", NULL); /* the weights are read elsewhere */
-  check("network { input q: float32[3,5,4] input k: float32[3,7,4] input v: float32[7,6] s = MatMul(q, k) {trans_b=1} p = Softmax(s) y = MatMul(p, v) output y }",
+  check("network { input q: float32[3,5,4] input k: float32[3,7,4] input v: float32[7,6] s = MatMul(q, k) {trans_b=1} p = Softmax(s) y = "
+        "MatMul(p, v) output y }",
         "MatMul(Softmax(MatMul(q, k trans_b=1)), v)"); /* one V for all */
-  check("network { input q: float32[3,5,4] input k: float32[3,4,7] input v: float32[3,7,6] s = MatMul(q, k) p = Softmax(s) y = MatMul(p, v) output y }",
+  check("network { input q: float32[3,5,4] input k: float32[3,4,7] input v: float32[3,7,6] s = MatMul(q, k) p = Softmax(s) y = MatMul(p, v) "
+        "output y }",
         "MatMul(Softmax(MatMul(q, k)), v)"); /* K as it is would have to be transposed */
 }
 

@@ -9,7 +9,8 @@ static void check(const char *text, const char *expected) { pass_check(ingot__pa
 static void layer_norm(void **unused) {
   (void)unused;
   check(BEGIN MOMENTS("last") "n = Div(d, r) k = Mul(n, g) y = Add(k, b) output y }", "LayerNormalization(x, float32[6], float32[6] epsilon=0.01)");
-  check(BEGIN "m = ReduceMean(x, last) d = Sub(x, m) d2 = Sub(x, m) s = Mul(d2, d2) w = ReduceMean(s, last) t = Add(e, w) r = Sqrt(t) i = Reciprocal(r)"
+  check(BEGIN "m = ReduceMean(x, last) d = Sub(x, m) d2 = Sub(x, m) s = Mul(d2, d2) w = ReduceMean(s, last) t = Add(e, w) r = Sqrt(t) i = "
+        "Reciprocal(r)"
         " y = Mul(i, d) output y }", "LayerNormalization(x, float32[6] epsilon=0.01)");
   check(BEGIN MOMENTS("last") "n = Div(d, r) y = Mul(n, x) output y }", "Mul(LayerNormalization(x, float32[6] epsilon=0.01), x)");
   check(BEGIN "const c: float32[] = {2} " MOMENTS("last") "n = Div(d, r) k = Mul(n, c) y = Sub(k, b) output y }",
@@ -40,10 +41,13 @@ static void what_is_none(void **unused) {
   check(BEGIN "m = ReduceMean(x, mid) d = Sub(x, m) s = Mul(d, d) w = ReduceMean(s, last) t = Add(w, e) r = Sqrt(t) n = Div(d, r) output n }",
         "RMSNormalization(Sub(x, ReduceMean(x, 2)), float32[6] epsilon=0.01)"); /* the mean is another's */
   check(BEGIN MOMENTS("last") "n = Div(d, r) output n output w }", NULL); /* the variance is an output */
-  check("network { input x: float32[N,3,K] const last: int64[1] = {-1} const e: float32[] = {0.01} m = ReduceMean(x, last) d = Sub(x, m) s = Mul(d, d)"
+  check("network { input x: float32[N,3,K] const last: int64[1] = {-1} const e: float32[] = {0.01} m = ReduceMean(x, last) d = Sub(x, m) s = "
+        "Mul(d, d)"
         " w = ReduceMean(s, last) t = Add(w, e) r = Sqrt(t) n = Div(d, r) output n }",
-        "Div(Sub(x, ReduceMean(x, -1)), Sqrt(Add(ReduceMean(Mul(Sub(x, ReduceMean(x, -1)), Sub(x, ReduceMean(x, -1))), -1), 0.01)))"); /* K is not known */
-  check("network { input x: float32[N,3,6] const last: int64[1] = {-1} const e: float32[] = {0.01} m = ReduceMean(x, last) d = Sub(x, m) s = Mul(d, d)"
+        "Div(Sub(x, ReduceMean(x, -1)), Sqrt(Add(ReduceMean(Mul(Sub(x, ReduceMean(x, -1)), Sub(x, ReduceMean(x, -1))), -1), 0.01)))");
+        /* K is not known */
+  check("network { input x: float32[N,3,6] const last: int64[1] = {-1} const e: float32[] = {0.01} m = ReduceMean(x, last) d = Sub(x, m) s = "
+        "Mul(d, d)"
         " w = ReduceMean(s, last) t = Add(w, e) r = Sqrt(t) n = Div(d, r) output n }", "LayerNormalization(x, float32[6] epsilon=0.01)");
 }
 

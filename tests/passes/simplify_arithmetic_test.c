@@ -92,7 +92,8 @@ static void doubles(void **unused) {
   check("network { input x: float32[4] a = Cast(x) {to=6} b = Cast(a) {to=1} output b }", "Cast(Cast(x to=6))");
   check("network { input x: float32[2,3,4,5] const a: int64[1] = {2} const b: int64[1] = {-1} m = ReduceMean(x, a) y = ReduceMean(m, b) output y }",
         "ReduceMean(x, {2,3})");
-  check("network { input x: float32[2,3,4,5] const a: int64[1] = {2} const b: int64[1] = {-1} m = ReduceMean(x, a) {keepdims=0} y = ReduceMean(m, b) output y }",
+  check("network { input x: float32[2,3,4,5] const a: int64[1] = {2} const b: int64[1] = {-1} m = ReduceMean(x, a) {keepdims=0} y = ReduceMean(m, "
+        "b) output y }",
         "ReduceMean(ReduceMean(x, 2 keepdims=0), -1)");
 }
 

@@ -6,7 +6,8 @@ static void check(const char *text, const char *expected) { pass_check_within(in
 
 static void casts_stand_at_inputs_and_outputs(void **unused) {
   (void)unused;
-  check("network { input x: float16[2,3] input f: float32[2,3] const c: float16[3] = {1, 2, 3} y = Mul(x, c) z = Add(y, x) g = Relu(f) output z output y output g }",
+  check("network { input x: float16[2,3] input f: float32[2,3] const c: float16[3] = {1, 2, 3} y = Mul(x, c) z = Add(y, x) g = Relu(f) output z "
+        "output y output g }",
         "Cast(Add(Mul(Cast(x), float32[3]), Cast(x)) to=10); Cast(Mul(Cast(x), float32[3]) to=10); Relu(f)");
   check("network { input x: bfloat16[4] y = Relu(x) output y }", "Cast(Relu(Cast(x)) to=16)");
 }
@@ -19,7 +20,8 @@ static void casts_between_go(void **unused) {
 
 static void attributes_follow(void **unused) {
   (void)unused;
-  check("network { input x: float32[2] const s: int64[1] = {2} h = ConstantOfShape(s) {value=float16[1]{2.5}} f = Cast(h) {to=1} y = Add(x, f) output y }",
+  check("network { input x: float32[2] const s: int64[1] = {2} h = ConstantOfShape(s) {value=float16[1]{2.5}} f = Cast(h) {to=1} y = Add(x, f) "
+        "output y }",
         "Add(x, ConstantOfShape(2))");
   check("network { input x: float16[2] const s: float16[] = {0.5} q = QuantizeLinear(x, s) d = DequantizeLinear(q, s) output d }",
         "Cast(DequantizeLinear(QuantizeLinear(Cast(x), 0.5), 0.5) to=10)");

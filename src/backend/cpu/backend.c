@@ -120,6 +120,7 @@ const ingot__backend ingot__cpu_backend = {
   .candidates = candidates,
   .find = find,
   .available = available,
+  .fits = fits,
   .substitute = substitute,
   .cost = cost,
   .wants_channels_last = wants_channels_last,

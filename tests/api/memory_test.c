@@ -1,0 +1,85 @@
+/* Every allocation of a whole life fails in turn: reading, building, saving, loading, running. Nothing leaks, nothing crashes, and the
+ * caller is told. INGOT_TEST_ASAN INGOT_TEST_SECONDS 300 */
+#include "testing.h"
+#include "testing_networks.h"
+
+static ingot_status life(const ingot_env *env, void *user) {
+  ingot_engine *engine, *again = NULL;
+  ingot_context *context = NULL;
+  void *data = NULL;
+  size_t size = 0;
+  (void)user;
+  ingot_status status = testing_engine(env, TESTING_IMAGE_NETWORK, 8, 8, 1, &engine);
+  if (status != INGOT_OK) return status;
+  status = ingot_engine_serialize(engine, &data, &size);
+  if (status == INGOT_OK) {
+    status = ingot_engine_load_memory(env, data, size, &again);
+    ingot_blob_free(engine, data, size);
+  }
+  ingot_engine_destroy(engine);
+  if (status != INGOT_OK) return status;
+  status = ingot_context_create(again, NULL, &context);
+  if (status == INGOT_OK) {
+    float x[3 * 8 * 10] = {0}, y[8 * 4 * 5];
+    const int64_t dims[] = {1, 3, 8, 10};
+    status = ingot_context_set_input_shape(context, "x", 4, dims);
+    if (status == INGOT_OK) status = ingot_context_set_address(context, "x", x);
+    if (status == INGOT_OK) status = ingot_context_set_address(context, "y", y);
+    if (status == INGOT_OK) status = ingot_context_run(context);
+    char *json;
+    if (status == INGOT_OK && (status = ingot_engine_inspect(again, &json, &size)) == INGOT_OK) ingot_blob_free(again, json, size + 1);
+    ingot_context_destroy(context);
+  }
+  ingot_engine_destroy(again);
+  return status;
+}
+
+static void each_allocation(void **state) {
+  (void)state;
+  size_t n = testing_fail_each(life, NULL, 400);
+  printf("%zu allocations\n", n);
+  assert_true(n > 50);
+}
+
+/* A context that was told of a failure works once there is memory again. */
+static void recovers(void **state) {
+  (void)state;
+  testing_allocator a;
+  testing_allocator_init(&a);
+  ingot_env env = {.allocator = &a.allocator};
+  ingot_engine *engine;
+  ingot_context *context;
+  assert_int_equal(testing_engine(&env, TESTING_IMAGE_NETWORK, 8, 8, 1, &engine), INGOT_OK);
+  assert_int_equal(ingot_context_create(engine, NULL, &context), INGOT_OK);
+  float x[3 * 16 * 16], y[8 * 8 * 8], z[8 * 8 * 8];
+  uint64_t random = 5;
+  for (size_t i = 0; i < sizeof x / sizeof *x; i++) x[i] = (float)testing_random(&random);
+  const int64_t dims[] = {1, 3, 16, 16};
+  ingot_status status = INGOT_E_MEMORY;
+  int failures = 0;
+  for (size_t n = 1; status == INGOT_E_MEMORY; n++) {
+    a.count = 0;
+    a.fail_at = n;
+    assert_int_equal(ingot_context_set_address(context, "x", x), INGOT_OK);
+    assert_int_equal(ingot_context_set_address(context, "y", y), INGOT_OK);
+    status = ingot_context_set_input_shape(context, "x", 4, dims);
+    if (status == INGOT_OK) status = ingot_context_run(context);
+    failures += status == INGOT_E_MEMORY;
+  }
+  assert_int_equal(status, INGOT_OK);
+  assert_true(failures > 0);
+  a.fail_at = 0;
+  size_t count = a.count;
+  assert_int_equal(ingot_context_set_address(context, "y", z), INGOT_OK);
+  assert_int_equal(ingot_context_run(context), INGOT_OK);
+  assert_int_equal(a.count, count); /* a second run of a known shape allocates nothing */
+  assert_memory_equal(y, z, sizeof y);
+  ingot_context_destroy(context);
+  ingot_engine_destroy(engine);
+  assert_int_equal(a.live, 0);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(each_allocation), cmocka_unit_test(recovers)};
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
