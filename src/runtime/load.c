@@ -128,9 +128,24 @@ static bool in_fused_body(const ingot_engine *e, const ingot__graph *g) {
   return in_fused_body(e, g->outer);
 }
 
+/* Constants come with their data, or are in the packed form that the kernel reads instead. */
+static bool has_constants(const ingot__node *n, const ingot__step *step) {
+  for (size_t i = 0; i < n->n_in; i++) {
+    const ingot__value *v = n->in[i];
+    if (!v || v->producer || v->is_input || v->data) continue;
+    if (!step->packed || i > 31 || !(step->kernel->functions->packs_inputs >> i & 1)) return false;
+  }
+  return true;
+}
+
 static ingot_status check_step(ingot_engine *e, const ingot__node *n, bool body, ingot__diag *diag) {
   const ingot__step *step = &e->step[n->id];
   const ingot__kernel *k = step->kernel;
+  if (body) {
+    for (size_t i = 0; i < n->n_in; i++)
+      if (n->in[i] && !n->in[i]->producer && !n->in[i]->is_input && !n->in[i]->data)
+        return INGOT__FAIL_NODE(diag, INGOT_E_FORMAT, n, "the engine file is damaged: a constant without data");
+  }
   if (body) return k ? INGOT__FAIL_NODE(diag, INGOT_E_FORMAT, n, "the engine file is damaged: a step in a Fused node's body") : INGOT_OK;
   if (!k || (k->flags & INGOT__K_VIEW)) {
     if (no_work(e, n)) return INGOT_OK;
@@ -139,14 +154,14 @@ static ingot_status check_step(ingot_engine *e, const ingot__node *n, bool body,
   ingot__arena scratch;
   ingot__arena_init(&scratch, &e->heap);
   ingot__view *in = INGOT_NEW_ARRAY(&scratch, n->n_in + n->n_out + 1, ingot__view), *out = in + n->n_in;
-  bool known = true, fits = true;
+  bool known = true, fits = has_constants(n, step);
   ingot_status status = in ? INGOT_OK : ingot__no_memory(diag);
   for (size_t i = 0; in && i < n->n_in; i++) known = tuned_view(e, n->in[i], &in[i]) && known;
   for (size_t i = 0; in && i < n->n_out; i++) known = tuned_view(e, n->out[i], &out[i]) && known;
   if (in) {
     ingot__call call = {.node = n, .attrs = n->attrs, .in = in, .out = out, .n_in = n->n_in, .n_out = n->n_out, .threads = e->threads};
     bool reference = !strcmp(k->name, "reference");
-    fits = known ? e->backend->fits(k, &call) : reference;
+    fits = fits && (known ? e->backend->fits(k, &call) : reference);
     if (fits && known && k->functions->pack_size && k->functions->pack_size(&call) != step->packed_size) fits = false;
   }
   ingot__arena_free(&scratch);
@@ -175,7 +190,9 @@ static ingot_status check_steps(ingot_engine *e, ingot__diag *diag) {
 }
 
 static ingot_status make_ready(ingot_engine *e, ingot__diag *diag) {
-  if (ingot__network_verify(e->network, diag) != INGOT_OK) return diag->status = INGOT_E_FORMAT;
+  ingot_status status = ingot__network_verify(e->network, diag);
+  if (status == INGOT_E_INTERNAL) return diag->status = INGOT_E_FORMAT; /* what would be our fault elsewhere is the file's here */
+  INGOT_TRY(status);
   INGOT_TRY(check_places(e, diag));
   INGOT_TRY(find_kernels(e, diag));
   return check_steps(e, diag);
