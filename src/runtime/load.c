@@ -165,7 +165,9 @@ static ingot_status check_step(ingot_engine *e, const ingot__node *n, bool body,
     if (fits && known && k->functions->pack_size && k->functions->pack_size(&call) != step->packed_size) fits = false;
   }
   ingot__arena_free(&scratch);
-  if (status == INGOT_OK && !fits) status = INGOT__FAIL_NODE(diag, INGOT_E_FORMAT, n, "the engine file is damaged: kernel %s doesn't take it", k->name);
+  if (status == INGOT_OK && !fits) {
+    status = INGOT__FAIL_NODE(diag, INGOT_E_FORMAT, n, "the engine file is damaged: kernel %s doesn't take it", k->name);
+  }
   return status;
 }
 

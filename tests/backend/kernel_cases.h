@@ -242,6 +242,8 @@ static const kernel_case kernel_cases[] = {
   /* Products; cpu_products_test has more of them. */
   {LOOSE, X4(1, 32, 14, 13) "const w: float32[48,32,3,3] = random(3)\nconst b: float32[48] = random(4)\ny = Conv(x, w, b) {pads=[1,1,1,1]}"},
   {LOOSE, X4(1, 3, 21, 23) "const w: float32[48,3,7,7] = random(3)\ny = Conv(x, w) {pads=[3,3,3,3] strides=[2,2] act=Silu}"},
+  {LOOSE, X4(2, 40, 9, 9) "const w: float32[36,40,1,1] = random(3)\ny = Conv(x, w) {act=Quantize act_alpha=20 act_beta=-100}"},
+  {LOOSE, X4(1, 40, 9, 9) "const w: float32[40,1,3,3] = random(3)\ny = Conv(x, w) {group=40 pads=[1,1,1,1] act=Quantize act_alpha=30 act_beta=0}"},
   {LOOSE, X4(2, 40, 9, 9) "const w: float32[20,40,1,1] = random(3)\ninput r: float32[2,20,9,9]\ny = Conv(x, w, _, r) {act=Relu}"},
   {LOOSE, X4(1, 32, 9, 8) "const w: float32[32,20,2,2] = random(3)\nconst b: float32[20] = random(4)\ny = ConvTranspose(x, w, b) {strides=[2,2]}"},
   {LOOSE, "input x: float32[9,64]\nconst w: float32[64,50] = random(3)\nconst b: float32[50] = random(4)\ny = MatMul(x, w, b)"},

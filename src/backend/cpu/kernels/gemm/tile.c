@@ -10,10 +10,19 @@ void ingot__finish_set(ingot__finish *finish, int64_t act, float alpha, float be
   finish->act = INGOT__ACT_NONE;
 }
 
+/* Puts into the tile what it can do of the finish; false when an activation is left. */
+static bool finish_in_tile(const ingot__finish *finish, ingot__tile *tile) {
+  bool quantize = finish->act == INGOT__ACT_QUANTIZE;
+  tile->scale = quantize ? finish->alpha : 0;
+  tile->low = quantize ? finish->beta : finish->low;
+  tile->high = quantize ? finish->beta + 255 : finish->high;
+  return quantize || finish->act == INGOT__ACT_NONE;
+}
+
 void ingot__tile_panels(const ingot__tiles *tiles, ingot__tile *tile, const ingot__finish *finish, size_t pixels, size_t n, size_t begin,
                         size_t end) {
   ingot__tile t = *tile;
-  t.low = finish->low, t.high = finish->high;
+  bool whole = finish_in_tile(finish, &t);
   for (size_t p = begin; p < end;) {
     size_t panels = end - p;
     if (panels >= 4 && pixels <= (size_t)tiles->rows[4]) panels = 4;
@@ -26,7 +35,7 @@ void ingot__tile_panels(const ingot__tiles *tiles, ingot__tile *tile, const ingo
     t.residual = tile->residual ? tile->residual + at : NULL;
     t.channels = channels;
     tiles->fn[panels][pixels](&t);
-    if (finish->act != INGOT__ACT_NONE) tiles->activate(finish->act, finish->alpha, finish->beta, t.c, t.c_stride, pixels, channels);
+    if (!whole) tiles->activate(finish->act, finish->alpha, finish->beta, t.c, t.c_stride, pixels, channels);
     p += panels;
   }
 }
@@ -34,9 +43,9 @@ void ingot__tile_panels(const ingot__tiles *tiles, ingot__tile *tile, const ingo
 void ingot__tile_grouped(const ingot__tiles *tiles, ingot__tile *tile, const ingot__finish *finish, size_t pixels, size_t width,
                          size_t channels) {
   tile->channels = channels;
-  tile->low = finish->low, tile->high = finish->high;
+  bool whole = finish_in_tile(finish, tile);
   tiles->grouped[width == 8][pixels](tile);
-  if (finish->act != INGOT__ACT_NONE) tiles->activate(finish->act, finish->alpha, finish->beta, tile->c, tile->c_stride, pixels, channels);
+  if (!whole) tiles->activate(finish->act, finish->alpha, finish->beta, tile->c, tile->c_stride, pixels, channels);
 }
 
 size_t ingot__tile_rows(const ingot__tiles *tiles, size_t panels, size_t stride) {

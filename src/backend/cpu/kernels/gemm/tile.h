@@ -25,6 +25,7 @@ typedef struct ingot__tile {
   size_t residual_stride;
   size_t channels;            /* outputs that exist, in (16 * (panels - 1), 16 * panels]: nothing is written past them */
   float low, high;            /* the result is clamped; -inf and inf: not */
+  float scale;                /* not 0: multiplied before clamping, rounded after (INGOT__ACT_QUANTIZE) */
 } ingot__tile;
 typedef void (*ingot__tile_fn)(const ingot__tile *tile);
 
