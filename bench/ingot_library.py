@@ -1,10 +1,10 @@
 """The C library from Python, as little as benches and tests need: load an ONNX file, build, run on NumPy arrays.
 
-Found through the environment variable INGOT_BUILD (the build folder) or ./build."""
+Found in the build folder: the environment variable INGOT_BUILD or BUILD, or ./build."""
 import ctypes, os, pathlib
 import numpy as np
 
-_build = pathlib.Path(os.environ.get("INGOT_BUILD", pathlib.Path(__file__).resolve().parent.parent / "build"))
+_build = pathlib.Path(__file__).resolve().parent.parent / (os.environ.get("INGOT_BUILD") or os.environ.get("BUILD") or "build")
 _lib = ctypes.CDLL(str(_build / "libingot.so"))
 _lib.ingot_last_error.restype = ctypes.c_char_p
 _lib.ingot_status_text.restype = ctypes.c_char_p
@@ -29,7 +29,8 @@ def _call(name, *args):
 class Engine:
     """An engine built from an ONNX file (or loaded from an engine file) and one context of it.
 
-    shapes: {input: dims} fixes the inputs' shapes; budget: seconds for timing kernels; reference: the network as it is, by reference kernels.
+    shapes: {input: dims} fixes the inputs' shapes, {input: (min, opt, max)} gives a profile; budget: seconds for timing kernels;
+    reference: the network as it is, by reference kernels.
     """
 
     def __init__(self, path, shapes=None, threads=2, budget=5.0, timing_cache=None, reference=False):
@@ -46,8 +47,9 @@ class Engine:
                 if timing_cache:
                     _call("ingot_config_set_timing_cache", config, os.fsencode(timing_cache))
                 for name, dims in (shapes or {}).items():
-                    d = (ctypes.c_int64 * len(dims))(*dims)
-                    _call("ingot_config_set_profile", config, name.encode(), len(dims), None, d, None)
+                    profile = dims if len(dims) == 3 and all(isinstance(d, (tuple, list)) for d in dims) else (None, dims, None)
+                    least, best, most = ((ctypes.c_int64 * len(d))(*d) if d is not None else None for d in profile)
+                    _call("ingot_config_set_profile", config, name.encode(), len(profile[1]), least, best, most)
                 _call("ingot_build_reference" if reference else "ingot_build", network, config, ctypes.byref(self._engine))
             finally:
                 _lib.ingot_config_destroy(config)

@@ -132,7 +132,9 @@ static ingot__value *combined(ingot__graph *graph, const ingot__type *x, int fro
 }
 
 static bool is_whole_vector(const ingot__value *v, const ingot__type *x, int from, int to) {
-  return !v || (varies_along(v, x, from, to) && v->type.rank <= to - from);
+  ingot__type leading = *x; /* v's dims are from..to-1, which need not be the last */
+  leading.rank = (int8_t)to;
+  return !v || (varies_along(v, &leading, from, to) && v->type.rank <= to - from);
 }
 
 ingot_status ingot__rule_norm_affine(ingot__node *n, const ingot__pass_context *context, bool *done) {

@@ -134,9 +134,9 @@ ingot_status ingot__rule_doubles(ingot__node *n, const ingot__pass_context *cont
 }
 
 ingot_status ingot__pass_simplify_arithmetic(ingot__network *network, const ingot__pass_context *context, bool *changed) {
-  static const ingot__rule rules[] = {ingot__rule_units,  ingot__rule_powers, ingot__rule_doubles,     ingot__rule_bounds,
-      ingot__rule_activations,
-                                      ingot__rule_gelu,   ingot__rule_norms,  ingot__rule_norm_affine, ingot__rule_group_norm, ingot__rule_divisions,
-                                      ingot__rule_products, ingot__rule_broadcasts};
+  static const ingot__rule rules[] = {
+    ingot__rule_units, ingot__rule_powers, ingot__rule_doubles, ingot__rule_bounds, ingot__rule_activations, ingot__rule_gelu, ingot__rule_norms,
+    ingot__rule_norm_affine, ingot__rule_group_norm, ingot__rule_divisions, ingot__rule_products, ingot__rule_broadcasts,
+  };
   return ingot__rewrite_walk(network, rules, sizeof rules / sizeof *rules, context, changed);
 }

@@ -14,7 +14,7 @@ static void two_in_a_row(void **unused) {
         "Reshape(x, {0,4,3})");
   check("network { input x: float32[2,3] a = Transpose(x) b = Transpose(a) output b output a }", NULL); /* b is x, but both are public */
   NET("a = Transpose(x) {perm=[0,2,3,1]} b = Transpose(x) {perm=[0,2,3,1]} c = Neg(b) y = Concat(a, c) {axis=1}",
-      "Transpose(Concat(x, Neg(x) axis=2) perm=0,2,3,1)");
+      "Concat(Transpose(x perm=0,2,3,1), Neg(Transpose(x perm=0,2,3,1)) axis=1)"); /* one Transpose, read twice */
 }
 
 static void of_dims_of_one(void **unused) {
@@ -66,7 +66,7 @@ static void into_products(void **unused) {
   NET("t = Transpose(z) {perm=[0,1,3,2]} y = MatMul(x, t)", "MatMul(x, z trans_b=1)");
   NET("t = Transpose(x) {perm=[0,1,3,2]} y = MatMul(t, z)", "MatMul(x, z trans_a=1)");
   NET("t = Transpose(z) {perm=[0,1,3,2]} y = MatMul(x, t) {trans_b=1 trans_a=1}", "MatMul(x, z trans_a=1)");
-  check("network { input x: float32[2,4,3,5] input z: float32[2,3,4,5] t = Transpose(z) {perm=[0,2,3,1]} y = MatMul(x, t) {trans_b=1} output y }",
+  check("network { input x: float32[2,4,7,3] input z: float32[2,3,4,5] t = Transpose(z) {perm=[0,2,3,1]} y = MatMul(x, t) {trans_b=1} output y }",
       NULL);
   check("network { input x: float32[2,4,7,5] input z: float32[2,3,4,5] t = Transpose(z) {perm=[0,2,3,1]} y = MatMul(x, t) output y }",
         "MatMul(x, Transpose(z perm=0,2,1,3) trans_b=1)"); /* whole rows move */
