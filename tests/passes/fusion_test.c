@@ -81,7 +81,8 @@ static void elementwise(void **unused) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(constants), cmocka_unit_test(identities), cmocka_unit_test(lowering),
-                                     cmocka_unit_test(batch_norms), cmocka_unit_test(epilogues), cmocka_unit_test(concats), cmocka_unit_test(elementwise)};
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test(constants), cmocka_unit_test(identities), cmocka_unit_test(lowering), cmocka_unit_test(batch_norms),
+    cmocka_unit_test(epilogues), cmocka_unit_test(concats), cmocka_unit_test(elementwise)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
