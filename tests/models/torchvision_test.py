@@ -24,8 +24,9 @@ SMALL = [("alexnet", 0, False), ("squeezenet1_1", 96, False), ("vgg11_bn", 0, Fa
          ("convnext_tiny", 64, False), ("small_vit", 0, True), ("small_swin", 0, True), ("unet_small", 0, True), ("ssd300", 0, False)]
 FULL = ["alexnet", "squeezenet1_0", "squeezenet1_1", "vgg16", "vgg11_bn", "resnet18", "resnet50", "resnext50_32x4d", "wide_resnet50_2", "densenet121",
         "mobilenet_v2", "mobilenet_v3_small", "mobilenet_v3_large", "googlenet", "inception_v3", "shufflenet_v2_x1_0", "mnasnet1_0",
-        "efficientnet_b0", "efficientnet_v2_s", "regnet_x_400mf", "regnet_y_400mf", "convnext_tiny", "vit_b_16", "swin_t", "swin_v2_t", "unet", "ssd300"]
-CASES = [(n, 0, d) for n in FULL for d in (False, True)] if ALL else [(n, s, d) for n, s, both in SMALL for d in ((False, True) if both else (False,))]
+        "efficientnet_b0", "efficientnet_v2_s", "regnet_x_400mf", "regnet_y_400mf", "convnext_tiny", "vit_b_16", "swin_t", "swin_v2_t", "unet",
+        "ssd300"]
+CASES = [(n, 0, d) for n in FULL for d in (False, True)] if ALL else [(n, s, d) for n, s, both in SMALL for d in sorted({False, both})]
 
 
 def outputs(result):
