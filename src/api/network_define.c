@@ -37,6 +37,7 @@ ingot_status ingot_network_add_constant(ingot_network *network, const char *name
   INGOT_REQUIRE(network && tensor && data, "an argument is NULL");
   INGOT_REQUIRE(ingot_dtype_bits(dtype), "no such data type");
   INGOT_REQUIRE(valid_dims(rank, dims), "rank must be 0 to 8, dims 0 or more");
+  for (int i = 0; i < rank; i++) INGOT_REQUIRE(dims[i] >= 0, "rank must be 0 to 8, dims 0 or more");
   ingot__type type = {.dtype = dtype, .rank = (int8_t)rank};
   for (int i = 0; i < rank; i++) type.dim[i] = dims[i];
   size_t bytes;
@@ -62,6 +63,8 @@ ingot_status ingot_network_add_layer(ingot_network *network, const char *type, c
                                          info->min_in, info->max_in, info->min_out, info->max_out, num_inputs, num_outputs));
   for (size_t i = 0; i < num_inputs; i++)
     INGOT_REQUIRE(!inputs[i] || inputs[i]->graph->network == network, "an input belongs to another network");
+  for (size_t i = 0; op != INGOT__OP_Loop && i < num_inputs; i++)
+    INGOT_REQUIRE(inputs[i] || (int64_t)i >= info->min_in, "an input that the operator needs is left out");
   ingot__node *node = ingot__node_new(network->main, op, name, NULL, inputs, num_inputs, num_outputs, NULL);
   if (!node) return ingot__end(&diag, ingot__no_memory(&diag));
   for (size_t i = 0; i < num_outputs; i++) node->out[i]->type.rank = -1;
@@ -83,6 +86,18 @@ static void *attribute(ingot_layer *layer, const char *name, ingot__attr_type ty
   return (char *)layer->attrs + info->offset;
 }
 
+/* What was told of the types of the layer's outputs, and of what comes after it, no longer holds. */
+static void forget_types(ingot_layer *layer) {
+  bool told = false;
+  for (size_t i = 0; i < layer->n_out; i++) told |= layer->out[i] && layer->out[i]->type.dtype != INGOT_UNDEFINED;
+  for (ingot__node *n = told ? layer : NULL; n; n = n->next)
+    for (size_t i = 0; i < n->n_out; i++) {
+      if (!n->out[i]) continue;
+      n->out[i]->type = (ingot__type){.rank = -1};
+      n->out[i]->known = NULL;
+    }
+}
+
 #define SETTER_BEGIN(kind) \
   INGOT_CALL(NULL); \
   INGOT_REQUIRE(layer && name, "an argument is NULL"); \
@@ -92,12 +107,14 @@ static void *attribute(ingot_layer *layer, const char *name, ingot__attr_type ty
 ingot_status ingot_layer_set_int(ingot_layer *layer, const char *name, int64_t value) {
   SETTER_BEGIN(INGOT__ATTR_INT);
   *(int64_t *)p = value;
+  forget_types(layer);
   return INGOT_OK;
 }
 
 ingot_status ingot_layer_set_float(ingot_layer *layer, const char *name, float value) {
   SETTER_BEGIN(INGOT__ATTR_FLOAT);
   *(float *)p = value;
+  forget_types(layer);
   return INGOT_OK;
 }
 
@@ -107,6 +124,7 @@ ingot_status ingot_layer_set_string(ingot_layer *layer, const char *name, const 
   char *copy = ingot__arena_string(&layer->graph->network->arena, value);
   if (!copy) return ingot__end(&diag, ingot__no_memory(&diag));
   *(const char **)p = copy;
+  forget_types(layer);
   return INGOT_OK;
 }
 
@@ -117,6 +135,7 @@ ingot_status ingot_layer_set_ints(ingot_layer *layer, const char *name, const in
   if (!copy) return ingot__end(&diag, ingot__no_memory(&diag));
   if (n) memcpy(copy, values, n * sizeof *values);
   *(ingot__ints *)p = (ingot__ints){n, copy};
+  forget_types(layer);
   return INGOT_OK;
 }
 
@@ -127,6 +146,7 @@ ingot_status ingot_layer_set_floats(ingot_layer *layer, const char *name, const 
   if (!copy) return ingot__end(&diag, ingot__no_memory(&diag));
   if (n) memcpy(copy, values, n * sizeof *values);
   *(ingot__floats *)p = (ingot__floats){n, copy};
+  forget_types(layer);
   return INGOT_OK;
 }
 
@@ -142,6 +162,7 @@ ingot_status ingot_network_mark_output(ingot_network *network, ingot_tensor *ten
 ingot_status ingot_network_unmark_output(ingot_network *network, ingot_tensor *tensor) {
   INGOT_CALL(NULL);
   INGOT_REQUIRE(network && tensor, "an argument is NULL");
+  INGOT_REQUIRE(tensor->graph == network->main, "the tensor is not of this network's main graph");
   ingot__graph *g = network->main;
   size_t kept = 0;
   for (size_t i = 0; i < g->n_output; i++)

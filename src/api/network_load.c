@@ -58,10 +58,10 @@ ingot_tensor *ingot_layer_output(const ingot_layer *layer, size_t i) { return la
 /* Tensors of a network that is being defined get their types when they are asked for. */
 static const ingot__type *type_of(const ingot_tensor *tensor) {
   ingot_tensor *t = (ingot_tensor *)tensor;
-  if (t->type.rank < 0 && t->producer) {
-    for (size_t i = 0; i < t->producer->n_in; i++)
-      if (t->producer->in[i]) type_of(t->producer->in[i]);
-    ingot__infer_node(t->producer, NULL);
+  if (t->type.dtype != INGOT_UNDEFINED || !t->producer) return &t->type;
+  for (ingot__node *n = t->graph->first; n; n = n->next) { /* layers stand in an order in which their inputs come first */
+    if (n->n_out && n->out[0] && n->out[0]->type.dtype == INGOT_UNDEFINED) ingot__infer_node(n, NULL);
+    if (n == t->producer) break;
   }
   return &t->type;
 }

@@ -78,7 +78,9 @@ ingot_status ingot__build_profile(ingot__build *b) {
         return ingot__fail(b->diag, INGOT_E_SHAPE, net->main->input[i]->name, "dim %d must be %lld, as in another input", d, (long long)dim);
       e->profile[i].min[d] = e->profile[i].opt[d] = e->profile[i].max[d] = dim;
     }
-  if (!changed) return INGOT_OK;
+  bool untold = false; /* a network that was defined layer by layer */
+  for (size_t i = 0; i < net->n_value; i++) untold |= net->value[i] && net->value[i]->producer && net->value[i]->type.dtype == INGOT_UNDEFINED;
+  if (!changed) return untold ? ingot__infer_network(net, b->diag) : INGOT_OK;
   for (size_t i = 0; i < net->n_value; i++) { /* types that held the symbols */
     ingot__value *v = net->value[i];
     if (!v || !v->producer) continue;

@@ -113,8 +113,9 @@ static ingot_status sample_elementwise(verifier *v, const ingot__run_step *run, 
     const ingot__view *from = i < c->n_in ? &in[i] : &c->out[i - c->n_in];
     if (from->dtype == INGOT_UNDEFINED) continue;
     size_t bytes;
-    ingot__view_set(&views[i], from->dtype, 1, dim, INGOT__PLAIN);
-    if (!ingot__dtype_size(from->dtype) || !ingot__dtype_bytes(from->dtype, n, &bytes)) return INGOT_OK;
+    bool one = i < c->n_in && ingot__view_count(from) == 1; /* such as a bound of Clip, which must stay one number */
+    ingot__view_set(&views[i], from->dtype, one ? 0 : 1, dim, INGOT__PLAIN);
+    if (!ingot__dtype_size(from->dtype) || !ingot__dtype_bytes(from->dtype, one ? 1 : n, &bytes)) return INGOT_OK;
     if (!(views[i].data = ingot__arena_alloc(&v->arena, bytes))) return ingot__no_memory(v->build->diag);
   }
   for (size_t s = 0; s < n; s++) {
@@ -128,7 +129,7 @@ static ingot_status sample_elementwise(verifier *v, const ingot__run_step *run, 
         if (from->dim[d] != 1) offset += at[o->rank - from->rank + d] * from->stride[d];
       if (i < c->n_in) {
         size_t size = ingot__dtype_size(from->dtype);
-        memcpy((char *)views[i].data + s * size, (const char *)from->data + (size_t)offset * size, size);
+        memcpy((char *)views[i].data + (views[i].rank ? s : 0) * size, (const char *)from->data + (size_t)offset * size, size);
       } else got[(i - c->n_in) * n + s] = ingot__get_double(from->dtype, from->data, (size_t)offset);
     }
   }
