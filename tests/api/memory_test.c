@@ -1,7 +1,14 @@
 /* Every allocation of a whole life fails in turn: reading, building, saving, loading, running. Nothing leaks, nothing crashes, and the
- * caller is told. INGOT_TEST_ASAN INGOT_TEST_SECONDS 300 */
+ * caller is told. Arenas here take each allocation from the heap, so that those inside them fail too. INGOT_TEST_ASAN
+ * INGOT_TEST_SECONDS 300 */
+#define INGOT_ARENA_EXACT
+#include "../../src/base/mem.c"
 #include "testing.h"
+#include "small_network.h"
 #include "testing_networks.h"
+
+enum { TRIES = 400 }; /* of all allocations, spread evenly; INGOT_TEST_COUNT in the environment: another number, 0 for all */
+static size_t tries(void) { return getenv("INGOT_TEST_COUNT") ? strtoull(getenv("INGOT_TEST_COUNT"), NULL, 10) : TRIES; }
 
 static ingot_status life(const ingot_env *env, void *user) {
   ingot_engine *engine, *again = NULL;
@@ -36,9 +43,35 @@ static ingot_status life(const ingot_env *env, void *user) {
 
 static void each_allocation(void **state) {
   (void)state;
-  size_t n = testing_fail_each(life, NULL, 400);
+  size_t n = testing_fail_each(life, NULL, tries());
   printf("%zu allocations\n", n);
   assert_true(n > 50);
+}
+
+/* With subgraphs, a little timing, and the engine in a file. */
+static ingot_status life_with_subgraphs(const ingot_env *env, void *user) {
+  ingot_engine *engine, *again = NULL;
+  ingot_context *context = NULL;
+  float x[2 * SMALL_IN], y[2 * SMALL_OUT], l[2 * SMALL_OUT];
+  small_input(x, 2, 4);
+  INGOT_TRY(small_build(env, 1e-3, false, &engine));
+  ingot_status status = ingot_engine_save(engine, user);
+  ingot_engine_destroy(engine);
+  if (status == INGOT_OK) status = ingot_engine_load(env, user, &again);
+  if (status == INGOT_OK) status = ingot_context_create(again, NULL, &context);
+  for (int batch = 1; status == INGOT_OK && batch <= 2; batch++) status = small_run(context, batch, x, batch == 2, y, l);
+  ingot_context_destroy(context);
+  ingot_engine_destroy(again);
+  return status;
+}
+
+static void each_allocation_with_subgraphs(void **state) {
+  (void)state;
+  const char *path = testing_file("", 0);
+  size_t n = testing_fail_each(life_with_subgraphs, (void *)(uintptr_t)path, tries());
+  printf("%zu allocations\n", n);
+  assert_true(n > 500);
+  testing_file_remove(path);
 }
 
 /* A context that was told of a failure works once there is memory again. */
@@ -80,6 +113,7 @@ static void recovers(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(each_allocation), cmocka_unit_test(recovers)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(each_allocation), cmocka_unit_test(each_allocation_with_subgraphs),
+                                     cmocka_unit_test(recovers)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,7 +22,7 @@ static void check(const ingot__block *block, size_t n, size_t total) {
     if (alive > peak) peak = alive;
   }
   assert_true(total >= peak);
-  assert_true(total <= 2 * peak); /* greedy by size: far from the worst; measured factors lie under 1.2 */
+  assert_true(total <= 2 * peak); /* greedy by size */
 }
 
 static void random_lifetimes(void **state) {
