@@ -10,12 +10,14 @@ enum { SAMPLES = 48, ELEMENTWISE_SAMPLES = 512, WHOLE_FLOPS = 2000000, WHOLE_COU
 #define TOLERANCE 1e-3 /* of the largest magnitude among the compared elements */
 #define SHARE 0.1      /* of the build's time */
 #define LEAST 0.1      /* seconds it may always take */
+#define MOST 60.0      /* seconds after which it gives up */
 
 typedef struct verifier {
   ingot__build *build;
   ingot__arena arena;       /* of one layer */
   uint64_t random;
-  double deadline;
+  double deadline;          /* after it only what is cheap is compared */
+  double end;               /* after it the run is given up: a Loop may go on for as long as its model says */
   ingot__view *saved;       /* inputs of a step that writes over them */
 } verifier;
 
@@ -202,7 +204,7 @@ static bool readable(const ingot__call *c) {
 static ingot_status check(void *user, ingot__run_step *run, bool after, ingot__diag *diag) {
   verifier *v = user;
   const ingot__call *c = &run->call;
-  (void)diag;
+  if (ingot__now() > v->end) return INGOT__FAIL_NODE(diag, INGOT_E_LIMIT, run->node, "the run takes longer than %g s", MOST);
   if (!strcmp(run->step->kernel->name, "reference")) return INGOT_OK; /* it is the truth */
   if (!after) {
     ingot__arena_reset(&v->arena);
@@ -255,7 +257,7 @@ ingot_status ingot__build_verify(ingot__build *b) {
   if (!ingot__progressed(&b->config->progress, "verifying", 0, 1)) return ingot__fail(b->diag, INGOT_E_CANCELLED, NULL, "the build was cancelled");
   for (size_t i = 0; i < b->engine->network->main->n_input; i++)
     if (b->engine->network->main->input[i]->type.dtype == INGOT_STRING) return INGOT_OK;
-  verifier v = {.build = b, .random = 42, .deadline = start + (share > LEAST ? share : LEAST)};
+  verifier v = {.build = b, .random = 42, .deadline = start + (share > LEAST ? share : LEAST), .end = start + MOST};
   ingot__arena inputs;
   ingot__arena_init(&inputs, &b->heap);
   ingot__arena_init(&v.arena, &b->heap);

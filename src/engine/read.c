@@ -420,6 +420,8 @@ static ingot_status read_engine(ingot_engine *e, ingot__diag *diag) {
   if (head.description_size > e->file_size - sizeof head || head.blobs_offset < sizeof head + head.description_size ||
       head.blobs_offset > e->file_size || head.blobs_offset % INGOT__ENGINE_ALIGN)
     return ingot__fail(diag, INGOT_E_FORMAT, NULL, "the engine file is damaged: its head");
+  for (size_t i = sizeof head + head.description_size; i < head.blobs_offset; i++) /* what no checksum covers is nothing */
+    if (data[i]) return ingot__fail(diag, INGOT_E_FORMAT, NULL, "the engine file is damaged: between its parts");
   reader r = {.engine = e, .diag = diag, .at = data + sizeof head, .end = data + sizeof head + head.description_size,
               .blobs = data + head.blobs_offset, .blobs_size = e->file_size - head.blobs_offset};
   if (XXH3_64bits(r.at, head.description_size) != head.description_hash) return DAMAGED(&r, "its description's checksum is wrong");

@@ -29,7 +29,8 @@ ingot_status ingot__instance_new(ingot_context *context, ingot__diag *diag, ingo
     for (int d = 0; d < v->type.rank; d++) dim[d] = v->type.dim[d];
     ingot__view_set(&inst->view[i], v->type.dtype, v->type.rank, dim, INGOT__PLAIN);
     inst->view[i].constant = true;
-    inst->view[i].data = (void *)v->data;
+    static const _Alignas(64) char nothing[64]; /* kernels may take addresses in tensors without elements, so NULL won't do */
+    inst->view[i].data = v->data ? (void *)v->data : ingot__view_count(&inst->view[i]) == 0 ? (void *)nothing : NULL;
     inst->source[i] = INGOT__SOURCE_FIXED;
   }
   *out = inst;

@@ -128,11 +128,16 @@ static bool in_fused_body(const ingot_engine *e, const ingot__graph *g) {
   return in_fused_body(e, g->outer);
 }
 
+static bool lacks_data(const ingot__value *v) { /* a constant with elements but without their values */
+  size_t count;
+  return v && !v->producer && !v->is_input && !v->data && !(ingot__type_count(&v->type, &count) && count == 0);
+}
+
 /* Constants come with their data, or are in the packed form that the kernel reads instead. */
 static bool has_constants(const ingot__node *n, const ingot__step *step) {
   for (size_t i = 0; i < n->n_in; i++) {
     const ingot__value *v = n->in[i];
-    if (!v || v->producer || v->is_input || v->data) continue;
+    if (!lacks_data(v)) continue;
     if (!step->packed || i > 31 || !(step->kernel->functions->packs_inputs >> i & 1)) return false;
   }
   return true;
@@ -143,7 +148,7 @@ static ingot_status check_step(ingot_engine *e, const ingot__node *n, bool body,
   const ingot__kernel *k = step->kernel;
   if (body) {
     for (size_t i = 0; i < n->n_in; i++)
-      if (n->in[i] && !n->in[i]->producer && !n->in[i]->is_input && !n->in[i]->data)
+      if (lacks_data(n->in[i]))
         return INGOT__FAIL_NODE(diag, INGOT_E_FORMAT, n, "the engine file is damaged: a constant without data");
   }
   if (body) return k ? INGOT__FAIL_NODE(diag, INGOT_E_FORMAT, n, "the engine file is damaged: a step in a Fused node's body") : INGOT_OK;
@@ -185,6 +190,7 @@ static ingot_status check_steps(ingot_engine *e, ingot__diag *diag) {
     const ingot__value *v = net->value[i];
     if (v && (v->is_input || v->is_output || !v->producer) && e->place[v->id].layout != INGOT__PLAIN)
       return ingot__fail(diag, INGOT_E_FORMAT, v->name, "the engine file is damaged: an input's, output's or constant's layout");
+    if (v && v->is_output && lacks_data(v)) return ingot__fail(diag, INGOT_E_FORMAT, v->name, "the engine file is damaged: a constant without data");
     if (v && (v->is_input || !v->producer) && e->place[v->id].home != INGOT__HOME_OWN)
       return ingot__fail(diag, INGOT_E_FORMAT, v->name, "the engine file is damaged: an input's place");
   }

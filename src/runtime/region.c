@@ -158,7 +158,7 @@ static bool bind(planner *p, void **slot, const ingot__value *v) {
   void *const *base = NULL;
   size_t offset = v == r ? 0 : inst->offset[v->id];
   if (!v->producer && !v->is_input) { /* a constant */
-    *slot = (void *)v->data;
+    *slot = inst->view[v->id].data;
     return true;
   }
   if (p->block_of[r->id] != NONE) {

@@ -327,6 +327,43 @@ static void odd_outputs(void **state) {
   ingot_network_destroy(n);
 }
 
+/* A constant without elements survives a file. */
+static void nothing_in_a_constant(void **state) {
+  (void)state;
+  ingot_network *n;
+  ingot_tensor *x, *k;
+  ingot_layer *l;
+  ingot_config *config = quick(NULL);
+  ingot_engine *engine, *again;
+  ingot_context *context;
+  float data[2] = {5, 6}, to[2] = {0};
+  void *bytes;
+  size_t size;
+  OK(ingot_network_create(NULL, &n));
+  OK(ingot_network_add_input(n, "x", INGOT_FLOAT32, 1, (int64_t[]){2}, NULL, &x));
+  OK(ingot_network_add_constant(n, "k", INGOT_FLOAT32, 1, (int64_t[]){0}, data, &k));
+  ingot_tensor *all = layer(n, "Concat", "all", x, k, &l);
+  OK(ingot_layer_set_int(l, "axis", 0));
+  OK(ingot_network_mark_output(n, all));
+  OK(ingot_network_mark_output(n, k));
+  for (int reference = 0; reference < 2; reference++) {
+    OK(reference ? ingot_build_reference(n, config, &engine) : ingot_build(n, config, &engine));
+    OK(ingot_engine_serialize(engine, &bytes, &size));
+    OK(ingot_engine_load_memory(NULL, bytes, size, &again));
+    ingot_blob_free(engine, bytes, size);
+    OK(ingot_context_create(again, NULL, &context));
+    OK(ingot_context_set_address(context, "x", data));
+    OK(ingot_context_set_address(context, ingot_tensor_name(all), to));
+    OK(ingot_context_run(context));
+    assert_memory_equal(to, data, sizeof data);
+    ingot_context_destroy(context);
+    ingot_engine_destroy(again);
+    ingot_engine_destroy(engine);
+  }
+  ingot_config_destroy(config);
+  ingot_network_destroy(n);
+}
+
 typedef struct seen { int layers, tensors, messages; double microseconds; char last[32]; } seen;
 static void profiled(void *user, const ingot_layer_profile *l) {
   seen *s = user;
@@ -415,7 +452,7 @@ static void limits(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(networks), cmocka_unit_test(building), cmocka_unit_test(running), cmocka_unit_test(sizes_from_data),
-    cmocka_unit_test(odd_outputs), cmocka_unit_test(callbacks), cmocka_unit_test(limits),
+    cmocka_unit_test(odd_outputs), cmocka_unit_test(nothing_in_a_constant), cmocka_unit_test(callbacks), cmocka_unit_test(limits),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -111,7 +111,7 @@ static void multiply(const matmul *d, size_t batch, size_t begin, size_t end, si
   float *c = (float *)call->out[0].data + c_at;
   const float *residual = d->residual ? (const float *)call->in[3].data + r_at : NULL;
   const size_t zero = 0;
-  float *rows = space + d->panel_bytes / sizeof(float); /* a transposed A's */
+  float *rows = space ? space + d->panel_bytes / sizeof(float) : NULL; /* a transposed A's */
   for (size_t first = begin; first < end; first += d->block) {
     const size_t last = end - first < d->block ? end : first + d->block;
     const float *b = space;
@@ -139,7 +139,7 @@ static void multiply(const matmul *d, size_t batch, size_t begin, size_t end, si
 
 static void work(void *arg, int index, int n) {
   const matmul *d = arg;
-  float *space = (float *)(void *)((char *)d->call->workspace + (size_t)index * d->per_thread);
+  float *space = d->per_thread ? (float *)(void *)((char *)d->call->workspace + (size_t)index * d->per_thread) : NULL;
   const float *bias = d->bias && d->constant ? (const float *)d->call->packed + d->panels * d->k * INGOT__PANEL : NULL;
   if (d->bias && !d->constant) { /* padded to whole panels */
     memset(space, 0, d->bias_bytes);
