@@ -41,6 +41,9 @@ ingot_status ingot__infer_Reshape(ingot__infer *f) {
   bool allow_zero = ((const ingot__attrs_Reshape *)f->attrs)->allowzero != 0;
   ingot__type *out = &f->out[0];
   size_t n;
+  if (!ingot__dtype_is_int(f->in[1]->dtype)) {
+    return INGOT__FAIL_INFER(f, INGOT_E_TYPE, "the shape is %s, not integers", ingot_dtype_name(f->in[1]->dtype));
+  }
   if (!ingot__ints_count(f, 1, &n)) {
     ingot__type_unknown(out, in->dtype);
     return INGOT_OK;

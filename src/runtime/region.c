@@ -35,6 +35,9 @@ static ingot_status take_nodes(planner *p, bool with_data) {
     }
     p->n_node++;
     if (!complete) {
+      const ingot__kernel *kernel = p->engine->step[n->id].kernel; /* only a kernel that runs can tell */
+      if (!kernel || (kernel->flags & INGOT__K_VIEW))
+        return INGOT__FAIL_NODE(p->inst->diag, INGOT_E_SHAPE, n, "the shape of its output can't be told from its inputs");
       region->dynamic_end = true;
       region->after = n->next;
       return INGOT_OK;
