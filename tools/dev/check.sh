@@ -20,7 +20,7 @@ LONGEST_FILE=800 LONGEST_LINE=150
 
 # Everything a person wrote; no build folders, no environments.
 sources() {
-  find . \( -name .git -o -name 'build*' -o -name .venv -o -name __pycache__ -o -name '*.egg-info' -o -name shared \) -prune -o -type f \
+  find . \( -name .git -o -name 'build*' -o -path "./${BUILD#./}" -o -name .venv -o -name __pycache__ -o -name '*.egg-info' -o -name shared \) -prune -o -type f \
     \( -name '*.c' -o -name '*.h' -o -name '*.inc' -o -name '*.def' -o -name '*.cu' -o -name '*.py' -o -name '*.sh' -o -name '*.cmake' \
     -o -name 'CMakeLists.txt' -o -name '*.md' -o -name '*.in' -o -name '*.map' -o -name dev -o -path './.ci/*' \) -print | sed 's/^\.\///' | sort
 }

@@ -1,0 +1,20 @@
+"""ingot: a compiler and runtime for trained networks.
+
+    engine = ingot.build("net.onnx")          # or bytes; engine.save("net.ingot"), ingot.Engine.load("net.ingot")
+    y = engine(x)                             # NumPy arrays, or PyTorch tensors without copies
+    outputs = engine.run({"input": x})        # by name
+
+`ingot.InferenceSession` is called as ONNX Runtime's. Messages go to the logger "ingot"."""
+from __future__ import annotations
+
+from . import errors as _errors
+from ._native import lib as _lib
+from .compiler import build
+from .dlpack import Tensor
+from .engine import Context, Engine, IoInfo, LayerProfile, Memory
+from .errors import *  # noqa: F403
+from .errors import Error
+from .network import Network, TensorInfo
+from .session import InferenceSession, NodeArg, SessionOptions
+
+__version__: str = _errors.text(_lib.ingot_version())

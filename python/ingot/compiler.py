@@ -1,0 +1,83 @@
+"""Building: from network to engine."""
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Optional, Union
+
+from ._native import ffi, lib
+from .engine import Engine
+from .errors import check, text
+from .network import Network, environment
+
+Shape = Sequence[int]
+Profile = Union[Shape, tuple[Shape, Shape, Shape]]
+Progress = Callable[[str, int, int], Optional[bool]]
+
+
+class _Watcher:
+    """What a build's progress callback needs, and the exception it raised."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress, self.error = progress, None  # type: Progress, Optional[BaseException]
+
+
+@ffi.def_extern()  # type: ignore[untyped-decorator]
+def ingot_python_progress(user: Any, phase: Any, done: int, total: int) -> bool:
+    watcher: _Watcher = ffi.from_handle(user)
+    try:
+        return watcher.progress(text(phase), done, total) is not False
+    except BaseException as error:  # raised again by build()
+        watcher.error = error
+        return False
+
+
+def build(model: Any, *, shapes: Optional[Mapping[str, Profile]] = None, threads: int = 0, budget: float = 10.0,
+          timing_cache: Union[str, os.PathLike[str], None] = None, verify: bool = True, progress: Optional[Progress] = None,
+          reference: bool = False, folder: Union[str, os.PathLike[str], None] = None, memory_limit: int = 0) -> Engine:
+    """Compiles a network into an engine.
+
+    model         path of an ONNX file, its bytes, an onnx.ModelProto, or an ingot.Network
+    shapes        for inputs whose dims are not fixed, by name: one shape, or (min, opt, max): each dim may be from min to max, kernels are
+                  chosen for opt
+    threads       that a run uses; 0: all that the process may use
+    budget        seconds for timing kernels; 0 takes the cost model's word
+    timing_cache  a file with times from earlier builds, read if it is there and updated
+    verify        compare every layer's outputs with the reference kernels'
+    progress      called with (phase, done, total); False stops the build with ingot.CancelledError, an exception stops it with itself
+    reference     an engine that runs the network as it was given with the reference kernels: slow, the truth to compare with
+    folder        where the external data of a model given as bytes lies
+    memory_limit  bytes that the engine, and each of its contexts, may hold; 0: no limit
+
+    The GIL is released while it works. Raises ingot.Error."""
+    network = model if isinstance(model, Network) else Network(model, folder=folder, memory_limit=memory_limit)
+    out, env = ffi.new("ingot_config **"), environment(memory_limit)
+    check(lib.ingot_config_create(env, out))
+    config = ffi.gc(out[0], lib.ingot_config_destroy)
+    check(lib.ingot_config_set_threads(config, threads))
+    check(lib.ingot_config_set_budget(config, budget))
+    check(lib.ingot_config_set_verify(config, verify))
+    if timing_cache is not None:
+        check(lib.ingot_config_set_timing_cache(config, os.fsencode(timing_cache)))
+    for name, profile in (shapes or {}).items():
+        low, opt, high = _three(profile)
+        check(lib.ingot_config_set_profile(config, name.encode(), len(opt), list(low), list(opt), list(high)))
+    watcher = _Watcher(progress) if progress else None
+    user = ffi.new_handle(watcher)
+    if watcher:
+        check(lib.ingot_config_set_progress(config, lib.ingot_python_progress, user))
+    result = ffi.new("ingot_engine **")
+    status = (lib.ingot_build_reference if reference else lib.ingot_build)(network._handle, config, result)
+    if watcher and watcher.error:
+        raise watcher.error
+    check(status)
+    return Engine(result[0])
+
+
+def _three(profile: Profile) -> tuple[Shape, Shape, Shape]:
+    if len(profile) == 3 and not all(hasattr(dim, "__index__") for dim in profile):
+        low, opt, high = profile
+        if not len(low) == len(opt) == len(high):  # type: ignore[arg-type]
+            raise ValueError(f"min, opt and max have different numbers of dims: {low}, {opt}, {high}")
+        return low, opt, high  # type: ignore[return-value]
+    return profile, profile, profile  # type: ignore[return-value]
