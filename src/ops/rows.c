@@ -28,6 +28,11 @@ void ingot__row_store(ingot_dtype dtype, void *data, int64_t at, int64_t step, s
   }
 }
 
+double ingot__row_round(ingot_dtype t, double v) {
+  if (t == INGOT_FLOAT16) return (double)ingot__f16_to_f32(ingot__f32_to_f16((float)v));
+  return t == INGOT_BFLOAT16 ? (double)ingot__bf16_to_f32(ingot__f32_to_bf16((float)v)) : v;
+}
+
 double ingot__row_act(ingot_dtype dtype, int64_t act, float alpha, float beta, double x) {
   if (act == INGOT__ACT_NONE) return x;
   if (dtype == INGOT_FLOAT64 && act == INGOT__ACT_RELU) return x < 0 ? 0 : x;

@@ -11,6 +11,9 @@ void ingot__row_load(ingot_dtype dtype, const void *data, int64_t at, int64_t st
 /* Rounds floats to nearest; integers are truncated and saturate. */
 void ingot__row_store(ingot_dtype dtype, void *data, int64_t at, int64_t step, size_t n, const double *row);
 
+/* v as float16 or bfloat16 holds it, for references that show what each step in these types does; other types: v. */
+double ingot__row_round(ingot_dtype dtype, double v);
+
 /* acc[r][i] += w[r * w_step] * x[i] for r < rows, i < n. Rows of acc are INGOT__ROW apart; n is rounded up to a multiple of 8: x must be
  * readable, acc writable so far. */
 static inline void ingot__row_mac(double (*acc)[INGOT__ROW], const double *w, size_t w_step, size_t rows, const double *x, size_t n) {

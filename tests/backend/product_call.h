@@ -249,7 +249,7 @@ static inline void product_attention(product_call *p, const attention_shape *s) 
   int64_t q[4] = {s->batch, s->heads, s->l, s->d}, k[4] = {s->batch, h, s->s, s->d}, v[4] = {s->batch, h, s->s, s->e}, o[4] = {s->batch, s->heads,
       s->l, s->e};
   int64_t m2[2] = {s->l, s->s}, m4[4] = {s->batch, 1, 1, s->s};
-  p->attrs.attention = (ingot__attrs_FusedAttention){.scale = s->scale};
+  p->attrs.attention = (ingot__attrs_FusedAttention){.scale = s->scale, .left = -1, .right = -1};
   p->node.op = INGOT__OP_FusedAttention, p->node.name = "product", p->node.attrs = &p->attrs;
   p->call = (ingot__call){.node = &p->node, .attrs = &p->attrs, .in = p->in, .out = p->out, .n_in = 4, .n_out = 1, .threads = 1};
   product_view(p, &p->in[0], 4, q, INGOT__PLAIN, s->slack, &seed, 0);

@@ -33,6 +33,7 @@ ingot_status ingot__onnx_read_attrs(ingot__onnx_node *n);
 
 /* ---- Making (emit.c). NULL: no memory. */
 ingot__node *ingot__onnx_emit(ingot__onnx_node *n, ingot__op op, ingot__value *const *in, size_t n_in);
+ingot__node *ingot__onnx_emit_outputs(ingot__onnx_node *n, ingot__op op, ingot__value *const *in, size_t n_in, size_t n_out);
 /* The same for the usual: 1 or 2 inputs and one output. Gives NULL for a NULL input too, so that calls can be nested and checked once. */
 ingot__value *ingot__onnx_unary(ingot__onnx_node *n, ingot__op op, ingot__value *a);
 ingot__value *ingot__onnx_binary(ingot__onnx_node *n, ingot__op op, ingot__value *a, ingot__value *b);
@@ -53,6 +54,17 @@ ingot_status ingot__onnx_bind_constant(ingot__onnx *o, ingot__onnx_scope *scope,
 const ingot__type *ingot__onnx_type(ingot__onnx_node *n, const ingot__value *value);
 #define INGOT__ONNX_NEED(n, pointer) do { if (!(pointer)) return ingot__no_memory((n)->o->diag); } while (0)
 
+/* Movements that conversions need often. A dim of `shape` may be 0 (stays) or -1 (the rest). */
+ingot__value *ingot__onnx_reshape(ingot__onnx_node *n, ingot__value *v, const int64_t *shape, size_t rank);
+ingot__value *ingot__onnx_transpose(ingot__onnx_node *n, ingot__value *v, const int64_t *perm, size_t rank);
+/* Elements [from, to) along an axis; INT64_MAX: to the end. */
+ingot__value *ingot__onnx_slice(ingot__onnx_node *n, ingot__value *v, int64_t from, int64_t to, int64_t axis);
+/* Dims [from, to) as a vector. */
+ingot__value *ingot__onnx_shape_of(ingot__onnx_node *n, ingot__value *v, int64_t from, int64_t to);
+ingot__value *ingot__onnx_cast(ingot__onnx_node *n, ingot__value *v, ingot_dtype to);
+/* The number that dim `axis` (negative: from the end) of a value is known to be, or -1. */
+int64_t ingot__onnx_known_dim(ingot__onnx_node *n, const ingot__value *v, int axis);
+
 /* Requires between min and max inputs (max -1: any), the first min of them given. */
 ingot_status ingot__onnx_inputs(ingot__onnx_node *n, size_t min, size_t max);
 #define INGOT__ONNX_IN(n, i) ((i) < (n)->n_in ? (n)->in[i] : NULL)
@@ -62,7 +74,7 @@ ingot_status ingot__onnx_inputs(ingot__onnx_node *n, size_t min, size_t max);
   X(axes) X(reshape) X(split) X(slice) X(pad) X(tile) X(topk) X(scatter) X(concat) X(constant) X(dropout) X(rnn) X(loop) X(broadcast) \
   X(variadic) X(clip) X(cast) X(prelu) X(selu) X(swish) X(gemm) X(batch_norm) X(softmax) X(hardmax) X(group_norm) X(mean_variance) \
   X(upsample) X(resize) X(qlinear_conv) X(qlinear_matmul) X(integer_product) X(dynamic_quantize) X(fused_conv) X(gelu) X(quantize) \
-  X(attention)
+  X(attention) X(flex_attention) X(causal_conv) X(swiglu)
 #define INGOT__ONNX_DECLARE(name) ingot_status ingot__onnx_convert_##name(ingot__onnx_node *n);
 INGOT__ONNX_CONVERSIONS(INGOT__ONNX_DECLARE)
 #endif

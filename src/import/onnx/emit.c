@@ -2,11 +2,15 @@
 #include "import/onnx/convert.h"
 #include "ops/ops.h"
 
-ingot__node *ingot__onnx_emit(ingot__onnx_node *n, ingot__op op, ingot__value *const *in, size_t n_in) {
+ingot__node *ingot__onnx_emit_outputs(ingot__onnx_node *n, ingot__op op, ingot__value *const *in, size_t n_in, size_t n_out) {
   const char *name = ingot__arena_printf(n->o->scratch, "%s/%s", n->name, ingot__op_get(op)->name);
-  ingot__node *node = name ? ingot__node_new(n->scope->graph, op, name, NULL, in, n_in, 1, NULL) : NULL;
+  ingot__node *node = name ? ingot__node_new(n->scope->graph, op, name, NULL, in, n_in, n_out, NULL) : NULL;
   if (node && !(node->origin = ingot__arena_string(n->o->arena, n->name))) return NULL;
   return node;
+}
+
+ingot__node *ingot__onnx_emit(ingot__onnx_node *n, ingot__op op, ingot__value *const *in, size_t n_in) {
+  return ingot__onnx_emit_outputs(n, op, in, n_in, 1);
 }
 
 ingot__value *ingot__onnx_unary(ingot__onnx_node *n, ingot__op op, ingot__value *a) {
@@ -123,4 +127,42 @@ const ingot__type *ingot__onnx_type(ingot__onnx_node *n, const ingot__value *val
     }
   }
   return &value->type;
+}
+
+ingot__value *ingot__onnx_reshape(ingot__onnx_node *n, ingot__value *v, const int64_t *shape, size_t rank) {
+  return ingot__onnx_binary(n, INGOT__OP_Reshape, v, ingot__onnx_ints(n, shape, rank));
+}
+
+ingot__value *ingot__onnx_transpose(ingot__onnx_node *n, ingot__value *v, const int64_t *perm, size_t rank) {
+  ingot__node *node = v ? ingot__onnx_emit(n, INGOT__OP_Transpose, &v, 1) : NULL;
+  if (!node) return NULL;
+  ingot__attrs_Transpose *a = node->attrs;
+  a->perm = (ingot__ints){rank, ingot__arena_copy(n->o->arena, perm, rank * sizeof *perm)};
+  return a->perm.v ? node->out[0] : NULL;
+}
+
+ingot__value *ingot__onnx_slice(ingot__onnx_node *n, ingot__value *v, int64_t from, int64_t to, int64_t axis) {
+  ingot__value *in[] = {v, ingot__onnx_ints(n, &from, 1), ingot__onnx_ints(n, &to, 1), ingot__onnx_ints(n, &axis, 1)};
+  ingot__node *node = v && in[1] && in[2] && in[3] ? ingot__onnx_emit(n, INGOT__OP_Slice, in, 4) : NULL;
+  return node ? node->out[0] : NULL;
+}
+
+ingot__value *ingot__onnx_shape_of(ingot__onnx_node *n, ingot__value *v, int64_t from, int64_t to) {
+  ingot__node *node = v ? ingot__onnx_emit(n, INGOT__OP_Shape, &v, 1) : NULL;
+  if (!node) return NULL;
+  *(ingot__attrs_Shape *)node->attrs = (ingot__attrs_Shape){.start = from, .end = to};
+  return node->out[0];
+}
+
+ingot__value *ingot__onnx_cast(ingot__onnx_node *n, ingot__value *v, ingot_dtype to) {
+  ingot__node *node = v ? ingot__onnx_emit(n, INGOT__OP_Cast, &v, 1) : NULL;
+  if (!node) return NULL;
+  ((ingot__attrs_Cast *)node->attrs)->to = to;
+  return node->out[0];
+}
+
+int64_t ingot__onnx_known_dim(ingot__onnx_node *n, const ingot__value *v, int axis) {
+  const ingot__type *t = ingot__onnx_type(n, v);
+  if (axis < 0) axis += t->rank;
+  return t->rank >= 0 && axis >= 0 && axis < t->rank && ingot__dim_is_number(t->dim[axis]) ? t->dim[axis] : -1;
 }

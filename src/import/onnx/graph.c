@@ -123,7 +123,8 @@ static ingot_status add_output(ingot__onnx *o, ingot__onnx_scope *scope, ingot__
   return ingot__graph_add_output(scope->graph, v) ? INGOT_OK : ingot__no_memory(o->diag);
 }
 
-static ingot_status convert(ingot__onnx *o, ingot__onnx_scope *scope, const ingot__pb_graph *pb, const char *where) {
+/* The graph's nodes; its outputs remain to be taken. */
+static ingot_status convert_body(ingot__onnx *o, ingot__onnx_scope *scope, const ingot__pb_graph *pb) {
   INGOT_TRY(define_initializers(o, scope, &pb->initializer, false));
   INGOT_TRY(define_initializers(o, scope, &pb->sparse, true));
   INGOT_TRY(define_inputs(o, scope, pb));
@@ -140,7 +141,11 @@ static ingot_status convert(ingot__onnx *o, ingot__onnx_scope *scope, const ingo
   }
   for (size_t i = 0; i < pb->initializer.n; i++) INGOT_TRY(ingot__onnx_collect(o, make_constant(o, scope, pb->initializer.v[i], false)));
   for (size_t i = 0; i < pb->sparse.n; i++) INGOT_TRY(ingot__onnx_collect(o, make_constant(o, scope, pb->sparse.v[i], true)));
-  INGOT_TRY(ingot__onnx_convert_nodes(o, scope, &pb->node));
+  return ingot__onnx_convert_nodes(o, scope, &pb->node);
+}
+
+static ingot_status convert(ingot__onnx *o, ingot__onnx_scope *scope, const ingot__pb_graph *pb, const char *where) {
+  INGOT_TRY(convert_body(o, scope, pb));
   for (size_t i = 0; i < pb->output.n; i++) INGOT_TRY(ingot__onnx_collect(o, add_output(o, scope, pb->output.v[i].name, where)));
   return INGOT_OK;
 }
@@ -171,4 +176,46 @@ ingot_status ingot__onnx_subgraph(ingot__onnx_node *n, ingot__text message, cons
   ingot_status status = convert(o, &scope, &pb, n->where);
   o->depth--;
   return status;
+}
+
+ingot_status ingot__onnx_inline_graph(ingot__onnx_node *n, ingot__text message, const char *attribute, ingot__value *const *in, size_t n_in,
+                                      ingot__value **out, size_t n_out) {
+  ingot__onnx *o = n->o;
+  ingot__pb_graph pb;
+  if (o->depth >= INGOT__ONNX_DEPTH) {
+    return INGOT__ONNX_FAIL(n, INGOT_E_LIMIT, "subgraphs and functions are nested deeper than %d", INGOT__ONNX_DEPTH);
+  }
+  INGOT_TRY(ingot__pb_read_graph(&o->pb, message, &pb));
+  if (pb.input.n != n_in || pb.output.n != n_out) {
+    return INGOT__ONNX_FAIL(n, INGOT_E_NETWORK, "%s has %zu inputs and %zu outputs instead of %zu and %zu", attribute, pb.input.n, pb.output.n, n_in,
+                            n_out);
+  }
+  const char *prefix = ingot__arena_printf(o->scratch, "%s/%s", n->name, attribute);
+  if (!prefix) return ingot__no_memory(o->diag);
+  ingot__onnx_scope scope = {.outer = n->scope, .graph = n->scope->graph, .prefix = prefix, .opset = n->scope->opset, .call = n->scope->call,
+                             .inlined = true};
+  ingot__name_map_init(&scope.map, o->scratch);
+  for (size_t i = 0; i < n_in; i++) {
+    ingot__text name = pb.input.v[i].name;
+    if (name.n == 0 || ingot__name_map_get(&scope.map, name)) {
+      return INGOT__ONNX_FAIL(n, INGOT_E_NETWORK, "an input of %s has no name of its own", attribute);
+    }
+    ingot__onnx_entry *e = ingot__onnx_define(&scope, name);
+    if (!e) return ingot__no_memory(o->diag);
+    e->value = in[i];
+    e->state = INGOT__ONNX_READY;
+  }
+  o->depth++;
+  ingot_status status = convert_body(o, &scope, &pb);
+  o->depth--;
+  INGOT_TRY(status);
+  for (size_t i = 0; i < n_out; i++) {
+    const ingot__onnx_entry *e = ingot__onnx_find(&scope, pb.output.v[i].name);
+    if (e && e->state == INGOT__ONNX_FAILED) return INGOT_E_NETWORK; /* reported inside */
+    if (!e || e->state != INGOT__ONNX_READY) {
+      return INGOT__ONNX_FAIL(n, INGOT_E_NETWORK, "the output '%.*s' of %s is made by no node", INGOT__TEXT(pb.output.v[i].name), attribute);
+    }
+    out[i] = e->value;
+  }
+  return INGOT_OK;
 }

@@ -85,6 +85,7 @@ typedef struct ingot__onnx_scope {
   const char *prefix;                  /* put before the names of values; NULL in the main graph */
   const ingot__pb_opsets *opset;
   const ingot__onnx_call *call;        /* NULL outside functions */
+  bool inlined;                        /* a subgraph whose nodes go into the graph around it */
   ingot__node *inferred;               /* the last node of `graph` that ingot__onnx_type has been to; in the graph's own scope */
 } ingot__onnx_scope;
 
@@ -129,6 +130,9 @@ typedef struct ingot__onnx_node {
 ingot_status ingot__onnx_main_graph(ingot__onnx *o, const ingot__pb_model *model);
 /* A subgraph of the node; messages name it by `attribute`. */
 ingot_status ingot__onnx_subgraph(ingot__onnx_node *node, ingot__text message, const char *attribute, ingot__graph **out);
+/* The same, with its nodes put into the node's own graph and `in` for its inputs; the values it gives come into `out`. */
+ingot_status ingot__onnx_inline_graph(ingot__onnx_node *node, ingot__text message, const char *attribute, ingot__value *const *in, size_t n_in,
+                                      ingot__value **out, size_t n_out);
 /* Adds the outputs of `nodes` to the scope, refusing names that are there already. */
 ingot_status ingot__onnx_define_nodes(ingot__onnx *o, ingot__onnx_scope *scope, const ingot__pb_nodes *nodes);
 /* Remembers a problem that doesn't end the import: returns INGOT_OK to go on, or the status if it must end. */

@@ -22,10 +22,14 @@ static const ingot__onnx_conversion onnx[] = {
     ROW(GRU, 7, rnn) ROW(LogSoftmax, 13, softmax) ROW(Loop, ALWAYS, loop) ROW(LSTM, 7, rnn) ROW(Resize, ALWAYS, resize) ROW(RNN, 7, rnn)
     ROW(Selu, 6, selu) ROW(Softmax, 13, softmax) ROW(Tile, 6, tile) ROW(Upsample, ALWAYS, upsample)
     /* made of others */
-    ROW(Attention, ALWAYS, attention) ROW(Constant, ALWAYS, constant) ROW(ConvInteger, ALWAYS, integer_product) ROW(Dropout, ALWAYS, dropout)
+    ROW(Attention, ALWAYS, attention) ROW(CausalConvWithState, ALWAYS, causal_conv) ROW(Constant, ALWAYS, constant)
+    ROW(ConvInteger, ALWAYS, integer_product) ROW(Dropout, ALWAYS, dropout)
     ROW(DynamicQuantizeLinear, ALWAYS, dynamic_quantize) ROW(Hardmax, ALWAYS, hardmax) ROW(MatMulInteger, ALWAYS, integer_product)
     ROW(MeanVarianceNormalization, ALWAYS, mean_variance) ROW(QLinearConv, ALWAYS, qlinear_conv) ROW(QLinearMatMul, ALWAYS, qlinear_matmul)
-    ROW(Scatter, ALWAYS, scatter) ROW(Swish, ALWAYS, swish)};
+    ROW(Scatter, ALWAYS, scatter) ROW(SwiGLU, ALWAYS, swiglu) ROW(Swish, ALWAYS, swish)};
+
+/* ai.onnx.preview: operators that are still being shaped. */
+static const ingot__onnx_conversion preview[] = {ROW(FlexAttention, ALWAYS, flex_attention)};
 
 /* What ONNX Runtime puts into the models it writes, where ONNX's own operators say the same. */
 static const ingot__onnx_conversion microsoft[] = {
@@ -42,5 +46,6 @@ static ingot__onnx_convert_fn find(const ingot__onnx_conversion *row, size_t n, 
 ingot__onnx_convert_fn ingot__onnx_find_conversion(const char *domain, const char *op, int64_t version) {
   if (!*domain) return find(onnx, sizeof onnx / sizeof *onnx, op, version);
   if (strcmp(domain, "com.microsoft") == 0) return find(microsoft, sizeof microsoft / sizeof *microsoft, op, version);
+  if (strcmp(domain, "ai.onnx.preview") == 0) return find(preview, sizeof preview / sizeof *preview, op, version);
   return NULL;
 }

@@ -21,8 +21,8 @@ const char *ingot__onnx_value_name(ingot__onnx *o, const ingot__onnx_scope *scop
   if (entry->alias) return entry->alias;
   ingot__text name = entry->name;
   /* A subgraph's names stay as they are unless a graph around it has the same one, perhaps for a value that isn't made yet; a
-   * function's are put under the node that calls it. */
-  bool plain = !scope->prefix || (!scope->call && !ingot__onnx_find(scope->outer, name));
+   * function's and an inlined one's are put under the node that calls it. */
+  bool plain = !scope->prefix || (!scope->call && !scope->inlined && !ingot__onnx_find(scope->outer, name));
   if (plain) return ingot__arena_stringn(o->scratch, name.p, name.n);
   return ingot__arena_printf(o->scratch, "%s/%.*s", scope->prefix, (int)(name.n < 4096 ? name.n : 4096), name.p ? name.p : "");
 }

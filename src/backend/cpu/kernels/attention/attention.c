@@ -1,6 +1,7 @@
 /* FusedAttention in float32: softmax(Q K^T scale + mask) V, a tile of queries at a time, so that scores stay in L1 or L2. For each batch
  * element (head) K and V are packed into panels first; a thread takes a stretch of all heads' query tiles and packs what it enters. */
 #include "backend/cpu/kernels/attention/attention.h"
+#include "ops/attention.h"
 #include <math.h>
 
 typedef struct attention {
@@ -14,7 +15,10 @@ typedef struct attention {
 
 static bool prepare(const ingot__call *call, const ingot__attention *set, attention *a) {
   *a = (attention){.call = call, .set = set};
-  if (call->n_in < 3 || !ingot__has_out(call, 0)) return false;
+  const ingot__attrs_FusedAttention *attrs = INGOT__ATTRS(call, FusedAttention);
+  if (call->n_in < 3 || !ingot__has_out(call, 0) || ingot__has_out(call, 1) || ingot__has_in(call, 4) || ingot__has_in(call, 5)) return false;
+  if (attrs->causal || attrs->softcap != 0 || attrs->left >= 0 || attrs->right >= 0 || attrs->precision > INGOT_FLOAT32) return false;
+  if (ingot__attention_group(call, &call->in[1]) != 1 || ingot__attention_group(call, &call->in[2]) != 1) return false;
   const ingot__view *q = &call->in[0], *k = &call->in[1], *v = &call->in[2], *o = &call->out[0];
   const ingot__view *views[] = {q, k, v, o};
   for (size_t i = 0; i < 4; i++)
