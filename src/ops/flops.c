@@ -19,6 +19,8 @@ static double products(const ingot__call *call) {
   double n;
   switch (call->node->op) {
   case INGOT__OP_Conv: return out->rank > 1 && in[1].dim[0] ? count(out) * count(&in[1]) / (double)in[1].dim[0] : 0;
+  case INGOT__OP_DeformConv: /* its product, and four multiply-adds for each element that is read */
+    return in[1].dim[0] ? count(out) * count(&in[1]) / (double)in[1].dim[0] + 2 * count(&in[2]) * (double)in[0].dim[1] : 0;
   case INGOT__OP_ConvTranspose: return in[1].dim[0] ? count(&in[0]) * count(&in[1]) / (double)in[1].dim[0] : 0;
   case INGOT__OP_MatMul:
     if (in[0].rank == 0) return 0;
@@ -43,17 +45,19 @@ static double others(const ingot__call *call) {
   switch (call->node->op) {
   case INGOT__OP_MaxPool: return count(out) * taps(INGOT__ATTRS(call, MaxPool)->kernel_shape);
   case INGOT__OP_AveragePool: return count(out) * taps(INGOT__ATTRS(call, AveragePool)->kernel_shape);
+  case INGOT__OP_LpPool: return 2 * count(out) * taps(INGOT__ATTRS(call, LpPool)->kernel_shape);
   case INGOT__OP_GlobalAveragePool: case INGOT__OP_GlobalMaxPool: case INGOT__OP_ReduceSum: case INGOT__OP_ReduceMean: case INGOT__OP_ReduceMax:
   case INGOT__OP_ReduceMin: case INGOT__OP_ReduceProd: case INGOT__OP_ReduceL1: case INGOT__OP_ReduceL2: case INGOT__OP_ReduceLogSum:
   case INGOT__OP_ReduceLogSumExp: case INGOT__OP_ReduceSumSquare: case INGOT__OP_ArgMax: case INGOT__OP_ArgMin: case INGOT__OP_CumSum:
-  case INGOT__OP_TopK:
+  case INGOT__OP_CumProd: case INGOT__OP_TopK: case INGOT__OP_GlobalLpPool:
     return count(&in[0]);
   case INGOT__OP_BatchNormalization: return 2 * count(out);
   case INGOT__OP_InstanceNormalization: case INGOT__OP_LayerNormalization: case INGOT__OP_GroupNormalization: return 7 * count(out);
   case INGOT__OP_RMSNormalization: case INGOT__OP_LpNormalization: return 4 * count(out);
   case INGOT__OP_LRN: return 2 * count(out) * (double)INGOT__ATTRS(call, LRN)->size;
   case INGOT__OP_Softmax: case INGOT__OP_LogSoftmax: return 5 * count(out);
-  case INGOT__OP_Resize: return 8 * count(out);
+  case INGOT__OP_Resize: case INGOT__OP_GridSample: return 8 * count(out);
+  case INGOT__OP_RoiAlign: /* four samples in most networks */ return 32 * count(out);
   case INGOT__OP_Where: case INGOT__OP_PRelu: case INGOT__OP_Pow: case INGOT__OP_Mod: case INGOT__OP_Gelu: case INGOT__OP_QuantizeLinear:
   case INGOT__OP_DequantizeLinear: case INGOT__OP_Clip:
     return count(out);

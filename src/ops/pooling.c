@@ -1,4 +1,4 @@
-/* MaxPool, AveragePool and their global forms: inference and references. */
+/* MaxPool, AveragePool, LpPool (the p-th root of the sum of p-th powers) and their global forms: inference and references. */
 #include "ops/window.h"
 #include <math.h>
 
@@ -36,6 +36,13 @@ ingot_status ingot__infer_AveragePool(ingot__infer *infer) {
   return infer_pool(infer, &attrs, a->ceil_mode != 0);
 }
 
+ingot_status ingot__infer_LpPool(ingot__infer *infer) {
+  const ingot__attrs_LpPool *a = INGOT__ATTRS(infer, LpPool);
+  ingot__window_attrs attrs = INGOT__WINDOW_ATTRS(a);
+  if (a->p < 1) return INGOT__FAIL_INFER(infer, INGOT_E_NETWORK, "p is %lld", (long long)a->p);
+  return infer_pool(infer, &attrs, a->ceil_mode != 0);
+}
+
 static ingot_status infer_global(ingot__infer *infer) {
   bool unknown;
   INGOT_TRY(ingot__infer_rank(infer, 0, 2, -1, &unknown));
@@ -47,13 +54,23 @@ static ingot_status infer_global(ingot__infer *infer) {
 }
 ingot_status ingot__infer_GlobalAveragePool(ingot__infer *infer) { return infer_global(infer); }
 ingot_status ingot__infer_GlobalMaxPool(ingot__infer *infer) { return infer_global(infer); }
+ingot_status ingot__infer_GlobalLpPool(ingot__infer *infer) {
+  int64_t p = INGOT__ATTRS(infer, GlobalLpPool)->p;
+  return p < 1 ? INGOT__FAIL_INFER(infer, INGOT_E_NETWORK, "p is %lld", (long long)p) : infer_global(infer);
+}
 
+typedef enum kind { MAXIMUM, AVERAGE, POWERS } kind;
 typedef struct job {
   const ingot__call *call;
   ingot__window window;
   int64_t in_plane, out_plane;
-  bool max, include_pad, column_major;
+  kind kind;
+  bool include_pad, column_major;
+  double p;
 } job;
+
+static double power(double x, double p) { return p == 2 ? x * x : p == 1 ? fabs(x) : pow(fabs(x), p); }
+static double root(double x, double p) { return p == 2 ? sqrt(x) : p == 1 ? x : pow(x, 1 / p); }
 
 /* Where the best tap of output `at` of the plane lies, as ONNX counts: over the whole tensor, rows or columns first. */
 static int64_t index_of(const job *j, int64_t plane, int64_t at, int64_t tap) {
@@ -100,7 +117,7 @@ static void compute(const job *j, ingot__gather *g, int64_t plane, int64_t first
   double acc[INGOT__ROW], row[INGOT__ROW];
   int64_t best[INGOT__ROW], tap = 0;
   for (size_t i = 0; i < INGOT__ROW; i++) {
-    acc[i] = j->max ? -INFINITY : 0;
+    acc[i] = j->kind == MAXIMUM ? -INFINITY : 0;
     best[i] = -1;
   }
   ingot__gather_row(g, first, n);
@@ -108,9 +125,9 @@ static void compute(const job *j, ingot__gather *g, int64_t plane, int64_t first
     for (int64_t kh = 0; kh < g->window.kernel[1]; kh++)
       for (int64_t kw = 0; kw < g->window.kernel[2]; kw++, tap++) {
         if (!ingot__gather_tap(g, kd, kh, kw)) continue;
-        if (!j->max) {
+        if (j->kind != MAXIMUM) {
           ingot__gather_load(g, t, call->in[0].data, plane * j->in_plane, 0, row);
-          for (size_t i = 0; i < n; i++) acc[i] += row[i];
+          for (size_t i = 0; i < n; i++) acc[i] += j->kind == POWERS ? power(row[i], j->p) : row[i];
           continue;
         }
         for (int s = 0; s < g->n_segment; s++) { /* by segment, so that padding is never the maximum */
@@ -124,9 +141,10 @@ static void compute(const job *j, ingot__gather *g, int64_t plane, int64_t first
           }
         }
       }
-  if (!j->max) divide(j, g, acc);
+  if (j->kind == AVERAGE) divide(j, g, acc);
+  for (size_t i = 0; j->kind == POWERS && i < n; i++) acc[i] = root(acc[i], j->p);
   ingot__row_store(t, call->out[0].data, plane * j->out_plane + first, 1, n, acc);
-  if (!j->max || !ingot__has_out(call, 1)) return;
+  if (j->kind != MAXIMUM || !ingot__has_out(call, 1)) return;
   int64_t *index = (int64_t *)call->out[1].data + plane * j->out_plane + first;
   for (size_t i = 0; i < n; i++) index[i] = best[i] < 0 ? 0 : index_of(j, plane, first + (int64_t)i, best[i]);
 }
@@ -163,36 +181,45 @@ static ingot_status run(const ingot__call *call, const ingot__window_attrs *attr
 ingot_status ingot__ref_MaxPool(const ingot__call *call) {
   const ingot__attrs_MaxPool *a = INGOT__ATTRS(call, MaxPool);
   ingot__window_attrs attrs = INGOT__WINDOW_ATTRS(a);
-  job j = {.max = true, .column_major = a->storage_order != 0};
+  job j = {.kind = MAXIMUM, .column_major = a->storage_order != 0};
   return run(call, &attrs, &j);
 }
 
 ingot_status ingot__ref_AveragePool(const ingot__call *call) {
   const ingot__attrs_AveragePool *a = INGOT__ATTRS(call, AveragePool);
   ingot__window_attrs attrs = INGOT__WINDOW_ATTRS(a);
-  job j = {.include_pad = a->count_include_pad != 0};
+  job j = {.kind = AVERAGE, .include_pad = a->count_include_pad != 0};
   return run(call, &attrs, &j);
 }
 
-static ingot_status global(const ingot__call *call, bool max) {
+ingot_status ingot__ref_LpPool(const ingot__call *call) {
+  const ingot__attrs_LpPool *a = INGOT__ATTRS(call, LpPool);
+  ingot__window_attrs attrs = INGOT__WINDOW_ATTRS(a);
+  job j = {.kind = POWERS, .p = (double)a->p};
+  return run(call, &attrs, &j);
+}
+
+static ingot_status global(const ingot__call *call, kind kind, double order) {
   const ingot__view *x = &call->in[0], *out = &call->out[0];
   int64_t planes = ingot__view_count(out), plane = 1;
   double row[INGOT__ROW];
   for (int i = 2; i < x->rank; i++) plane *= x->dim[i];
   for (int64_t p = 0; p < planes; p++) {
-    double r = max ? -INFINITY : 0;
+    double r = kind == MAXIMUM ? -INFINITY : 0;
     for (int64_t at = 0; at < plane; at += INGOT__ROW) {
       size_t n = (size_t)(plane - at < INGOT__ROW ? plane - at : INGOT__ROW);
       ingot__row_load(x->dtype, x->data, p * plane + at, 1, n, row);
       for (size_t i = 0; i < n; i++) {
-        if (!max) r += row[i];
+        if (kind != MAXIMUM) r += kind == POWERS ? power(row[i], order) : row[i];
         else if (row[i] > r || isnan(row[i])) r = row[i];
       }
     }
-    if (!max) r /= (double)plane;
+    if (kind == AVERAGE) r /= (double)plane;
+    if (kind == POWERS) r = root(r, order);
     ingot__row_store(out->dtype, out->data, p, 1, 1, &r);
   }
   return INGOT_OK;
 }
-ingot_status ingot__ref_GlobalAveragePool(const ingot__call *call) { return global(call, false); }
-ingot_status ingot__ref_GlobalMaxPool(const ingot__call *call) { return global(call, true); }
+ingot_status ingot__ref_GlobalAveragePool(const ingot__call *call) { return global(call, AVERAGE, 0); }
+ingot_status ingot__ref_GlobalMaxPool(const ingot__call *call) { return global(call, MAXIMUM, 0); }
+ingot_status ingot__ref_GlobalLpPool(const ingot__call *call) { return global(call, POWERS, (double)INGOT__ATTRS(call, GlobalLpPool)->p); }

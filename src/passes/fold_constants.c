@@ -11,7 +11,12 @@ static bool foldable(const ingot__node *n, bool dequantize) {
   for (size_t i = 0; i < info->n_attr; i++)
     if (info->attr[i].type == INGOT__ATTR_GRAPH) return false;
   if (n->op == INGOT__OP_DequantizeLinear && !dequantize) return false; /* lift_scales wants to see them */
-  if (n->op == INGOT__OP_NonZero || n->op == INGOT__OP_NonMaxSuppression) return false;
+  switch (n->op) {
+  case INGOT__OP_NonZero: case INGOT__OP_NonMaxSuppression: case INGOT__OP_Compress: case INGOT__OP_Unique: /* sizes known only afterwards */
+  case INGOT__OP_Dropout: /* random */
+    return false;
+  default: break;
+  }
   for (size_t i = 0; i < n->n_in; i++)
     if (n->in[i] && (!n->in[i]->data || n->in[i]->type.dtype == INGOT_STRING)) return false;
   return true;

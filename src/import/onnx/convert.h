@@ -74,7 +74,8 @@ ingot_status ingot__onnx_inputs(ingot__onnx_node *n, size_t min, size_t max);
   X(axes) X(reshape) X(split) X(slice) X(pad) X(tile) X(topk) X(scatter) X(concat) X(constant) X(dropout) X(rnn) X(loop) X(broadcast) \
   X(variadic) X(clip) X(cast) X(prelu) X(selu) X(swish) X(gemm) X(batch_norm) X(softmax) X(hardmax) X(group_norm) X(mean_variance) \
   X(upsample) X(resize) X(qlinear_conv) X(qlinear_matmul) X(integer_product) X(dynamic_quantize) X(fused_conv) X(gelu) X(quantize) \
-  X(attention) X(flex_attention) X(causal_conv) X(swiglu)
+  X(attention) X(flex_attention) X(causal_conv) X(swiglu) X(cross_entropy)
 #define INGOT__ONNX_DECLARE(name) ingot_status ingot__onnx_convert_##name(ingot__onnx_node *n);
 INGOT__ONNX_CONVERSIONS(INGOT__ONNX_DECLARE)
+ingot_status ingot__onnx_batch_norm_training(ingot__onnx_node *n, float momentum); /* a part of batch_norm */
 #endif

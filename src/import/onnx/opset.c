@@ -26,7 +26,7 @@ static const ingot__onnx_conversion onnx[] = {
     ROW(ConvInteger, ALWAYS, integer_product) ROW(Dropout, ALWAYS, dropout)
     ROW(DynamicQuantizeLinear, ALWAYS, dynamic_quantize) ROW(Hardmax, ALWAYS, hardmax) ROW(MatMulInteger, ALWAYS, integer_product)
     ROW(MeanVarianceNormalization, ALWAYS, mean_variance) ROW(QLinearConv, ALWAYS, qlinear_conv) ROW(QLinearMatMul, ALWAYS, qlinear_matmul)
-    ROW(Scatter, ALWAYS, scatter) ROW(SwiGLU, ALWAYS, swiglu) ROW(Swish, ALWAYS, swish)};
+    ROW(Scatter, ALWAYS, scatter) ROW(SoftmaxCrossEntropyLoss, ALWAYS, cross_entropy) ROW(SwiGLU, ALWAYS, swiglu) ROW(Swish, ALWAYS, swish)};
 
 /* ai.onnx.preview: operators that are still being shaped. */
 static const ingot__onnx_conversion preview[] = {ROW(FlexAttention, ALWAYS, flex_attention)};

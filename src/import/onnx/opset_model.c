@@ -62,15 +62,13 @@ static bool constant_bool(const ingot__value *v, bool *known) {
   return *known && *(const uint8_t *)v->data;
 }
 
-/* Does nothing outside training; the mask, where asked for, is all true (before 10 of the input's type: all ones). */
+/* Does nothing outside training (in which it may be, for all that is known here: then it stays); the mask, where asked for, is all true (before 10 of the input's type: all ones). */
 ingot_status ingot__onnx_convert_dropout(ingot__onnx_node *n) {
   static const uint8_t yes = 1;
   INGOT_TRY(ingot__onnx_inputs(n, 1, 3));
   ingot__value *training = INGOT__ONNX_IN(n, 2), *x = n->in[0];
   bool known = true;
-  if (training && (constant_bool(training, &known) || !known)) {
-    return INGOT__ONNX_FAIL(n, INGOT_E_UNSUPPORTED, "is in training mode, or may be: export the model for inference");
-  }
+  if (training && (constant_bool(training, &known) || !known)) return ingot__onnx_straight(n, INGOT__OP_Dropout);
   if (n->out_name[0]) INGOT__ONNX_NEED(n, ingot__onnx_finish_output(n, 0, INGOT__OP_Identity, &x, 1));
   if (n->n_out < 2 || !n->out_name[1]) return INGOT_OK;
   ingot__value *shape = ingot__onnx_unary(n, INGOT__OP_Shape, x);

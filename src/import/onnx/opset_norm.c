@@ -8,8 +8,8 @@ ingot_status ingot__onnx_convert_batch_norm(ingot__onnx_node *n) {
   INGOT_TRY(ingot__onnx_get_int(n, "training_mode", 0, &training));
   INGOT_TRY(ingot__onnx_get_int(n, "spatial", 1, &spatial)); /* before 9 */
   INGOT_TRY(ingot__onnx_get_int(n, "is_test", 1, &is_test)); /* before 7 */
-  INGOT_TRY(ingot__onnx_get_float(n, "momentum", 0, &momentum));
-  if (training) return INGOT__ONNX_FAIL(n, INGOT_E_UNSUPPORTED, "is in training mode: export the model for inference");
+  INGOT_TRY(ingot__onnx_get_float(n, "momentum", 0.9f, &momentum));
+  if (training) return ingot__onnx_batch_norm_training(n, momentum);
   if (!spatial) return INGOT__ONNX_FAIL(n, INGOT_E_UNSUPPORTED, "has statistics for each element (spatial = 0), not for each channel");
   ingot__node *node = ingot__onnx_finish_output(n, 0, INGOT__OP_BatchNormalization, n->in, 5); /* its other outputs are for training */
   INGOT__ONNX_NEED(n, node);
