@@ -26,9 +26,13 @@ ingot_status ingot__infer_CenterCropPad(ingot__infer *f) {
   }
   if (unknown) return INGOT_OK;
   const ingot__type *in = f->in[0];
-  if (!read_axes(INGOT__ATTRS(f, CenterCropPad), in->rank, axis, &n)) return INGOT__FAIL_INFER(f, INGOT_E_NETWORK, "axes don't fit rank %d", in->rank);
+  if (!read_axes(INGOT__ATTRS(f, CenterCropPad), in->rank, axis, &n)) {
+    return INGOT__FAIL_INFER(f, INGOT_E_NETWORK, "axes don't fit rank %d", in->rank);
+  }
   size_t count;
-  if (ingot__ints_count(f, 1, &count) && count != (size_t)n) return INGOT__FAIL_INFER(f, INGOT_E_SHAPE, "shape has %zu numbers for %d axes", count, n);
+  if (ingot__ints_count(f, 1, &count) && count != (size_t)n) {
+    return INGOT__FAIL_INFER(f, INGOT_E_SHAPE, "shape has %zu numbers for %d axes", count, n);
+  }
   f->out[0] = *in;
   for (int i = 0; i < n; i++) {
     int64_t number;

@@ -12,7 +12,10 @@ static ingot_status check_channels(ingot__infer *f, const ingot__attrs_DeformCon
   int64_t c = x->dim[1], m = weights->dim[0], cg = weights->dim[1], taps = 1;
   if (a->group < 1 || a->offset_group < 1) return INGOT__FAIL_INFER(f, INGOT_E_NETWORK, "group and offset_group must be positive");
   bool good = (c < 0 || (c % a->group == 0 && c % a->offset_group == 0)) && (m < 0 || m % a->group == 0) && (c < 0 || cg < 0 || c / a->group == cg);
-  if (!good) return INGOT__FAIL_INFER(f, INGOT_E_SHAPE, "%lld channels, %lld of weights and %lld groups don't fit", (long long)c, (long long)cg, (long long)a->group);
+  if (!good) {
+    return INGOT__FAIL_INFER(f, INGOT_E_SHAPE, "%lld channels, %lld of weights and %lld groups don't fit", (long long)c, (long long)cg,
+                             (long long)a->group);
+  }
   for (int i = 0; i < w->n; i++) {
     if (w->kernel[i] < 0 || __builtin_mul_overflow(taps, w->kernel[i], &taps)) return INGOT_OK;
   }
@@ -27,7 +30,9 @@ static ingot_status check_channels(ingot__infer *f, const ingot__attrs_DeformCon
     }
     int64_t want;
     if (t->rank != x->rank) return INGOT__FAIL_INFER(f, INGOT_E_SHAPE, "input %zu has rank %d, not %d", i, t->rank, x->rank);
-    if (__builtin_mul_overflow(taps, a->offset_group * (i == 2 ? w->n : 1), &want)) return INGOT__FAIL_INFER(f, INGOT_E_LIMIT, "offset_group is too large");
+    if (__builtin_mul_overflow(taps, a->offset_group * (i == 2 ? w->n : 1), &want)) {
+      return INGOT__FAIL_INFER(f, INGOT_E_LIMIT, "offset_group is too large");
+    }
     INGOT_TRY(ingot__dim_merge(f, t->dim[0], x->dim[0], "offsets and input", &d));
     INGOT_TRY(ingot__dim_merge(f, t->dim[1], want, i == 2 ? "offsets" : "the mask", &d));
     for (int k = 2; k < x->rank; k++) INGOT_TRY(ingot__dim_merge(f, t->dim[k], out->dim[k], i == 2 ? "offsets" : "the mask", &d));

@@ -78,7 +78,9 @@ ingot_status ingot__ref_Dropout(const ingot__call *call) {
   for (size_t i = 0; i < n; i++) {
     bool keep = uniform(&t) >= ratio;
     if (mask) mask[i] = keep;
-    if (ingot__has_out(call, 0)) ingot__set_double(out->dtype, out->data, i, keep ? ingot__get_double(in->dtype, in->data, i) * (1 / (1 - ratio)) : 0);
+    if (ingot__has_out(call, 0)) {
+      ingot__set_double(out->dtype, out->data, i, keep ? ingot__get_double(in->dtype, in->data, i) * (1 / (1 - ratio)) : 0);
+    }
   }
   return INGOT_OK;
 }

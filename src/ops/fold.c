@@ -45,8 +45,12 @@ ingot_status ingot__infer_Col2Im(ingot__infer *f) {
   INGOT_TRY(ingot__infer_rank(f, 0, 3, 3, &unknown));
   const ingot__type *in = f->in[0];
   for (size_t i = 1; i < 3; i++)
-    if (!ingot__infer_has(f, i) || f->in[i]->dtype != INGOT_INT64) return INGOT__FAIL_INFER(f, INGOT_E_TYPE, "image_shape and block_shape must be int64");
-  if (ingot__move_size(in->dtype) == 0 || in->dtype == INGOT_STRING) return INGOT__FAIL_INFER(f, INGOT_E_TYPE, "does not take %s", ingot_dtype_name(in->dtype));
+    if (!ingot__infer_has(f, i) || f->in[i]->dtype != INGOT_INT64) {
+      return INGOT__FAIL_INFER(f, INGOT_E_TYPE, "image_shape and block_shape must be int64");
+    }
+  if (ingot__move_size(in->dtype) == 0 || in->dtype == INGOT_STRING) {
+    return INGOT__FAIL_INFER(f, INGOT_E_TYPE, "does not take %s", ingot_dtype_name(in->dtype));
+  }
   ingot__type *out = &f->out[0];
   ingot__type_unknown(out, in->dtype);
   size_t n, n_block;
@@ -135,7 +139,9 @@ ingot_status ingot__ref_Col2Im(const ingot__call *call) {
   const ingot__view *in = &call->in[0], *image = &call->in[1], *block = &call->in[2], *out = &call->out[0];
   job j = {.call = call, .taps = 1, .blocks = 1, .plane = 1};
   int n = out->rank - 2;
-  if (ingot__view_count(image) != n || ingot__view_count(block) != n) return INGOT__FAIL_CALL(call, INGOT_E_SHAPE, "image_shape or block_shape isn't of %d", n);
+  if (ingot__view_count(image) != n || ingot__view_count(block) != n) {
+    return INGOT__FAIL_CALL(call, INGOT_E_SHAPE, "image_shape or block_shape isn't of %d", n);
+  }
   INGOT_TRY(read_attrs(call->diag, call->node, INGOT__ATTRS(call, Col2Im), n, &j.f));
   for (int i = 0; i < n; i++) {
     j.f.image[i] = ingot__get_int(image->dtype, image->data, (size_t)i);
@@ -143,7 +149,9 @@ ingot_status ingot__ref_Col2Im(const ingot__call *call) {
     j.count[i] = windows(&j.f, i);
     bool fits = j.count[i] > 0 && j.f.image[i] == out->dim[2 + i] && !__builtin_mul_overflow(j.taps, j.f.block[i], &j.taps) &&
                 !__builtin_mul_overflow(j.blocks, j.count[i], &j.blocks);
-    if (!fits) return INGOT__FAIL_CALL(call, INGOT_E_SHAPE, "blocks of %lld don't fit an image of %lld", (long long)j.f.block[i], (long long)j.f.image[i]);
+    if (!fits) {
+      return INGOT__FAIL_CALL(call, INGOT_E_SHAPE, "blocks of %lld don't fit an image of %lld", (long long)j.f.block[i], (long long)j.f.image[i]);
+    }
     j.plane *= j.f.image[i];
   }
   if (in->dim[1] % j.taps || in->dim[1] / j.taps != out->dim[1] || in->dim[2] != j.blocks || in->dim[0] != out->dim[0]) {

@@ -45,8 +45,8 @@ void ingot__grid_axis(const ingot__grid *grid, double g, int64_t length, int64_t
   if (length < 1) return;
   if (!(fabs(x) < 1e15)) x = grid->padding == INGOT__GRID_ZEROS || x != x ? -8 : x < 0 ? -1e15 : 1e15; /* far out, and NaN */
   if (grid->mode == INGOT__GRID_NEAREST) x = nearbyint(x);
-  if (x < low || x > high) {
-    if (grid->padding == INGOT__GRID_BORDER) x = clamp(x, 0, n - 1);
+  if (x < low || x > high) { /* for cubic weights border repeats elements, as PyTorch and ONNX Runtime have it, instead of moving the position */
+    if (grid->padding == INGOT__GRID_BORDER) x = grid->mode == INGOT__GRID_CUBIC ? clamp(x, -8, n + 8) : clamp(x, 0, n - 1);
     if (grid->padding == INGOT__GRID_REFLECTION) x = reflect(x, low, high);
   }
   double first = floor(x), part = x - first;

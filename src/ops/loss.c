@@ -15,7 +15,9 @@ ingot_status ingot__infer_NegativeLogLikelihoodLoss(ingot__infer *f) {
   const ingot__type *in = f->in[0], *target = f->in[1];
   bool real = in->dtype == INGOT_FLOAT32 || in->dtype == INGOT_FLOAT64 || in->dtype == INGOT_FLOAT16 || in->dtype == INGOT_BFLOAT16;
   if (!real) return INGOT__FAIL_INFER(f, INGOT_E_TYPE, "does not take %s", ingot_dtype_name(in->dtype));
-  if (target->dtype != INGOT_INT64 && target->dtype != INGOT_INT32) return INGOT__FAIL_INFER(f, INGOT_E_TYPE, "targets are %s", ingot_dtype_name(target->dtype));
+  if (target->dtype != INGOT_INT64 && target->dtype != INGOT_INT32) {
+    return INGOT__FAIL_INFER(f, INGOT_E_TYPE, "targets are %s", ingot_dtype_name(target->dtype));
+  }
   if (r == UNKNOWN) return INGOT__FAIL_INFER(f, INGOT_E_NETWORK, "reduction is '%.40s', not none, sum or mean", a->reduction);
   ingot__dim d;
   if (ingot__infer_has(f, 2)) {

@@ -14,7 +14,9 @@ ingot_status ingot__infer_EyeLike(ingot__infer *f) {
   }
   ingot_dtype t = f->out[0].dtype;
   if (t == INGOT_UNDEFINED) return INGOT_OK;
-  if (!ingot__dtype_is_float(t) && !ingot__dtype_is_int(t) && t != INGOT_BOOL) return INGOT__FAIL_INFER(f, INGOT_E_TYPE, "makes no %s", ingot_dtype_name(t));
+  if (!ingot__dtype_is_float(t) && !ingot__dtype_is_int(t) && t != INGOT_BOOL) {
+    return INGOT__FAIL_INFER(f, INGOT_E_TYPE, "makes no %s", ingot_dtype_name(t));
+  }
   return ingot__dtype_size(t) ? INGOT_OK : INGOT__FAIL_INFER(f, INGOT_E_UNSUPPORTED, "makes no %s", ingot_dtype_name(t));
 }
 

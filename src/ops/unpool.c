@@ -38,7 +38,9 @@ ingot_status ingot__infer_MaxUnpool(ingot__infer *f) {
   for (int i = 0; i < x->rank; i++) {
     int64_t number;
     f->out[0].dim[i] = ingot__infer_has(f, 2) ? ingot__ints_get(f, 2, (size_t)i) : i < 2 ? x->dim[i] : opened(f, &w, i - 2, x->dim[i]);
-    if (ingot__element_number(f, f->out[0].dim[i], &number) && number < 0) return INGOT__FAIL_INFER(f, INGOT_E_SHAPE, "an output of %lld", (long long)number);
+    if (ingot__element_number(f, f->out[0].dim[i], &number) && number < 0) {
+      return INGOT__FAIL_INFER(f, INGOT_E_SHAPE, "an output of %lld", (long long)number);
+    }
   }
   return INGOT_OK;
 }
@@ -55,12 +57,16 @@ ingot_status ingot__ref_MaxUnpool(const ingot__call *call) {
   if (ingot__view_count(index) != n) return INGOT__FAIL_CALL(call, INGOT_E_SHAPE, "indices aren't as many as values");
   for (int i = 0; i < x->rank; i++) {
     dim[i] = i < 2 ? x->dim[i] : opened(&numbers, &w, i - 2, x->dim[i]);
-    if (dim[i] < 0 || __builtin_mul_overflow(total, dim[i], &total)) return INGOT__FAIL_CALL(call, INGOT_E_SHAPE, "dim %d of the output is %lld", i, (long long)dim[i]);
+    if (dim[i] < 0 || __builtin_mul_overflow(total, dim[i], &total)) {
+      return INGOT__FAIL_CALL(call, INGOT_E_SHAPE, "dim %d of the output is %lld", i, (long long)dim[i]);
+    }
   }
   memset(out->data, 0, (size_t)ingot__view_count(out) * size);
   for (int64_t k = 0; k < n; k++) {
     int64_t at = ((const int64_t *)index->data)[k], to = 0;
-    if (at < 0 || at >= total) return INGOT__FAIL_CALL(call, INGOT_E_SHAPE, "index %lld is outside the %lld elements", (long long)at, (long long)total);
+    if (at < 0 || at >= total) {
+      return INGOT__FAIL_CALL(call, INGOT_E_SHAPE, "index %lld is outside the %lld elements", (long long)at, (long long)total);
+    }
     bool inside = true;
     for (int i = x->rank - 1; i >= 0; i--) {
       int64_t p = at % dim[i];

@@ -62,7 +62,8 @@ static bool constant_bool(const ingot__value *v, bool *known) {
   return *known && *(const uint8_t *)v->data;
 }
 
-/* Does nothing outside training (in which it may be, for all that is known here: then it stays); the mask, where asked for, is all true (before 10 of the input's type: all ones). */
+/* Does nothing outside training (in which it may be, for all that is known here: then it stays); the mask, where asked for, is all true
+ * (before 10 of the input's type: all ones). */
 ingot_status ingot__onnx_convert_dropout(ingot__onnx_node *n) {
   static const uint8_t yes = 1;
   INGOT_TRY(ingot__onnx_inputs(n, 1, 3));
