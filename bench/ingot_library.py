@@ -1,7 +1,7 @@
 """The C library from Python, as little as benches and tests need: load an ONNX file, build, run on NumPy arrays.
 
 Found in the build folder: the environment variable INGOT_BUILD or BUILD, or ./build."""
-import ctypes, os, pathlib
+import ctypes, json, os, pathlib
 import numpy as np
 
 _build = pathlib.Path(__file__).resolve().parent.parent / (os.environ.get("INGOT_BUILD") or os.environ.get("BUILD") or "build")
@@ -71,6 +71,22 @@ class Engine:
             _call("ingot_context_set_input_shape", self._context, name.encode(), a.ndim, dims)
             _call("ingot_context_set_address", self._context, name.encode(), ctypes.c_void_p(a.ctypes.data))
             self._held[name] = a
+
+    def plan(self, shapes):
+        """Sets inputs' shapes, {name: dims}, and plans for them."""
+        for name, dims in shapes.items():
+            _call("ingot_context_set_input_shape", self._context, name.encode(), len(dims), (ctypes.c_int64 * max(len(dims), 1))(*dims))
+        rank, dims = ctypes.c_int(), (ctypes.c_int64 * 8)()
+        _call("ingot_context_shape", self._context, self.inputs[0][0].encode(), ctypes.byref(rank), dims)
+
+    def inspect(self):
+        """What `ingot inspect` prints, as a dict."""
+        text, size = ctypes.c_void_p(), ctypes.c_size_t()
+        _call("ingot_engine_inspect", self._engine, ctypes.byref(text), ctypes.byref(size))
+        try:
+            return json.loads(ctypes.string_at(text, size.value))
+        finally:
+            _lib.ingot_blob_free(self._engine, text, ctypes.c_size_t(size.value + 1))
 
     def run(self):
         """Runs once on the inputs that were set."""

@@ -85,6 +85,47 @@ class SSD300(nn.Module):
         return torch.cat(boxes, 2), torch.cat(scores, 2)
 
 
+class Transformer(nn.Module):
+    """A BERT-like encoder: ids and mask (N, S) to logits (N, S, words). Its shapes are computed with tensors, as exporters write them."""
+
+    def __init__(self, width=256, heads=4, layers=6, words=1000, longest=512):
+        super().__init__()
+        self.heads = heads
+        self.words = nn.Embedding(words, width)
+        self.places = nn.Embedding(longest, width)
+        self.layers = nn.ModuleList(nn.ModuleDict({
+            "qkv": nn.Linear(width, 3 * width), "out": nn.Linear(width, width), "up": nn.Linear(width, 4 * width),
+            "down": nn.Linear(4 * width, width), "norm1": nn.LayerNorm(width), "norm2": nn.LayerNorm(width)}) for _ in range(layers))
+        self.head = nn.Linear(width, words)
+
+    def forward(self, ids, mask):
+        n, s = ids.shape
+        x = self.words(ids) + self.places(torch.arange(s)[None])
+        for layer in self.layers:
+            q, k, v = layer["qkv"](x).view(n, s, 3, self.heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
+            scores = (q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5).masked_fill(mask[:, None, None, :] == 0, -1e4)
+            x = layer["norm1"](x + layer["out"]((scores.softmax(-1) @ v).transpose(1, 2).reshape(n, s, -1)))
+            x = layer["norm2"](x + layer["down"](F.gelu(layer["up"](x))))
+        return self.head(x)
+
+
+def export_transformer(path, dynamo=False, **options):
+    """Writes a Transformer as ONNX with free N and S."""
+    torch.manual_seed(0)
+    model, inputs = Transformer(**options).eval(), (torch.randint(0, 1000, (2, 16)), torch.ones(2, 16, dtype=torch.int64))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if dynamo:
+            free = {0: torch.export.Dim("N", min=1, max=64), 1: torch.export.Dim("S", min=2, max=512)}
+            torch.onnx.export(model, inputs, str(path), dynamo=True, external_data=False, input_names=["ids", "mask"],
+                              dynamic_shapes=(free, free), verbose=False)
+        else:
+            free = {0: "N", 1: "S"}
+            torch.onnx.export(model, inputs, str(path), dynamo=False, opset_version=17, input_names=["ids", "mask"],
+                              dynamic_axes={"ids": free, "mask": free})
+    return path
+
+
 def small_vit(size=64):
     """A ViT of four small layers."""
     return torchvision.models.VisionTransformer(image_size=size, patch_size=16, num_layers=4, num_heads=3, hidden_dim=96, mlp_dim=192)
@@ -136,8 +177,10 @@ def make(name, size=None):
     return settle(model, (1, 128, 128) if name == "unet" else shape), shape
 
 
-def export(model, shape, path, dynamo=False, external=False, batch=1):
-    """Writes `model` as ONNX with a free batch: by PyTorch's newer exporter (`dynamo`) or the TorchScript one; the input is 'input'."""
+def export(model, shape, path, dynamo=False, external=False, batch=1, free_size=False):
+    """Writes `model` as ONNX with a free batch: by PyTorch's newer exporter (`dynamo`) or the TorchScript one, which can leave height and width free
+    as well; the input is 'input'."""
+    free = {0: "N", 2: "H", 3: "W"} if free_size else {0: "N"}
     x = torch.randn(max(batch, 2), *shape) if dynamo else torch.randn(batch, *shape)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -145,5 +188,5 @@ def export(model, shape, path, dynamo=False, external=False, batch=1):
             torch.onnx.export(model, (x,), str(path), dynamo=True, external_data=external, input_names=["input"],
                               dynamic_shapes=({0: torch.export.Dim("N", min=1, max=1024)},), verbose=False)
         else:
-            torch.onnx.export(model, (x,), str(path), dynamo=False, opset_version=17, input_names=["input"], dynamic_axes={"input": {0: "N"}})
+            torch.onnx.export(model, (x,), str(path), dynamo=False, opset_version=17, input_names=["input"], dynamic_axes={"input": free})
     return path

@@ -112,6 +112,7 @@ ingot_status ingot__inspect(const ingot_engine *e, const ingot_context *context,
   }
   ingot__json_close(t, '}');
   ingot__json_close(t, ']');
+  if (context && context->current && context->current->n_frame) ingot__json_int(t, "regions", (int64_t)context->current->frame[0]->n_region);
   ingot__json_open(t, "layers", '[');
   for (const ingot__node *n = g->first; n; n = n->next) layer(t, e, context, n);
   ingot__json_close(t, ']');
