@@ -18,7 +18,8 @@ typedef struct options {
   const char *shapes, *export_profile, *export_times;
   double warm_up, duration;
   int64_t iterations;
-  bool dump_profile, json, verbose, quiet;
+  bool dump_profile, json;
+  cli__common_settings common;
 } options;
 
 typedef struct measured {
@@ -59,12 +60,12 @@ static ingot_status record(measured *m, double start, double latency) {
 }
 
 static ingot_status measure(const options *o, ingot_context *context, measured *m) {
-  CLI_TRY(cli__library(ingot_context_run(context))); /* plans the shapes */
-  for (double began = cli__now(); (cli__now() - began) * 1e3 < o->warm_up;) CLI_TRY(cli__library(ingot_context_run(context)));
+  CLI_TRY(cli__context_run(context)); /* plans the shapes */
+  for (double began = cli__now(); (cli__now() - began) * 1e3 < o->warm_up;) CLI_TRY(cli__context_run(context));
   double began = cli__now();
   while ((int64_t)m->count < o->iterations || cli__now() - began < o->duration) {
     double start = cli__now();
-    CLI_TRY(cli__library(ingot_context_run(context)));
+    CLI_TRY(cli__context_run(context));
     double end = cli__now();
     CLI_TRY(record(m, (start - began) * 1e3, (end - start) * 1e3));
     m->wall = (end - began) * 1e3;
@@ -192,14 +193,14 @@ ingot_status cli__bench(int argc, char **argv, int *exit_status) {
     {CLI__HEADING, NULL, 0, NULL, NULL, "Building an ONNX file"},
     CLI__BUILD_OPTIONS(o.settings),
     {CLI__HEADING, NULL, 0, NULL, NULL, "Other"},
-    CLI__COMMON_OPTIONS(&o.verbose, &o.quiet),
+    CLI__COMMON_OPTIONS(o.common),
   };
   const cli__usage usage = {"bench", "M [options]", description, examples, list, sizeof list / sizeof *list};
   const char *path;
   bool done;
   CLI_TRY(cli__command(&usage, argc, argv, &path, &done));
   if (done) return INGOT_OK;
-  cli__common(o.verbose, o.quiet);
+  CLI_TRY(cli__common(&o.common));
   cli__model model;
   cli__arrays inputs = {0};
   ingot_context *context = NULL;

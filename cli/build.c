@@ -9,7 +9,7 @@
 typedef struct options {
   const char *output, *shapes, *min, *opt, *max, *report;
   cli__build_settings settings;
-  bool verbose, quiet;
+  cli__common_settings common;
 } options;
 
 static const char description[] =
@@ -99,7 +99,7 @@ static ingot_status compile(const options *o, cli__model *model, ingot_config **
   const char *report = o->report ? ingot_engine_report(model->engine) : NULL;
   if (o->report && !report) return cli__fail(INGOT_E_INTERNAL, "the build left no report");
   if (report) CLI_TRY(cli__write_file(o->report, report, strlen(report)));
-  return o->quiet || (o->report && strcmp(o->report, "-") == 0) ? INGOT_OK : print_summary(model, o->output, seconds);
+  return o->common.quiet || (o->report && strcmp(o->report, "-") == 0) ? INGOT_OK : print_summary(model, o->output, seconds);
 }
 
 ingot_status cli__build(int argc, char **argv, int *exit_status) {
@@ -128,7 +128,7 @@ ingot_status cli__build(int argc, char **argv, int *exit_status) {
     {CLI__LIST, "skip", 0, "PASS", &o.settings.skip, "Leave a pass out; may be given again."},
     {CLI__TEXT, "stop-after", 0, "PASS", &o.settings.stop_after, "Do no pass after this one."},
     {CLI__HEADING, NULL, 0, NULL, NULL, "Other"},
-    CLI__COMMON_OPTIONS(&o.verbose, &o.quiet),
+    CLI__COMMON_OPTIONS(o.common),
   };
   const cli__usage usage = {"build", "M.onnx -o M.ingot [options]", description, examples, list, sizeof list / sizeof *list};
   const char *path;
@@ -136,7 +136,7 @@ ingot_status cli__build(int argc, char **argv, int *exit_status) {
   CLI_TRY(cli__command(&usage, argc, argv, &path, &done));
   if (done) return INGOT_OK;
   if (!o.output) return cli__fail(INGOT_E_ARGUMENT, "where to? Add -o FILE.ingot");
-  cli__common(o.verbose, o.quiet);
+  CLI_TRY(cli__common(&o.common));
   CLI_TRY(cli__may_replace(o.output)); /* before the long work, not after it */
   cli__model model;
   ingot_config *config = NULL;

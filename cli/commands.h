@@ -13,11 +13,14 @@ ingot_status cli__compare(int argc, char **argv, int *exit_status);
 /* Reads a command's options and exactly one word, the model. *done: the help was printed, nothing is left to do. */
 ingot_status cli__command(const cli__usage *usage, int argc, char **argv, const char **model, bool *done);
 
-/* Every command's last options, and what they do; `verbose` and `quiet` are bools of the command's. */
-#define CLI__COMMON_OPTIONS(verbose, quiet) \
-  {CLI__FLAG, "verbose", 'v', NULL, verbose, "Also print the library's remarks."}, \
-  {CLI__FLAG, "quiet", 'q', NULL, quiet, "Print errors and results alone."}
-void cli__common(bool verbose, bool quiet);
+/* Every command's last options, and what they do; `c` is a cli__common_settings lvalue. */
+typedef struct cli__common_settings { bool verbose, quiet; const char *memory_limit; } cli__common_settings;
+#define CLI__COMMON_OPTIONS(c) \
+  {CLI__TEXT, "memoryLimit", 0, "SIZE", &(c).memory_limit, "Hold at most so much memory, such as 500M or 4G (nine tenths of what the machine " \
+   "has)."}, \
+  {CLI__FLAG, "verbose", 'v', NULL, &(c).verbose, "Also print the library's remarks."}, \
+  {CLI__FLAG, "quiet", 'q', NULL, &(c).quiet, "Print errors and results alone."}
+ingot_status cli__common(const cli__common_settings *common);
 
 /* The options of building an ONNX file on the fly, for run, bench and compare; `s` is a cli__build_settings lvalue. */
 #define CLI__BUILD_OPTIONS(s) \

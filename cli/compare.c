@@ -1,6 +1,7 @@
 /* ingot compare: a network's outputs against expected ones, or against the reference kernels. */
 #include "commands.h"
 #include "compare.h"
+#include "progress.h"
 #include "table.h"
 #include <math.h>
 #include <string.h>
@@ -10,7 +11,8 @@ typedef struct options {
   cli__build_settings settings;
   const char *data, *golden, *network, *shapes;
   double atol, rtol;               /* below 0: not given */
-  bool layers, verbose, quiet;
+  bool layers;
+  cli__common_settings common;
 } options;
 
 typedef struct session {
@@ -71,7 +73,7 @@ static ingot_status print_outputs(session *s, const cli__arrays *got, const cli_
 static ingot_status run_engine(const session *s, const cli__model *model, ingot_engine *engine, const cli__arrays *inputs, cli__arrays *outputs) {
   ingot_context *context;
   ingot_status status = cli__context_create(engine, s->o->settings.threads, inputs, &context);
-  if (status == INGOT_OK) status = cli__library(ingot_context_run(context));
+  if (status == INGOT_OK) status = cli__context_run(context);
   if (status == INGOT_OK) status = cli__context_outputs(model, context, outputs);
   ingot_context_destroy(context);
   return status;
@@ -89,7 +91,7 @@ static ingot_status compare_built(session *s, const char *title, const cli__arra
   cli__arrays_free(&outputs);
   const ingot_network *network = s->model.network ? s->model.network : s->source.network;
   if (status == INGOT_OK && s->o->layers)
-    status = cli__compare_layers(s->model.engine, reference, network, s->o->settings.threads, inputs, &s->tolerance, s->o->verbose);
+    status = cli__compare_layers(s->model.engine, reference, network, s->o->settings.threads, inputs, &s->tolerance, s->o->common.verbose);
   return status;
 }
 
@@ -178,7 +180,7 @@ ingot_status cli__compare(int argc, char **argv, int *exit_status) {
     {CLI__COUNT, "threads", 0, "N", &o.settings.threads, "Threads (as built; or all)."},
     CLI__BUILD_OPTIONS(o.settings),
     {CLI__HEADING, NULL, 0, NULL, NULL, "Other"},
-    CLI__COMMON_OPTIONS(&o.verbose, &o.quiet),
+    CLI__COMMON_OPTIONS(o.common),
   };
   const cli__usage usage = {"compare", "M [--data DIR | --inputs in.npz --golden out.npz] [options]", description, examples, list,
                             sizeof list / sizeof *list};
@@ -186,7 +188,7 @@ ingot_status cli__compare(int argc, char **argv, int *exit_status) {
   bool done;
   CLI_TRY(cli__command(&usage, argc, argv, &path, &done));
   if (done) return INGOT_OK;
-  cli__common(o.verbose, o.quiet);
+  CLI_TRY(cli__common(&o.common));
   session s = {.o = &o, .tolerance = {o.atol >= 0 || o.rtol >= 0, o.atol >= 0 ? o.atol : 1e-8, o.rtol >= 0 ? o.rtol : 0}};
   ingot_status status = compare(&s, path);
   cli__model_free(&s.model);

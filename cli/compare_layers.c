@@ -1,5 +1,6 @@
 /* The first layer where the engine leaves the reference: both are watched while they run, and compared tensor by tensor. */
 #include "compare.h"
+#include "progress.h"
 #include "table.h"
 #include <stdlib.h>
 #include <string.h>
@@ -54,7 +55,7 @@ static ingot_status watch_run(ingot_engine *engine, int64_t threads, const cli__
   ingot_context *context;
   ingot_status status = cli__context_create(engine, threads, inputs, &context);
   if (status == INGOT_OK) status = cli__library(ingot_context_set_observer(context, observer, w));
-  if (status == INGOT_OK) status = cli__library(ingot_context_run(context));
+  if (status == INGOT_OK) status = cli__context_run(context);
   ingot_context_destroy(context);
   return status != INGOT_OK ? status : w->status;
 }

@@ -1,5 +1,6 @@
 /* The one error text of a command, and the map from statuses to exit statuses. */
 #include "error.h"
+#include "memory.h"
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -17,7 +18,9 @@ ingot_status cli__fail(ingot_status status, const char *format, ...) {
 ingot_status cli__library(ingot_status status) {
   if (status == INGOT_OK) return status;
   const char *said = ingot_last_error();
-  return cli__fail(status, "%s", *said ? said : ingot_status_text(status));
+  char more[256];
+  return cli__fail(status, "%s%s", *said ? said : ingot_status_text(status),
+                   status == INGOT_E_MEMORY ? cli__memory_refused(more, sizeof more) : "");
 }
 
 ingot_status cli__no_memory(void) { return cli__fail(INGOT_E_MEMORY, "out of memory"); }

@@ -144,7 +144,8 @@ ingot_status cli__inspect(int argc, char **argv, int *exit_status) {
   (void)exit_status;
   cli__build_settings settings = {0};
   const char *shapes = NULL, *path;
-  bool json = false, verbose = false, quiet = false, done;
+  cli__common_settings common = {0};
+  bool json = false, done;
   const cli__option list[] = {
     {CLI__FLAG, "json", 0, NULL, &json, "Print JSON."},
     {CLI__HEADING, NULL, 0, NULL, NULL, "Building an ONNX file"},
@@ -152,12 +153,12 @@ ingot_status cli__inspect(int argc, char **argv, int *exit_status) {
     {CLI__COUNT, "threads", 0, "N", &settings.threads, "Threads to build for (all)."},
     CLI__BUILD_OPTIONS(settings),
     {CLI__HEADING, NULL, 0, NULL, NULL, "Other"},
-    CLI__COMMON_OPTIONS(&verbose, &quiet),
+    CLI__COMMON_OPTIONS(common),
   };
   const cli__usage usage = {"inspect", "M [--json]", description, examples, list, sizeof list / sizeof *list};
   CLI_TRY(cli__command(&usage, argc, argv, &path, &done));
   if (done) return INGOT_OK;
-  cli__common(verbose, quiet);
+  CLI_TRY(cli__common(&common));
   cli__model model;
   ingot_status status = cli__model_open(&model, path);
   if (status == INGOT_OK) status = inspect(&model, &settings, shapes, json);

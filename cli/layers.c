@@ -38,7 +38,7 @@ ingot_status cli__layers_measure(ingot_context *context, size_t runs, cli__layer
   for (size_t i = 0; i < runs && status == INGOT_OK; i++) {
     layers->position = 0;
     double start = cli__now();
-    status = cli__library(ingot_context_run(context));
+    status = cli__context_run(context);
     layers->total += (cli__now() - start) * 1e3;
   }
   layers->runs = runs;

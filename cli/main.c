@@ -1,5 +1,6 @@
 /* ingot: the command line. Finds the subcommand, prints its error, ends with its exit status. */
 #include "commands.h"
+#include "memory.h"
 #include "progress.h"
 #include <signal.h>
 #include <stdio.h>
@@ -50,9 +51,10 @@ ingot_status cli__command(const cli__usage *usage, int argc, char **argv, const 
   return INGOT_OK;
 }
 
-void cli__common(bool verbose, bool quiet) {
-  cli__quiet(quiet);
-  if (verbose) cli__log_level(INGOT_LOG_VERBOSE);
+ingot_status cli__common(const cli__common_settings *common) {
+  cli__quiet(common->quiet);
+  if (common->verbose) cli__log_level(INGOT_LOG_VERBOSE);
+  return cli__memory_limit(common->memory_limit);
 }
 
 static ingot_status unknown(const char *word) {

@@ -1,5 +1,6 @@
 /* Progress, messages, Ctrl-C. */
 #include "progress.h"
+#include "memory.h"
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -7,7 +8,7 @@
 #include <unistd.h>
 
 static volatile sig_atomic_t interrupted;
-static struct { bool started, terminal, shown; double began, drawn; char phase[64]; } state;
+static struct { bool started, terminal, shown, stoppable; double began, drawn; char phase[64]; } state;
 
 static void interrupt(int signal_number) {
   interrupted = 1;
@@ -54,6 +55,24 @@ bool cli__progress(void *user, const char *phase, size_t done, size_t total) {
   return !interrupted;
 }
 
+/* ---- Runs */
+
+static ingot_context *_Atomic running;
+
+static void interrupt_run(int signal_number) {
+  interrupt(signal_number);
+  ingot_context_cancel(running); /* it may be NULL between runs: the next one doesn't begin */
+}
+
+ingot_status cli__context_run(ingot_context *context) {
+  if (!state.stoppable) signal(SIGINT, interrupt_run);
+  state.stoppable = true;
+  running = context;
+  ingot_status status = interrupted ? cli__fail(INGOT_E_CANCELLED, "stopped") : cli__library(ingot_context_run(context));
+  running = NULL;
+  return status;
+}
+
 void cli__progress_end(void) {
   if (state.shown) fputs("\r\033[K", stderr);
   if (state.started) signal(SIGINT, SIG_DFL);
@@ -68,5 +87,8 @@ static void say(void *user, ingot_severity severity, const char *text) {
 }
 
 static ingot_env env = {.log = say, .log_level = INGOT_LOG_WARNING};
-const ingot_env *cli__env(void) { return &env; }
+const ingot_env *cli__env(void) {
+  env.allocator = cli__allocator();
+  return &env;
+}
 void cli__log_level(ingot_severity level) { env.log_level = level; }

@@ -4,6 +4,7 @@
 #include "file.h"
 #include "inputs.h"
 #include "npy.h"
+#include "progress.h"
 #include "table.h"
 #include <math.h>
 #include <string.h>
@@ -13,7 +14,7 @@ typedef struct options {
   cli__build_settings settings;
   const char *outputs, *labels;
   int64_t top;
-  bool verbose, quiet;
+  cli__common_settings common;
 } options;
 
 static const char description[] =
@@ -64,7 +65,7 @@ static ingot_status run(const options *o, cli__model *model, cli__arrays *inputs
   ingot_status status = cli__inputs_load(&o->inputs, model, inputs);
   if (status == INGOT_OK) status = cli__model_build(model, &o->settings, inputs, NULL);
   if (status == INGOT_OK) status = cli__context_create(model->engine, o->settings.threads, inputs, context);
-  if (status == INGOT_OK) status = cli__library(ingot_context_run(*context));
+  if (status == INGOT_OK) status = cli__context_run(*context);
   if (status == INGOT_OK) status = cli__context_outputs(model, *context, outputs);
   if (status == INGOT_OK && o->outputs) status = cli__npz_save(o->outputs, outputs);
   if (status == INGOT_OK && o->top) status = cli__classes_print(outputs, (size_t)o->top, o->labels ? &labels : NULL, stdout);
@@ -89,14 +90,14 @@ ingot_status cli__run(int argc, char **argv, int *exit_status) {
     {CLI__COUNT, "threads", 0, "N", &o.settings.threads, "Threads (as built; or all)."},
     CLI__BUILD_OPTIONS(o.settings),
     {CLI__HEADING, NULL, 0, NULL, NULL, "Other"},
-    CLI__COMMON_OPTIONS(&o.verbose, &o.quiet),
+    CLI__COMMON_OPTIONS(o.common),
   };
   const cli__usage usage = {"run", "M --inputs in.npz --outputs out.npz [options]", description, examples, list, sizeof list / sizeof *list};
   const char *path;
   bool done;
   CLI_TRY(cli__command(&usage, argc, argv, &path, &done));
   if (done) return INGOT_OK;
-  cli__common(o.verbose, o.quiet);
+  CLI_TRY(cli__common(&o.common));
   if (o.labels && !o.top) o.top = 5;
   cli__model model;
   cli__arrays inputs = {0}, outputs = {0};

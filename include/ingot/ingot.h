@@ -228,6 +228,19 @@ INGOT_API ingot_status ingot_context_set_input_shape(ingot_context *context, con
 /* The caller's memory for an input (read) or output (written), which must stay valid while running. Any alignment. NULL for an output:
  * the context's own. */
 INGOT_API ingot_status ingot_context_set_address(ingot_context *context, const char *name, void *data);
+/* Memory for an output, made by the caller when its size is known: before the run, or in it where the size depends on data. Results land
+ * there without a copy wherever a kernel can write them there. It goes before an address set. */
+typedef struct ingot_output_allocator {
+  /* At least `size` bytes (never 0) aligned to `align`, a power of two, that stay valid until the next run; NULL: there are none, and the run
+   * fails with INGOT_E_MEMORY. `current` is what the last call for this output gave, NULL at first; what it holds isn't needed any more, and it
+   * may be given again where it is large enough. Called at least once a run, on the thread that runs. */
+  void *(*reallocate)(void *user, const char *output, void *current, size_t size, size_t align);
+  /* The output's dims, when the run is over; NULL: not wanted. The memory may be larger than they need. */
+  void (*notify_shape)(void *user, const char *output, int rank, const int64_t *dims);
+  void *user;
+} ingot_output_allocator;
+/* The struct is copied; NULL takes it back. */
+INGOT_API ingot_status ingot_context_set_output_allocator(ingot_context *context, const char *name, const ingot_output_allocator *allocator);
 /* Plans for the present input shapes and gives an input's or output's shape: before running where shapes follow from the inputs',
  * after it where they depend on data (INGOT_E_STATE before). */
 INGOT_API ingot_status ingot_context_shape(ingot_context *context, const char *name, int *rank, int64_t dims[INGOT_MAX_RANK]);
@@ -238,7 +251,10 @@ typedef void (*ingot_done_fn)(void *user, ingot_status status);
 INGOT_API ingot_status ingot_context_enqueue(ingot_context *context, ingot_done_fn done, void *user);
 /* Waits for the enqueued run and returns its status. */
 INGOT_API ingot_status ingot_context_wait(ingot_context *context);
-/* After a run: an output's data, in the address set or in the context's memory (until its next run). */
+/* Asks the run in progress to stop; from any thread, and from signal handlers. It ends with INGOT_E_CANCELLED before its next layer or trip of
+ * a loop, and the context can run again. Runs that start later aren't concerned; an enqueued one is in progress from ingot_context_enqueue on. */
+INGOT_API void ingot_context_cancel(ingot_context *context);
+/* After a run: an output's data, in the address set, the allocator's memory or in the context's memory (until its next run). */
 INGOT_API const void *ingot_context_output(const ingot_context *context, const char *name);
 
 /* One call a layer after each run, in running order. Times add up to the run's but for the gaps between layers. */

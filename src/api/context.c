@@ -40,6 +40,20 @@ ingot_status ingot_context_set_address(ingot_context *context, const char *name,
   return ingot__end(&diag, status);
 }
 
+ingot_status ingot_context_set_output_allocator(ingot_context *context, const char *name, const ingot_output_allocator *allocator) {
+  INGOT_CALL(NULL);
+  INGOT_REQUIRE(context && name && (!allocator || allocator->reallocate), "an argument is NULL");
+  ingot__io *io;
+  ingot_status status = find(context, name, &diag, &io);
+  if (status == INGOT_OK && io->is_input) status = ingot__fail(&diag, INGOT_E_ARGUMENT, name, "is an input: its memory is where its address is set");
+  if (status != INGOT_OK) return ingot__end(&diag, status);
+  if (allocator) io->allocator = *allocator;
+  else io->allocator = (ingot_output_allocator){0};
+  io->allocated = NULL;
+  context->ran = false;
+  return INGOT_OK;
+}
+
 ingot_status ingot_context_shape(ingot_context *context, const char *name, int *rank, int64_t dims[INGOT_MAX_RANK]) {
   INGOT_CALL(NULL);
   INGOT_REQUIRE(context && name && rank && dims, "an argument is NULL");
@@ -73,12 +87,22 @@ static void profile(ingot_context *context) {
     }
 }
 
-ingot_status ingot_context_run(ingot_context *context) {
+static ingot_status run(ingot_context *context) {
   INGOT_CALL(NULL);
-  INGOT_REQUIRE(context, "context is NULL");
   ingot_status status = ingot__context_execute(context, &diag);
   if (status == INGOT_OK && context->profiler) profile(context);
   return ingot__end(&diag, status);
+}
+
+ingot_status ingot_context_run(ingot_context *context) {
+  INGOT_CALL(NULL);
+  INGOT_REQUIRE(context, "context is NULL");
+  context->cancelled = false;
+  return run(context);
+}
+
+void ingot_context_cancel(ingot_context *context) {
+  if (context) context->cancelled = true;
 }
 
 const void *ingot_context_output(const ingot_context *context, const char *name) {
@@ -99,7 +123,7 @@ static void *work(void *user) {
     ingot_done_fn done = c->done;
     void *done_user = c->done_user;
     pthread_mutex_unlock(&c->mutex);
-    ingot_status status = ingot_context_run(c);
+    ingot_status status = run(c);
     if (status != INGOT_OK) snprintf(c->error, sizeof c->error, "%s", ingot_last_error());
     if (done) done(done_user, status);
     pthread_mutex_lock(&c->mutex);
@@ -127,6 +151,7 @@ ingot_status ingot_context_enqueue(ingot_context *context, ingot_done_fn done, v
     context->done_user = user;
     context->pending = true;
     context->finished = false;
+    context->cancelled = false; /* here, so that a cancel before the thread has begun isn't lost */
     pthread_cond_broadcast(&context->wake);
   }
   pthread_mutex_unlock(&context->mutex);

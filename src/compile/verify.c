@@ -3,21 +3,21 @@
 #include "compile/compile.h"
 #include "compile/element.h"
 #include "runtime/state.h"
+#include <errno.h>
 #include <math.h>
 #include <string.h>
+#include <time.h>
 
-enum { SAMPLES = 48, ELEMENTWISE_SAMPLES = 512, WHOLE_FLOPS = 2000000, WHOLE_COUNT = 1 << 17 };
+enum { SAMPLES = 48, ELEMENTWISE_SAMPLES = 512, WHOLE_FLOPS = 2000000, WHOLE_COUNT = 1 << 17, MOST = 60 /* seconds after which it gives up */ };
 #define TOLERANCE 1e-3 /* of the largest magnitude among the compared elements */
 #define SHARE 0.1      /* of the build's time */
 #define LEAST 0.1      /* seconds it may always take */
-#define MOST 60.0      /* seconds after which it gives up */
 
 typedef struct verifier {
   ingot__build *build;
   ingot__arena arena;       /* of one layer */
   uint64_t random;
   double deadline;          /* after it only what is cheap is compared */
-  double end;               /* after it the run is given up: a Loop may go on for as long as its model says */
   ingot__view *saved;       /* inputs of a step that writes over them */
 } verifier;
 
@@ -204,7 +204,8 @@ static bool readable(const ingot__call *c) {
 static ingot_status check(void *user, ingot__run_step *run, bool after, ingot__diag *diag) {
   verifier *v = user;
   const ingot__call *c = &run->call;
-  if (ingot__now() > v->end) return INGOT__FAIL_NODE(diag, INGOT_E_LIMIT, run->node, "the run takes longer than %g s", MOST);
+  if (!ingot__progressed(&v->build->config->progress, "verifying", v->build->verified.layers, v->build->engine->network->n_node + 1))
+    return ingot__fail(diag, INGOT_E_CANCELLED, NULL, "the build was cancelled");
   if (!strcmp(run->step->kernel->name, "reference")) return INGOT_OK; /* it is the truth */
   if (!after) {
     ingot__arena_reset(&v->arena);
@@ -252,12 +253,63 @@ static ingot_status random_inputs(verifier *v, ingot_context *context, ingot__ar
   return INGOT_OK;
 }
 
+/* A Loop may go on for as long as its model says: a thread that waits cancels the run when it has taken too long. */
+typedef struct guard {
+  pthread_t thread;
+  pthread_mutex_t mutex;
+  pthread_cond_t wake;
+  ingot_context *context;
+  bool over, fired;
+} guard;
+
+static void *watch(void *user) {
+  guard *g = user;
+  struct timespec until;
+  clock_gettime(CLOCK_MONOTONIC, &until);
+  until.tv_sec += MOST;
+  pthread_mutex_lock(&g->mutex);
+  int result = 0;
+  while (!g->over && result != ETIMEDOUT) result = pthread_cond_timedwait(&g->wake, &g->mutex, &until);
+  g->fired = !g->over;
+  if (g->fired) g->context->cancelled = true;
+  pthread_mutex_unlock(&g->mutex);
+  return NULL;
+}
+
+static ingot_status run_guarded(ingot_context *context, ingot__diag *diag) {
+  guard g = {.context = context};
+  pthread_condattr_t attributes;
+  pthread_condattr_init(&attributes);
+  pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+  pthread_mutex_init(&g.mutex, NULL);
+  pthread_cond_init(&g.wake, &attributes);
+  pthread_condattr_destroy(&attributes);
+  ingot_status status = INGOT_OK;
+  if (pthread_create(&g.thread, NULL, watch, &g)) {
+    status = ingot__fail(diag, INGOT_E_DEVICE, NULL, "a thread can't be started");
+  } else {
+    status = ingot__context_execute(context, diag);
+    pthread_mutex_lock(&g.mutex);
+    g.over = true;
+    pthread_cond_signal(&g.wake);
+    pthread_mutex_unlock(&g.mutex);
+    pthread_join(g.thread, NULL);
+    if (g.fired && status == INGOT_E_CANCELLED) {
+      ingot__diag_init(diag, diag->file);
+      status = ingot__fail(diag, INGOT_E_LIMIT, NULL, "the run takes longer than %d s", MOST);
+    }
+  }
+  pthread_mutex_destroy(&g.mutex);
+  pthread_cond_destroy(&g.wake);
+  return status;
+}
+
 ingot_status ingot__build_verify(ingot__build *b) {
   double start = ingot__now(), share = (start - b->start) * SHARE;
   if (!ingot__progressed(&b->config->progress, "verifying", 0, 1)) return ingot__fail(b->diag, INGOT_E_CANCELLED, NULL, "the build was cancelled");
   for (size_t i = 0; i < b->engine->network->main->n_input; i++)
     if (b->engine->network->main->input[i]->type.dtype == INGOT_STRING) return INGOT_OK;
-  verifier v = {.build = b, .random = 42, .deadline = start + (share > LEAST ? share : LEAST), .end = start + MOST};
+  verifier v = {.build = b, .random = 42, .deadline = start + (share > LEAST ? share : LEAST)};
   ingot__arena inputs;
   ingot__arena_init(&inputs, &b->heap);
   ingot__arena_init(&v.arena, &b->heap);
@@ -268,7 +320,7 @@ ingot_status ingot__build_verify(ingot__build *b) {
   if (status == INGOT_OK) {
     context->trace = check;
     context->trace_user = &v;
-    status = ingot__context_execute(context, b->diag);
+    status = run_guarded(context, b->diag);
   }
   ingot__context_free(context);
   ingot__arena_free(&v.arena);

@@ -124,6 +124,11 @@ ingot_status ingot__context_plan(ingot_context *context, ingot__diag *diag) {
   ingot__frame *frame;
   ingot_status status = ingot__instance_frame(inst, context->engine->network->main, &frame);
   if (status == INGOT_OK) status = ingot__frame_plan(frame);
+  for (size_t i = context->n_in; status == INGOT_OK && i < context->n_io; i++) {
+    size_t bytes;
+    const ingot__type *type = &inst->type[context->io[i].value->id];
+    inst->early[i] = type->rank >= 0 && ingot__type_bytes(type, &bytes);
+  }
   if (status != INGOT_OK) {
     ingot__instance_free(inst);
     return status;

@@ -16,7 +16,8 @@ ingot_status ingot__instance_new(ingot_context *context, ingot__diag *diag, ingo
   inst->source = INGOT_NEW_ARRAY(a, net->n_value, int);
   inst->offset = INGOT_NEW_ARRAY(a, net->n_value, size_t);
   inst->buffer = INGOT_NEW_ARRAY(a, net->n_value, ingot__buffer);
-  if (!inst->input_dims || !inst->type || !inst->known || !inst->view || !inst->source || !inst->offset || !inst->buffer) {
+  inst->early = INGOT_NEW_ARRAY(a, context->n_io + 1, bool);
+  if (!inst->early || !inst->input_dims || !inst->type || !inst->known || !inst->view || !inst->source || !inst->offset || !inst->buffer) {
     ingot__instance_free(inst);
     return ingot__no_memory(diag);
   }

@@ -15,7 +15,6 @@ typedef struct planner {
   size_t n_block;
   size_t n_node;
   size_t n_patch;
-  bool running;             /* a later region: the run has begun */
 } planner;
 enum { NONE = 0xffffffffu };
 
@@ -61,15 +60,6 @@ static int output_of_root(planner *p, const ingot__value *r) {
   return -1;
 }
 
-/* A later region's output, whose size wasn't known when the run began. */
-static ingot_status output_memory(ingot_context *context, int index, size_t bytes, ingot__diag *diag) {
-  ingot__io *io = &context->io[index];
-  if (io->address) return INGOT_OK;
-  if (!ingot__buffer_reserve(&context->heap, &io->own, bytes)) return ingot__no_memory(diag);
-  io->data = io->own.data;
-  return INGOT_OK;
-}
-
 static void extend(planner *p, const ingot__value *v, uint32_t step) {
   uint32_t b = p->block_of[ingot__root(p->engine, (ingot__value *)v)->id];
   if (b == NONE) return;
@@ -107,10 +97,7 @@ static ingot_status place_values(planner *p) {
       if (!ingot__dtype_bytes(inst->view[r->id].dtype, (size_t)ingot__view_count(&inst->view[r->id]), &bytes))
         return ingot__fail(inst->diag, INGOT_E_LIMIT, r->name, "the tensor is too large");
       inst->source[r->id] = io >= 0 ? io : INGOT__SOURCE_SLAB;
-      if (io >= 0) {
-        if (p->running) INGOT_TRY(output_memory(inst->context, io, bytes, inst->diag));
-        continue;
-      }
+      if (io >= 0) continue;
       p->block_of[r->id] = (uint32_t)p->n_block;
       p->block[p->n_block++] = (ingot__block){.size = bytes, .first = NONE, .last = 0};
     }
@@ -206,7 +193,7 @@ ingot_status ingot__region_plan(ingot__frame *frame, size_t index) {
   ingot__region *region = frame->region[index];
   ingot__arena *arena = &region->arena;
   ingot__arena_reset(arena);
-  planner p = {.frame = frame, .inst = inst, .region = region, .engine = inst->context->engine, .running = index > 0};
+  planner p = {.frame = frame, .inst = inst, .region = region, .engine = inst->context->engine};
   INGOT_TRY(take_nodes(&p, index > 0));
   size_t values = 0, s = 0;
   for (const ingot__node *n = region->first; s < p.n_node; n = n->next, s++) values += n->n_out + 1;

@@ -1,8 +1,21 @@
 /* Running: regions one after the other, each a loop over its steps. */
 #include "runtime/state.h"
+#include <stdatomic.h>
 #include <string.h>
 
 /* ---- What reference kernels may ask for while they run. */
+
+/* The main graph's output that a node may write its result into, whatever its size: the caller gets it without a copy. Those of Loop and its
+ * kin aren't, for what they hold must stay when they grow. */
+static ingot__io *direct_output(ingot_context *context, const ingot__node *node, const ingot__value *v) {
+  if (!v->is_output || v->graph->outer) return NULL;
+  const ingot__op_info *info = ingot__op_get(node->op);
+  for (size_t i = 0; i < info->n_attr; i++)
+    if (info->attr[i].type == INGOT__ATTR_GRAPH && node->op != INGOT__OP_If) return NULL;
+  for (size_t i = context->n_in; i < context->n_io; i++)
+    if (context->io[i].value == v) return &context->io[i];
+  return NULL;
+}
 
 static ingot_status resize_output(void *user, ingot__call *call, size_t i, int rank, const int64_t *dim) {
   ingot__instance *inst = user;
@@ -14,15 +27,21 @@ static ingot_status resize_output(void *user, ingot__call *call, size_t i, int r
   if (rank > INGOT_MAX_RANK || !ingot__view_set(view, dtype, rank, dim, INGOT__PLAIN) ||
       !ingot__dtype_bytes(dtype, (size_t)ingot__view_count(view), &bytes))
     return INGOT__FAIL_NODE(call->diag, INGOT_E_LIMIT, call->node, "output '%s' is too large", v->name);
+  ingot__io *io = direct_output(inst->context, call->node, v);
   ingot__buffer *buffer = &inst->buffer[v->id], grown = {0};
-  if (buffer->data && buffer->size < bytes) { /* what it holds stays: Loop's scan outputs grow */
-    if (!ingot__buffer_reserve(&inst->context->heap, &grown, bytes)) return ingot__no_memory(call->diag);
-    memcpy(grown.data, buffer->data, buffer->size);
-    ingot__free(&inst->context->heap, buffer->data, buffer->size);
-    *buffer = grown;
+  if (io) {
+    INGOT_TRY(ingot__output_reserve(inst->context, io, bytes, call->diag));
+    view->data = io->data;
+  } else {
+    if (buffer->data && buffer->size < bytes) { /* what it holds stays: Loop's scan outputs grow */
+      if (!ingot__buffer_reserve(&inst->context->heap, &grown, bytes)) return ingot__no_memory(call->diag);
+      memcpy(grown.data, buffer->data, buffer->size);
+      ingot__free(&inst->context->heap, buffer->data, buffer->size);
+      *buffer = grown;
+    }
+    if (!ingot__buffer_reserve(&inst->context->heap, buffer, bytes)) return ingot__no_memory(call->diag);
+    view->data = inst->buffer[v->id].data;
   }
-  if (!ingot__buffer_reserve(&inst->context->heap, buffer, bytes)) return ingot__no_memory(call->diag);
-  view->data = inst->buffer[v->id].data;
   call->out[i] = *view;
   ingot__type *type = &inst->type[v->id];
   type->dtype = dtype;
@@ -128,6 +147,12 @@ static ingot_status observe(ingot__instance *inst, const ingot__run_step *run) {
   return INGOT_OK;
 }
 
+/* Another thread may have asked to stop. */
+static inline ingot_status go_on(const ingot__instance *inst) {
+  if (!atomic_load_explicit(&inst->context->cancelled, memory_order_relaxed)) return INGOT_OK;
+  return ingot__fail(inst->diag, INGOT_E_CANCELLED, NULL, "the run was cancelled");
+}
+
 static ingot_status run_region(ingot__frame *frame, ingot__region *region) {
   ingot__instance *inst = frame->instance;
   const ingot_context *context = inst->context;
@@ -141,6 +166,7 @@ static ingot_status run_region(ingot__frame *frame, ingot__region *region) {
     run->call.resize = resize_output;
     run->call.subgraph = run_subgraph;
     run->call.user = inst;
+    INGOT_TRY(go_on(inst));
     if (!context->profiler && !context->observer && !context->trace) {
       INGOT_TRY(run->step->kernel->functions->run(&run->call));
       continue;
@@ -155,15 +181,26 @@ static ingot_status run_region(ingot__frame *frame, ingot__region *region) {
   return INGOT_OK;
 }
 
-static ingot_status output_memory(ingot_context *context, ingot__io *io, ingot__diag *diag) {
-  const ingot__type *type = &context->current->type[io->value->id];
-  size_t bytes;
+ingot_status ingot__output_reserve(ingot_context *context, ingot__io *io, size_t bytes, ingot__diag *diag) {
+  if (io->allocator.reallocate) {
+    if (io->data && io->asked >= bytes) return INGOT_OK; /* in this run already */
+    io->data = io->allocated = io->allocator.reallocate(io->allocator.user, io->value->name, io->allocated, bytes ? bytes : 1, 64);
+    io->asked = bytes;
+    if (!io->data) return ingot__fail(diag, INGOT_E_MEMORY, io->value->name, "the caller's allocator has no %zu bytes for this output", bytes);
+    return INGOT_OK;
+  }
   io->data = io->address;
-  if (io->address || type->rank < 0) return INGOT_OK;
-  if (!ingot__type_bytes(type, &bytes)) return INGOT_OK; /* known after the run */
+  if (io->address) return INGOT_OK;
   if (!ingot__buffer_reserve(&context->heap, &io->own, bytes)) return ingot__no_memory(diag);
   io->data = io->own.data;
   return INGOT_OK;
+}
+
+static ingot_status output_memory(ingot_context *context, ingot__io *io, ingot__diag *diag) {
+  const ingot__type *type = &context->current->type[io->value->id];
+  size_t bytes;
+  if (type->rank < 0 || !ingot__type_bytes(type, &bytes)) return INGOT_OK; /* known later */
+  return ingot__output_reserve(context, io, bytes, diag);
 }
 
 /* Outputs of a region that was planned during the run have their sizes only now, and others than the last time. */
@@ -175,6 +212,7 @@ static ingot_status region_outputs(ingot__frame *frame) {
 }
 
 ingot_status ingot__frame_run(ingot__frame *frame, const ingot__view *in, size_t n_in) {
+  INGOT_TRY(go_on(frame->instance));
   if (frame->graph->outer && shapes_changed(frame, in, n_in)) INGOT_TRY(ingot__frame_plan(frame));
   for (size_t i = 0;; i++) {
     INGOT_TRY(get_slab(frame, i));
@@ -207,12 +245,9 @@ static ingot_status input_memory(ingot_context *context, ingot__io *io, ingot__d
 static ingot_status copy_output(ingot_context *context, ingot__io *io, ingot__diag *diag) {
   const ingot__view *view = &context->current->view[io->value->id];
   if (io->data && view->data == io->data) return INGOT_OK;
-  size_t bytes;
+  size_t bytes; /* its own buffer's, or another value's that it is a view of */
   if (!ingot__dtype_bytes(view->dtype, (size_t)ingot__view_count(view), &bytes)) return INGOT_E_LIMIT;
-  if (!io->data) {
-    if (!ingot__buffer_reserve(&context->heap, &io->own, bytes)) return ingot__no_memory(diag);
-    io->data = io->own.data;
-  }
+  INGOT_TRY(ingot__output_reserve(context, io, bytes, diag));
   if (!bytes) return INGOT_OK;
   ingot__view to;
   ingot__view_set(&to, view->dtype, view->rank, view->dim, INGOT__PLAIN);
@@ -226,11 +261,20 @@ ingot_status ingot__context_execute(ingot_context *context, ingot__diag *diag) {
   INGOT_TRY(ingot__context_plan(context, diag));
   ingot__instance *inst = context->current;
   inst->diag = diag;
+  for (size_t i = context->n_in; i < context->n_io; i++) {
+    context->io[i].data = NULL;
+    if (!inst->early[i]) inst->type[context->io[i].value->id].rank = -1; /* what it was in the last run */
+  }
   for (size_t i = 0; i < context->n_io; i++)
     INGOT_TRY(context->io[i].is_input ? input_memory(context, &context->io[i], diag) : output_memory(context, &context->io[i], diag));
   for (size_t i = 0; i < context->n_in; i++) inst->view[context->io[i].value->id].data = context->io[i].data;
   INGOT_TRY(ingot__frame_run(inst->frame[0], NULL, 0));
-  for (size_t i = context->n_in; i < context->n_io; i++) INGOT_TRY(copy_output(context, &context->io[i], diag));
+  for (size_t i = context->n_in; i < context->n_io; i++) {
+    ingot__io *io = &context->io[i];
+    INGOT_TRY(copy_output(context, io, diag));
+    const ingot__type *type = &inst->type[io->value->id];
+    if (io->allocator.notify_shape) io->allocator.notify_shape(io->allocator.user, io->value->name, type->rank, type->dim);
+  }
   context->ran = true;
   return INGOT_OK;
 }

@@ -65,6 +65,7 @@ struct ingot__instance {
   ingot__buffer *buffer;     /* by value id: memory of outputs sized at run time */
   ingot__frame **frame;      /* by order of ingot__instance_frame's asking; [0] is the main graph's */
   size_t n_frame, frame_capacity;
+  bool *early;               /* by io: outputs whose shapes are known before it runs */
   ingot__diag *diag;         /* of the call in progress */
 };
 
@@ -75,6 +76,9 @@ typedef struct ingot__io {
   bool shape_set;            /* inputs */
   int64_t dim[INGOT_MAX_RANK]; /* inputs: the present shape */
   void *address;             /* the caller's, or NULL */
+  ingot_output_allocator allocator; /* outputs: the caller's, before `address`; reallocate NULL: none */
+  void *allocated;           /* by it, the last time, */
+  size_t asked;              /* for so many bytes */
   ingot__buffer own;         /* outputs without an address; inputs whose address is misaligned */
   void *data;                /* what the run uses */
 } ingot__io;
@@ -93,6 +97,7 @@ struct ingot_context {
   uint64_t clock;
   ingot__buffer slab;        /* of the main graphs' first regions */
   bool ran;                  /* outputs hold a run's results */
+  _Atomic bool cancelled;    /* the run in progress is to stop */
   ingot_profiler_fn profiler;
   void *profiler_user;
   ingot_observer_fn observer;
@@ -142,5 +147,7 @@ size_t ingot__memory_plan(ingot__block *block, size_t n, uint32_t *order /* n, s
 ingot_status ingot__region_plan(ingot__frame *frame, size_t index);
 ingot_status ingot__frame_plan(ingot__frame *frame); /* region 0 */
 ingot_status ingot__frame_run(ingot__frame *frame, const ingot__view *in, size_t n_in); /* in: a subgraph's inputs; NULL for main */
-ingot_status ingot__context_execute(ingot_context *context, ingot__diag *diag);
+/* Memory for an output's `bytes`: of the caller's allocator, at the caller's address, or the context's own; into io->data. */
+ingot_status ingot__output_reserve(ingot_context *context, ingot__io *io, size_t bytes, ingot__diag *diag);
+ingot_status ingot__context_execute(ingot_context *context, ingot__diag *diag); /* `cancelled` is the caller's to clear */
 #endif

@@ -1,6 +1,6 @@
 /* Many contexts over one engine, at once and with different shapes, some with threads of their own, some asynchronous: all get what one
  * alone gets. INGOT_TEST_TSAN INGOT_TEST_ASAN INGOT_TEST_SECONDS 300 */
-#include "testing.h"
+#include "api/small_network.h"
 #include "testing_networks.h"
 #include <pthread.h>
 
@@ -99,6 +99,50 @@ static void at_once(void **state) {
   ingot_engine_destroy(engine);
 }
 
+/* The same with an If and a Loop, whose bodies each context plans for itself; batches change from run to run. */
+enum { MOST_BATCH = 3 };
+typedef struct control { ingot_engine *engine; pthread_t thread; const float *x; float y[MOST_BATCH][MOST_BATCH * SMALL_OUT]; int index, wrong; } control;
+
+static void *work_control(void *arg) {
+  control *c = arg;
+  ingot_context *context;
+  float y[MOST_BATCH * SMALL_OUT], l[MOST_BATCH * SMALL_OUT];
+  if (ingot_context_create(c->engine, &(ingot_context_options){.threads = 2}, &context) != INGOT_OK) return c->wrong++, NULL;
+  for (int r = 0; r < ROUNDS; r++) {
+    int batch = 1 + (r + c->index) % MOST_BATCH;
+    size_t n = (size_t)batch * SMALL_OUT;
+    bool flag = r % 2;
+    if (small_run(context, batch, c->x, flag, y, l) != INGOT_OK) c->wrong++;
+    if (!same(y, c->y[batch - 1], n)) c->wrong++;
+    for (size_t i = 0; i < n; i++) c->wrong += !testing_close((double)l[i], (flag ? 16.0 : -8.0) * (double)y[i], 1e-6, 0); /* doubled thrice */
+  }
+  ingot_context_destroy(context);
+  return NULL;
+}
+
+static void control_flow_at_once(void **state) {
+  (void)state;
+  ingot_engine *engine;
+  float x[MOST_BATCH * SMALL_IN], l[MOST_BATCH * SMALL_OUT];
+  static control c[WORKERS];
+  ingot_context *context;
+  small_input(x, MOST_BATCH, 9);
+  assert_int_equal(small_build(NULL, 0, false, &engine), INGOT_OK);
+  assert_int_equal(ingot_context_create(engine, NULL, &context), INGOT_OK);
+  for (int b = 1; b <= MOST_BATCH; b++) assert_int_equal(small_run(context, b, x, true, c[0].y[b - 1], l), INGOT_OK);
+  ingot_context_destroy(context);
+  for (int i = 0; i < WORKERS; i++) {
+    if (i) memcpy(c[i].y, c[0].y, sizeof c[0].y);
+    c[i].engine = engine, c[i].x = x, c[i].index = i;
+    assert_int_equal(pthread_create(&c[i].thread, NULL, work_control, &c[i]), 0);
+  }
+  for (int i = 0; i < WORKERS; i++) {
+    pthread_join(c[i].thread, NULL);
+    assert_int_equal(c[i].wrong, 0);
+  }
+  ingot_engine_destroy(engine);
+}
+
 static void engines_outlive_their_handle(void **state) {
   (void)state;
   ingot_engine *engine;
@@ -136,7 +180,8 @@ static void builds_at_once(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(sums_are_one), cmocka_unit_test(at_once), cmocka_unit_test(engines_outlive_their_handle), cmocka_unit_test(builds_at_once),
+    cmocka_unit_test(sums_are_one), cmocka_unit_test(at_once), cmocka_unit_test(control_flow_at_once),
+    cmocka_unit_test(engines_outlive_their_handle), cmocka_unit_test(builds_at_once),
   };
   return cmocka_run_group_tests(tests, prepare, clean_up);
 }

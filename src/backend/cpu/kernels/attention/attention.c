@@ -65,8 +65,12 @@ static void work(void *arg, int index, int n) {
   const ingot__finish none = {.low = -INFINITY, .high = INFINITY};
   const size_t zero = 0, q_row = (size_t)q->stride[q->rank - 2], o_row = (size_t)o->stride[o->rank - 2];
   const size_t m_row = m && m->rank >= 2 && m->dim[m->rank - 2] != 1 ? (size_t)m->stride[m->rank - 2] : 0;
-  float *keys = (float *)(void *)((char *)call->workspace + (size_t)index * a->per_thread), *values = keys + a->k_floats;
-  float *scores = values + a->v_floats;
+  float *keys = NULL, *values = NULL, *scores = NULL;
+  if (call->workspace) { /* NULL where there are no elements */
+    keys = (float *)(void *)((char *)call->workspace + (size_t)index * a->per_thread);
+    values = keys + a->k_floats;
+    scores = values + a->v_floats;
+  }
   size_t begin, end, packed = SIZE_MAX;
   ingot__share(a->batches * a->parts, 1, index, n, &begin, &end);
   for (size_t u = begin; u < end; u++) {

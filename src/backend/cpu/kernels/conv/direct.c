@@ -128,9 +128,12 @@ static void work(void *arg, int index, int n) {
   size_t tile_begin = 0, tile_end = d->rows * d->parts, panel_begin = 0, panel_end = all;
   if (d->by_panels) ingot__share(all, 2, index, n, &panel_begin, &panel_end);
   else ingot__share(d->rows * d->parts, 1, index, n, &tile_begin, &tile_end);
-  char *space = (char *)call->workspace + (size_t)index * d->per_thread;
-  scratch s = {.a = (const float **)(void *)space, .b_row = (size_t *)(void *)(space + d->runs * sizeof(float *)),
-               .border = (float *)(void *)(space + ingot__align(d->runs * (sizeof(float *) + sizeof(size_t)), 64))};
+  scratch s = {0};
+  if (call->workspace) { /* NULL where no row needs any */
+    char *space = (char *)call->workspace + (size_t)index * d->per_thread;
+    s = (scratch){.a = (const float **)(void *)space, .b_row = (size_t *)(void *)(space + d->runs * sizeof(float *)),
+                  .border = (float *)(void *)(space + ingot__align(d->runs * (sizeof(float *) + sizeof(size_t)), 64))};
+  }
   const float *weights = call->packed, *bias = ingot__has_in(call, 2) ? weights + all * d->k * INGOT__PANEL : NULL;
   const float *in = call->in[0].data, *residual = v->residual ? call->in[3].data : NULL;
   float *out = call->out[0].data;

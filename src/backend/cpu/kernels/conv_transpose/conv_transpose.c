@@ -161,9 +161,12 @@ static void work(void *arg, int index, int n) {
   size_t tile_begin = 0, tile_end = tiles, unit_begin = 0, unit_end = d->units;
   if (d->by_units) ingot__share(d->units, 2, index, n, &unit_begin, &unit_end);
   else ingot__share(tiles, 1, index, n, &tile_begin, &tile_end);
-  char *space = (char *)d->call->workspace + (size_t)index * d->per_thread;
-  const scratch s = {.a = (const float **)(void *)space, .b_row = (size_t *)(void *)(space + taps * sizeof(float *)),
-                     .border = (float *)(void *)(space + ingot__align(taps * (sizeof(float *) + sizeof(size_t)), 64))};
+  scratch s = {0};
+  if (d->call->workspace) { /* NULL where nothing needs any */
+    char *space = (char *)d->call->workspace + (size_t)index * d->per_thread;
+    s = (scratch){.a = (const float **)(void *)space, .b_row = (size_t *)(void *)(space + taps * sizeof(float *)),
+                  .border = (float *)(void *)(space + ingot__align(taps * (sizeof(float *) + sizeof(size_t)), 64))};
+  }
   for (size_t first = unit_begin; first < unit_end;) {
     /* As many units as stay in L2, at least four. */
     size_t last = first, bytes = 0;
