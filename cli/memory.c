@@ -72,7 +72,7 @@ ingot_status cli__memory_limit(const char *text) {
 
 const char *cli__memory_refused(char *text, size_t size) {
   if (!refused) return "";
-  snprintf(text, size, " (%.3g GB more were asked for, %.3g are held, and --memoryLimit is %.3g GB)", (double)refused / 1e9, (double)held / 1e9,
-           (double)limit / 1e9);
+  snprintf(text, size, " (%.1f MB more were asked for while %.1f MB were held; --memoryLimit is %.1f MB)", (double)refused / 1e6,
+           (double)held / 1e6, (double)limit / 1e6);
   return text;
 }

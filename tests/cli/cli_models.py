@@ -50,3 +50,25 @@ def convolutions(path, seed=0):
         [helper.make_tensor_value_info("scores", f, ["N", 10])],
         [w("w1", 16, 3, 3, 3), w("b1", 16), w("w2", 32, 16, 3, 3), w("w3", 10, 32), w("b3", 10)],
     )
+
+
+def endless(path):
+    """y = x, negated as often as int64 can count."""
+    f = TensorProto.FLOAT
+    body = helper.make_graph(
+        [helper.make_node("Neg", ["v"], ["u"]), helper.make_node("Identity", ["c"], ["k"])], "body",
+        [helper.make_tensor_value_info("i", TensorProto.INT64, []), helper.make_tensor_value_info("c", TensorProto.BOOL, []),
+         helper.make_tensor_value_info("v", f, [4])],
+        [helper.make_tensor_value_info("k", TensorProto.BOOL, []), helper.make_tensor_value_info("u", f, [4])])
+    trips = [numpy_helper.from_array(np.array(np.iinfo(np.int64).max), "trips"), numpy_helper.from_array(np.array(True), "go")]
+    return save(path, [helper.make_node("Loop", ["trips", "go", "x"], ["y"], body=body)], [helper.make_tensor_value_info("x", f, [4])],
+                [helper.make_tensor_value_info("y", f, [4])], trips)
+
+
+def outer(path):
+    """y = the largest of x's products with x, all of them held at once."""
+    f = TensorProto.FLOAT
+    nodes = [helper.make_node("Unsqueeze", ["x", "zero"], ["row"]), helper.make_node("Unsqueeze", ["x", "one"], ["column"]),
+             helper.make_node("MatMul", ["column", "row"], ["all"]), helper.make_node("ReduceMax", ["all"], ["y"], keepdims=0)]
+    axes = [numpy_helper.from_array(np.array([a], np.int64), n) for n, a in (("zero", 0), ("one", 1))]
+    return save(path, nodes, [helper.make_tensor_value_info("x", f, ["N"])], [helper.make_tensor_value_info("y", f, [])], axes)

@@ -310,3 +310,35 @@ def test_compare_with_the_reference(ingot, net, engine):
     assert out.returncode in (0, 1)
     fails(ingot("compare", engine, check=False), 2, "--network")
     assert "0 differ" in ingot("compare", engine, "--network", net, "--layers").stdout
+
+
+def test_ctrl_c_stops_a_loop_without_end(build, ingot, tmp_path):
+    """The run is cancelled within its loop, and what it was to write isn't there."""
+    import signal
+    import subprocess
+    import time
+
+    net = cli_models.endless(tmp_path / "net.onnx")
+    ingot("build", net, "-o", tmp_path / "n.ingot", "--budget", 0, "--noVerify")
+    np.savez(tmp_path / "in.npz", x=np.ones(4, np.float32))
+    process = subprocess.Popen([build / "ingot", "run", tmp_path / "n.ingot", "--inputs", tmp_path / "in.npz", "--outputs", tmp_path / "out.npz"],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    time.sleep(0.5)
+    assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    _, text = process.communicate(timeout=20)
+    assert process.returncode == 10 and "cancelled" in text, (process.returncode, text)
+    assert not (tmp_path / "out.npz").exists()
+
+
+def test_memory_limit(ingot, net, tmp_path):
+    """A network that needs more fails with a message; without the option the machine's memory is the bound."""
+    x = cli_models.outer(tmp_path / "outer.onnx")
+    np.savez(tmp_path / "in.npz", x=np.ones(20000, np.float32))  # its outer product takes 1.6 GB
+    result = ingot("run", x, "--inputs", tmp_path / "in.npz", "--noVerify", "--memoryLimit", "200M", check=False)
+    fails(result, 12, "memory", "--memoryLimit is 200.0 MB")
+    ingot("build", net, "-o", tmp_path / "n.ingot", "--budget", 0, "--memoryLimit", "1.5G")
+    for text in ("0", "4X", "-1G", "G", "1e30G"):
+        fails(ingot("inspect", tmp_path / "n.ingot", "--memoryLimit", text, check=False), 2, "--memoryLimit")
+    np.savez(tmp_path / "in.npz", x=np.ones(3000000, np.float32))  # 36 TB: more than any machine here has
+    fails(ingot("run", x, "--inputs", tmp_path / "in.npz", "--noVerify", check=False), 12, "memory")
