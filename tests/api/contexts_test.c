@@ -101,7 +101,13 @@ static void at_once(void **state) {
 
 /* The same with an If and a Loop, whose bodies each context plans for itself; batches change from run to run. */
 enum { MOST_BATCH = 3 };
-typedef struct control { ingot_engine *engine; pthread_t thread; const float *x; float y[MOST_BATCH][MOST_BATCH * SMALL_OUT]; int index, wrong; } control;
+typedef struct control {
+  ingot_engine *engine;
+  pthread_t thread;
+  const float *x;
+  float y[MOST_BATCH][MOST_BATCH * SMALL_OUT];
+  int index, wrong;
+} control;
 
 static void *work_control(void *arg) {
   control *c = arg;
