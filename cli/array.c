@@ -135,6 +135,8 @@ double cli__array_get(const cli__array *a, size_t i) {
     case INGOT_INT64: return (double)((const int64_t *)p)[i];
     case INGOT_UINT64: return (double)((const uint64_t *)p)[i];
     case INGOT_UINT4: return ((const uint8_t *)p)[i / 2] >> 4 * (i % 2) & 15;
+    case INGOT_UINT2: return ((const uint8_t *)p)[i / 4] >> 2 * (i % 4) & 3;
+    case INGOT_INT2: return ((((const uint8_t *)p)[i / 4] >> 2 * (i % 4) & 3) ^ 2) - 2;
     case INGOT_INT4: return ((((const uint8_t *)p)[i / 2] >> 4 * (i % 2) & 15) ^ 8) - 8;
     default: return NAN;
   }

@@ -196,8 +196,9 @@ ingot_status cli__npy_load(const char *path, cli__array *array) {
 /* ---- Writing ---- */
 
 ingot_status cli__npy_bytes(const cli__array *array, unsigned char **data, size_t *size) {
-  ingot_dtype dtype = array->dtype == INGOT_BFLOAT16 ? INGOT_FLOAT32 : array->dtype == INGOT_INT4 ? INGOT_INT8
-                    : array->dtype == INGOT_UINT4    ? INGOT_UINT8   : array->dtype;
+  ingot_dtype dtype = array->dtype == INGOT_BFLOAT16 ? INGOT_FLOAT32 :
+                      array->dtype == INGOT_INT4 || array->dtype == INGOT_INT2 ? INGOT_INT8 :
+                      array->dtype == INGOT_UINT4 || array->dtype == INGOT_UINT2 ? INGOT_UINT8 : array->dtype;
   const char *letters = NULL;
   for (size_t i = 0; i < sizeof types / sizeof *types; i++)
     if (types[i].dtype == dtype) letters = types[i].letters;

@@ -128,7 +128,7 @@ static ingot_status read_tensor(const char *path, span all, cli__array *array) {
   head h = {0};
   CLI_TRY(read_head(path, all, &h));
   if (h.external || h.has_segment) return cli__fail(INGOT_E_UNSUPPORTED, "%s: its data lies in other files or is segmented", path);
-  if (h.dtype == 0 || h.dtype > INGOT_FLOAT4E2M1) return cli__fail(INGOT_E_FORMAT, "%s: not a TensorProto: it has no data type", path);
+  if (h.dtype == 0 || h.dtype > INGOT_FLOAT6E3M2) return cli__fail(INGOT_E_FORMAT, "%s: not a TensorProto: it has no data type", path);
   ingot_dtype dtype = (ingot_dtype)h.dtype;
   size_t count, bytes, length = (size_t)(all.end - all.at);
   if (ingot_dtype_bits(dtype) == 0) return cli__fail(INGOT_E_UNSUPPORTED, "%s: data of type %s", path, ingot_dtype_name(dtype));

@@ -70,12 +70,14 @@ typedef enum ingot_dtype { /* the numbers are ONNX's TensorProto.DataType */
   INGOT_UNDEFINED = 0, INGOT_FLOAT32 = 1, INGOT_UINT8 = 2, INGOT_INT8 = 3, INGOT_UINT16 = 4, INGOT_INT16 = 5, INGOT_INT32 = 6,
   INGOT_INT64 = 7, INGOT_STRING = 8, INGOT_BOOL = 9, INGOT_FLOAT16 = 10, INGOT_FLOAT64 = 11, INGOT_UINT32 = 12, INGOT_UINT64 = 13,
   INGOT_COMPLEX64 = 14, INGOT_COMPLEX128 = 15, INGOT_BFLOAT16 = 16, INGOT_FLOAT8E4M3FN = 17, INGOT_FLOAT8E4M3FNUZ = 18,
-  INGOT_FLOAT8E5M2 = 19, INGOT_FLOAT8E5M2FNUZ = 20, INGOT_UINT4 = 21, INGOT_INT4 = 22, INGOT_FLOAT4E2M1 = 23
+  INGOT_FLOAT8E5M2 = 19, INGOT_FLOAT8E5M2FNUZ = 20, INGOT_UINT4 = 21, INGOT_INT4 = 22, INGOT_FLOAT4E2M1 = 23,
+  INGOT_FLOAT8E8M0 = 24, INGOT_UINT2 = 25, INGOT_INT2 = 26, INGOT_FLOAT6E2M3 = 27, INGOT_FLOAT6E3M2 = 28
 } ingot_dtype;
 
 /* "float32", or "undefined". */
 INGOT_API const char *ingot_dtype_name(ingot_dtype dtype);
-/* Bits of one element: 32 for float32, 4 for int4; 0 for strings and undefined. */
+/* Bits that one element takes in memory: 32 for float32, 4 for int4 (two to a byte, the first in the low half), 2 for int2, 8 for the 6-bit
+ * floats (in the low bits of a byte each); 0 for strings and undefined. */
 INGOT_API unsigned ingot_dtype_bits(ingot_dtype dtype);
 
 /* ---- Environment: memory, messages ---------------------------------------------------------------------------------------------- */

@@ -30,14 +30,30 @@ static const struct { const char *name; uint8_t bits, kind; } table[] = {
   [INGOT_UINT4] = {"uint4", 4, KIND_UINT},
   [INGOT_INT4] = {"int4", 4, KIND_INT},
   [INGOT_FLOAT4E2M1] = {"float4e2m1", 4, KIND_FLOAT},
+  [INGOT_FLOAT8E8M0] = {"float8e8m0", 8, KIND_FLOAT},
+  [INGOT_UINT2] = {"uint2", 2, KIND_UINT},
+  [INGOT_INT2] = {"int2", 2, KIND_INT},
+  [INGOT_FLOAT6E2M3] = {"float6e2m3", 8, KIND_FLOAT}, /* a byte each: only files pack them */
+  [INGOT_FLOAT6E3M2] = {"float6e3m2", 8, KIND_FLOAT},
 };
 enum { COUNT = sizeof table / sizeof *table };
+_Static_assert((int)COUNT == (int)INGOT__DTYPE_COUNT, "the table has a row for each type");
 
 const char *ingot_dtype_name(ingot_dtype dtype) { return table[(unsigned)dtype < COUNT ? dtype : 0].name; }
 unsigned ingot_dtype_bits(ingot_dtype dtype) { return table[(unsigned)dtype < COUNT ? dtype : 0].bits; }
 static int kind(ingot_dtype dtype) { return table[(unsigned)dtype < COUNT ? dtype : 0].kind; }
 bool ingot__dtype_is_float(ingot_dtype dtype) { return kind(dtype) == KIND_FLOAT; }
 bool ingot__dtype_is_int(ingot_dtype dtype) { return kind(dtype) == KIND_INT || kind(dtype) == KIND_UINT; }
+bool ingot__dtype_is_unsigned(ingot_dtype dtype) { return kind(dtype) == KIND_UINT; }
+bool ingot__dtype_is_complex(ingot_dtype dtype) { return kind(dtype) == KIND_COMPLEX; }
+
+bool ingot__dtype_range(ingot_dtype dtype, int64_t *low, int64_t *high) {
+  unsigned bits = ingot_dtype_bits(dtype);
+  if (!ingot__dtype_is_int(dtype) || bits > 32) return false;
+  *low = kind(dtype) == KIND_UINT ? 0 : -(INT64_C(1) << (bits - 1));
+  *high = *low + (INT64_C(1) << bits) - 1;
+  return true;
+}
 
 ingot_dtype ingot__dtype_parse(const char *name) {
   for (int i = 1; name && i < COUNT; i++)
@@ -48,8 +64,9 @@ ingot_dtype ingot__dtype_parse(const char *name) {
 bool ingot__dtype_bytes(ingot_dtype dtype, size_t n, size_t *bytes) {
   unsigned bits = ingot_dtype_bits(dtype);
   if (bits == 0) return false;
-  if (bits == 4) {
-    *bytes = n / 2 + n % 2;
+  if (bits < 8) {
+    size_t each = 8 / bits;
+    *bytes = n / each + (n % each != 0);
     return true;
   }
   return ingot__mul(n, bits / 8, bytes);
@@ -91,7 +108,7 @@ uint16_t ingot__f32_to_f16(float f) {
   return (uint16_t)(sign | ((a - 0x38000000 + 0xfff + (a >> 13 & 1)) >> 13));
 }
 
-/* The formats below a byte's size. Codes count upwards with magnitude, so that a rounded mantissa carries into the exponent by itself.
+/* The formats of a byte and less. Codes count upwards with magnitude, so that a rounded mantissa carries into the exponent by itself.
  *   FNUZ: finite, NaN where -0 would be, no -0.  FN: finite, NaN is all ones.  */
 typedef struct format { uint8_t sign, mantissa, bias, max, infinity, nan; bool unsigned_zero; } format;
 static const format formats[] = {
@@ -99,11 +116,23 @@ static const format formats[] = {
   {0x80, 3, 8, 0x7f, 0x80, 0x80, true},   /* E4M3FNUZ: 240 */
   {0x80, 2, 15, 0x7b, 0x7c, 0x7f, false}, /* E5M2: 57344 */
   {0x80, 2, 16, 0x7f, 0x80, 0x80, true},  /* E5M2FNUZ: 57344 */
-  {0x08, 1, 1, 0x07, 0x07, 0x00, false},  /* E2M1: 6; has neither NaN nor infinity */
+  {0x08, 1, 1, 0x07, 0x07, 0x00, false},  /* E2M1: 6; this and those of 6 bits have neither NaN nor infinity */
+  {0x20, 3, 1, 0x1f, 0x1f, 0x00, false},  /* E2M3: 7.5 */
+  {0x20, 2, 3, 0x1f, 0x1f, 0x00, false},  /* E3M2: 28 */
 };
 static const format *format_of(ingot_dtype dtype) {
-  return &formats[dtype == INGOT_FLOAT4E2M1 ? 4 : (unsigned)dtype - INGOT_FLOAT8E4M3FN];
+  switch (dtype) {
+  case INGOT_FLOAT8E4M3FN: return &formats[0];
+  case INGOT_FLOAT8E4M3FNUZ: return &formats[1];
+  case INGOT_FLOAT8E5M2: return &formats[2];
+  case INGOT_FLOAT8E5M2FNUZ: return &formats[3];
+  case INGOT_FLOAT4E2M1: return &formats[4];
+  case INGOT_FLOAT6E2M3: return &formats[5];
+  case INGOT_FLOAT6E3M2: return &formats[6];
+  default: return NULL;
+  }
 }
+bool ingot__dtype_is_narrow(ingot_dtype dtype) { return format_of(dtype) != NULL; }
 
 static float decode(const format *f, uint8_t v) {
   unsigned code = v & (f->sign - 1u);
@@ -136,13 +165,34 @@ static uint8_t encode(const format *f, float x, bool saturate) {
   return code == 0 && f->unsigned_zero ? 0 : (uint8_t)(sign | code);
 }
 
-float ingot__f8_to_f32(ingot_dtype dtype, uint8_t v) { return decode(format_of(dtype), v); }
-uint8_t ingot__f32_to_f8(ingot_dtype dtype, float f, bool saturate) { return encode(format_of(dtype), f, saturate); }
+float ingot__narrow_to_f32(ingot_dtype dtype, uint8_t v) { return decode(format_of(dtype), v); }
+uint8_t ingot__f32_to_narrow(ingot_dtype dtype, float f, bool saturate) {
+  const format *format = format_of(dtype);
+  return encode(format, f, saturate || format->infinity == format->max);
+}
 
-static unsigned nibble(const void *data, size_t i) { return ((const uint8_t *)data)[i / 2] >> (i % 2 * 4) & 15; } /* the low one first */
-static void set_nibble(void *data, size_t i, unsigned v) {
-  uint8_t *p = (uint8_t *)data + i / 2;
-  *p = (uint8_t)(i % 2 ? (*p & 0x0f) | v << 4 : (*p & 0xf0) | (v & 15));
+float ingot__e8m0_to_f32(uint8_t v) { return v == 255 ? NAN : ldexpf(1, v - 127); }
+uint8_t ingot__f32_to_e8m0(float f, bool saturate, ingot__e8m0_round round) {
+  if (!(f >= 0)) return 255;
+  if (isinf(f)) return saturate ? 254 : 255;
+  if (f < 0x1p-127f) return saturate ? 0 : 255;
+  int e = ilogbf(f);
+  float rest = ldexpf(f, -e); /* 1 to 2 */
+  e += round == INGOT__E8M0_UP ? rest > 1 : round == INGOT__E8M0_NEAREST ? rest >= 1.5f : 0;
+  return (uint8_t)(e <= 127 ? e + 127 : saturate ? 254 : 255);
+}
+
+/* Elements of 4 or 2 bits, the first in the lowest bits. */
+unsigned ingot__get_bits(ingot_dtype dtype, const void *data, size_t i) {
+  unsigned bits = ingot_dtype_bits(dtype);
+  size_t each = 8 / bits;
+  return ((const uint8_t *)data)[i / each] >> (i % each * bits) & ((1u << bits) - 1);
+}
+void ingot__set_bits(ingot_dtype dtype, void *data, size_t i, unsigned v) {
+  unsigned bits = ingot_dtype_bits(dtype), mask = (1u << bits) - 1;
+  size_t each = 8 / bits, shift = i % each * bits;
+  uint8_t *p = (uint8_t *)data + i / each;
+  *p = (uint8_t)((*p & ~(mask << shift)) | (v & mask) << shift);
 }
 
 /* Data may lie at any address: files don't align it. */
@@ -155,9 +205,13 @@ double ingot__get_double(ingot_dtype dtype, const void *data, size_t i) {
     case INGOT_FLOAT64: return GET(double);
     case INGOT_FLOAT16: return (double)ingot__f16_to_f32(GET(uint16_t));
     case INGOT_BFLOAT16: return (double)ingot__bf16_to_f32(GET(uint16_t));
-    case INGOT_FLOAT8E4M3FN: case INGOT_FLOAT8E4M3FNUZ: case INGOT_FLOAT8E5M2: case INGOT_FLOAT8E5M2FNUZ:
-      return (double)ingot__f8_to_f32(dtype, GET(uint8_t));
-    case INGOT_FLOAT4E2M1: return (double)decode(format_of(dtype), (uint8_t)nibble(data, i));
+    case INGOT_FLOAT8E4M3FN: case INGOT_FLOAT8E4M3FNUZ: case INGOT_FLOAT8E5M2: case INGOT_FLOAT8E5M2FNUZ: case INGOT_FLOAT6E2M3:
+    case INGOT_FLOAT6E3M2:
+      return (double)ingot__narrow_to_f32(dtype, GET(uint8_t));
+    case INGOT_FLOAT4E2M1: return (double)ingot__narrow_to_f32(dtype, (uint8_t)ingot__get_bits(dtype, data, i));
+    case INGOT_FLOAT8E8M0: return (double)ingot__e8m0_to_f32(GET(uint8_t));
+    case INGOT_COMPLEX64: return (double)ingot__get_double(INGOT_FLOAT32, data, 2 * i);
+    case INGOT_COMPLEX128: return ingot__get_double(INGOT_FLOAT64, data, 2 * i);
     case INGOT_UINT64: return (double)GET(uint64_t);
     default: return (double)ingot__get_int(dtype, data, i);
   }
@@ -178,8 +232,9 @@ int64_t ingot__get_int(ingot_dtype dtype, const void *data, size_t i) {
     case INGOT_UINT32: return GET(uint32_t);
     case INGOT_UINT64: { uint64_t v = GET(uint64_t); return v > INT64_MAX ? INT64_MAX : (int64_t)v; }
     case INGOT_BOOL: return GET(uint8_t) != 0;
-    case INGOT_UINT4: return nibble(data, i);
-    case INGOT_INT4: return (int)(nibble(data, i) ^ 8) - 8;
+    case INGOT_UINT4: case INGOT_UINT2: return ingot__get_bits(dtype, data, i);
+    case INGOT_INT4: return (int)(ingot__get_bits(dtype, data, i) ^ 8) - 8;
+    case INGOT_INT2: return (int)(ingot__get_bits(dtype, data, i) ^ 2) - 2;
     default: return ingot__dtype_is_float(dtype) ? to_int(ingot__get_double(dtype, data, i)) : 0;
   }
 }
@@ -199,10 +254,20 @@ void ingot__set_double(ingot_dtype dtype, void *data, size_t i, double v) {
     case INGOT_FLOAT64: SET(double, v); return;
     case INGOT_FLOAT16: SET(uint16_t, ingot__f32_to_f16(to_odd(v))); return;
     case INGOT_BFLOAT16: SET(uint16_t, ingot__f32_to_bf16(to_odd(v))); return;
-    case INGOT_FLOAT8E4M3FN: case INGOT_FLOAT8E4M3FNUZ: case INGOT_FLOAT8E5M2: case INGOT_FLOAT8E5M2FNUZ:
-      SET(uint8_t, ingot__f32_to_f8(dtype, to_odd(v), true));
+    case INGOT_FLOAT8E4M3FN: case INGOT_FLOAT8E4M3FNUZ: case INGOT_FLOAT8E5M2: case INGOT_FLOAT8E5M2FNUZ: case INGOT_FLOAT6E2M3:
+    case INGOT_FLOAT6E3M2:
+      SET(uint8_t, ingot__f32_to_narrow(dtype, to_odd(v), true));
       return;
-    case INGOT_FLOAT4E2M1: set_nibble(data, i, encode(format_of(dtype), to_odd(v), true)); return;
+    case INGOT_FLOAT4E2M1: ingot__set_bits(dtype, data, i, ingot__f32_to_narrow(dtype, to_odd(v), true)); return;
+    case INGOT_FLOAT8E8M0: SET(uint8_t, ingot__f32_to_e8m0(to_odd(v), true, INGOT__E8M0_UP)); return;
+    case INGOT_COMPLEX64:
+      ingot__set_double(INGOT_FLOAT32, data, 2 * i, v);
+      ingot__set_double(INGOT_FLOAT32, data, 2 * i + 1, 0);
+      return;
+    case INGOT_COMPLEX128:
+      ingot__set_double(INGOT_FLOAT64, data, 2 * i, v);
+      ingot__set_double(INGOT_FLOAT64, data, 2 * i + 1, 0);
+      return;
     case INGOT_BOOL: SET(uint8_t, v != 0); return;
     case INGOT_UINT64: SET(uint64_t, !(v > 0) ? 0 : v >= 0x1p64 ? UINT64_MAX : (uint64_t)v); return;
     default: ingot__set_int(dtype, data, i, to_int(v)); return;
@@ -222,12 +287,14 @@ void ingot__set_int(ingot_dtype dtype, void *data, size_t i, int64_t v) {
     case INGOT_UINT32: SET(uint32_t, (uint32_t)clamp(v, 0, UINT32_MAX)); return;
     case INGOT_UINT64: SET(uint64_t, v < 0 ? 0 : (uint64_t)v); return;
     case INGOT_BOOL: SET(uint8_t, v != 0); return;
-    case INGOT_UINT4: set_nibble(data, i, (unsigned)clamp(v, 0, 15)); return;
-    case INGOT_INT4: set_nibble(data, i, (unsigned)clamp(v, -8, 7) & 15); return;
+    case INGOT_UINT4: ingot__set_bits(dtype, data, i, (unsigned)clamp(v, 0, 15)); return;
+    case INGOT_INT4: ingot__set_bits(dtype, data, i, (unsigned)clamp(v, -8, 7)); return;
+    case INGOT_UINT2: ingot__set_bits(dtype, data, i, (unsigned)clamp(v, 0, 3)); return;
+    case INGOT_INT2: ingot__set_bits(dtype, data, i, (unsigned)clamp(v, -2, 1)); return;
     case INGOT_FLOAT32: SET(float, (float)v); return;
     case INGOT_FLOAT64: SET(double, (double)v); return;
     default:
-      if (!ingot__dtype_is_float(dtype)) return;
+      if (!ingot__dtype_is_float(dtype) && !ingot__dtype_is_complex(dtype)) return;
       if (v > INT64_C(1) << 53 || v < -(INT64_C(1) << 53)) v = (v & ~INT64_C(0x7ff)) | ((v & 0x7ff) != 0) << 11; /* exact as a double, rounds alike */
       ingot__set_double(dtype, data, i, (double)v);
       return;

@@ -139,8 +139,7 @@ static ingot_status sample_elementwise(verifier *v, const ingot__run_step *run, 
   call.in = views;
   call.out = views + c->n_in;
   call.packed = NULL;
-  ingot__workspace_fn workspace = ingot__op_functions_get(c->node->op)->workspace;
-  call.workspace_size = workspace ? workspace(&call) : 0;
+  call.workspace_size = ingot__reference_workspace(&call);
   if (call.workspace_size && !(call.workspace = ingot__arena_alloc(&v->arena, call.workspace_size))) return ingot__no_memory(v->build->diag);
   INGOT_TRY(ingot__reference(&call));
   *done = true;
@@ -170,8 +169,7 @@ static ingot_status whole(verifier *v, const ingot__run_step *run, const ingot__
   }
   call.in = views;
   call.out = views + call.n_in;
-  ingot__workspace_fn workspace = ingot__op_functions_get(call.node->op)->workspace;
-  call.workspace_size = workspace ? workspace(&call) : 0;
+  call.workspace_size = ingot__reference_workspace(&call);
   if (call.workspace_size && !(call.workspace = ingot__arena_alloc(&v->arena, call.workspace_size))) return ingot__no_memory(v->build->diag);
   INGOT_TRY(ingot__reference(&call));
   v->build->verified.whole++;

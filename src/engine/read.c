@@ -72,7 +72,7 @@ static ingot_status type_and_place(reader *r, ingot__type *type, ingot__place *p
   uint32_t index, of;
   if (!u8(r, &dtype) || !u8(r, &kind) || !u8(r, &rank)) return DAMAGED(r, "it ends in a tensor");
   *type = (ingot__type){.dtype = (ingot_dtype)dtype, .kind = kind, .rank = (int8_t)rank};
-  if (dtype > INGOT_FLOAT4E2M1 || kind > INGOT__OPTIONAL || type->rank < -1 || type->rank > INGOT_MAX_RANK) return DAMAGED(r, "a tensor's type");
+  if (dtype >= INGOT__DTYPE_COUNT || kind > INGOT__OPTIONAL || type->rank < -1 || type->rank > INGOT_MAX_RANK) return DAMAGED(r, "a tensor's type");
   for (int d = 0; d < type->rank; d++) {
     uint8_t known;
     int64_t number;
@@ -237,7 +237,7 @@ static ingot_status read_attribute(reader *r, ingot__node *n) {
     ingot__type t = {0};
     int64_t bytes;
     size_t need;
-    if (!u8(r, &dtype) || !u8(r, &rank) || rank > INGOT_MAX_RANK || dtype > INGOT_FLOAT4E2M1) return DAMAGED(r, "an attribute");
+    if (!u8(r, &dtype) || !u8(r, &rank) || rank > INGOT_MAX_RANK || dtype >= INGOT__DTYPE_COUNT) return DAMAGED(r, "an attribute");
     t.dtype = a->dtype = (ingot_dtype)dtype;
     t.rank = (int8_t)(a->rank = rank);
     for (int d = 0; d < rank; d++) {

@@ -75,7 +75,7 @@ bool ingot__element_parse(ingot_dtype dtype, void *data, size_t i, const char *t
   return ingot__get_int(dtype, data, i) == n;
 }
 
-enum { DIGITS = 5 }; /* of 4 bits, in the first elements; bools hold one bit each */
+enum { SEED_BITS = 20 }; /* of the seed, in the first elements */
 
 static uint64_t mix(uint64_t z) {
   z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
@@ -84,36 +84,44 @@ static uint64_t mix(uint64_t z) {
 }
 
 static bool is_unsigned(ingot_dtype dtype) {
-  return dtype == INGOT_UINT4 || dtype == INGOT_UINT8 || dtype == INGOT_UINT16 || dtype == INGOT_UINT32 || dtype == INGOT_UINT64;
+  return ingot__dtype_is_unsigned(dtype);
+}
+
+/* Bits of the seed that one element holds. */
+static unsigned digit_bits(ingot_dtype dtype) { return dtype == INGOT_BOOL ? 1 : ingot_dtype_bits(dtype) == 2 ? 2 : 4; }
+
+/* The element that stands for a digit, and back: -1 where it's none. */
+static void set_digit(ingot_dtype dtype, void *data, size_t at, int digit) {
+  if (dtype == INGOT_FLOAT4E2M1 || dtype == INGOT_INT2) ingot__set_bits(dtype, data, at, (unsigned)digit);
+  else if (dtype == INGOT_FLOAT8E8M0) ((uint8_t *)data)[at] = (uint8_t)(120 + digit);
+  else if (ingot__dtype_is_float(dtype)) ingot__set_double(dtype, data, at, (double)(digit - 8) / 8);
+  else ingot__set_int(dtype, data, at, is_unsigned(dtype) || dtype == INGOT_BOOL ? digit : digit - 8);
+}
+static int get_digit(ingot_dtype dtype, const void *data, size_t at) {
+  if (dtype == INGOT_FLOAT4E2M1 || dtype == INGOT_INT2) return (int)ingot__get_bits(dtype, data, at);
+  if (dtype == INGOT_FLOAT8E8M0) return ((const uint8_t *)data)[at] - 120;
+  if (dtype == INGOT_BOOL) return (int)(ingot__get_int(dtype, data, at) & 1);
+  double v = ingot__get_double(dtype, data, at) * (ingot__dtype_is_float(dtype) ? 8 : 1) + (is_unsigned(dtype) ? 0 : 8);
+  return v >= 0 && v <= 15 ? (int)v : -1;
 }
 
 void ingot__random_element(ingot_dtype dtype, void *data, size_t at, size_t i, uint32_t seed) {
   uint64_t r = mix(mix((uint64_t)seed + 1) + ((uint64_t)i + 1) * 0x9e3779b97f4a7c15u);
-  bool is_float = ingot__dtype_is_float(dtype);
-  if (dtype == INGOT_BOOL) {
-    ingot__set_int(dtype, data, at, (int64_t)(i < DIGITS * 4 ? seed >> i & 1 : r >> 63));
-  } else if (i < DIGITS) {
-    int64_t digit = seed >> (4 * i) & 15;
-    if (is_float) ingot__set_double(dtype, data, at, (double)(digit - 8) / 8);
-    else ingot__set_int(dtype, data, at, is_unsigned(dtype) ? digit : digit - 8);
-  } else if (is_float) {
-    ingot__set_double(dtype, data, at, (double)(r >> 40) * 0x1p-23 - 1);
-  } else {
-    ingot__set_int(dtype, data, at, (int64_t)(r >> 60) - (is_unsigned(dtype) ? 0 : 8));
-  }
+  unsigned bits = digit_bits(dtype);
+  bool fine = ingot__dtype_is_float(dtype) && !ingot__dtype_is_packed(dtype) && dtype != INGOT_FLOAT8E8M0;
+  if (i < SEED_BITS / bits) set_digit(dtype, data, at, (int)(seed >> (bits * i) & ((1u << bits) - 1)));
+  else if (fine) ingot__set_double(dtype, data, at, (double)(r >> 40) * 0x1p-23 - 1);
+  else set_digit(dtype, data, at, (int)(r >> (64 - bits)));
 }
 
 bool ingot__random_seed(ingot_dtype dtype, const void *data, size_t n, uint32_t *seed) {
   uint32_t s = 0;
-  if (n < DIGITS * 4) return false;
-  for (size_t i = 0; i < DIGITS * 4; i++) {
-    if (dtype == INGOT_BOOL) {
-      s |= (uint32_t)(ingot__get_int(dtype, data, i) & 1) << i;
-    } else if (i < DIGITS) {
-      double v = ingot__get_double(dtype, data, i) * (ingot__dtype_is_float(dtype) ? 8 : 1) + (is_unsigned(dtype) ? 0 : 8);
-      if (!(v >= 0 && v <= 15)) return false;
-      s |= (uint32_t)v << (4 * i);
-    }
+  unsigned bits = digit_bits(dtype);
+  if (n < SEED_BITS) return false;
+  for (size_t i = 0; i < SEED_BITS / bits; i++) {
+    int digit = get_digit(dtype, data, i);
+    if (digit < 0 || digit > 15) return false;
+    s |= (uint32_t)digit << (bits * i);
   }
   for (size_t i = 0; i < n; i++) {
     uint64_t one = 0;

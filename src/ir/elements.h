@@ -14,7 +14,8 @@ void ingot__double_text(double v, int digits, char text[INGOT__ELEMENT_TEXT]);
 bool ingot__double_parse(const char *text, double *v);
 
 /* Element i of the tensor that `seed` (up to INGOT__MAX_SEED) stands for, written as data's element `at`: floats in [-1, 1), signed
- * integers in -8..7, unsigned ones in 0..15. The first elements hold the seed, so that it can be found again. */
+ * integers in -8..7, unsigned ones in 0..15, 2-bit ones
+ * and float4e2m1 of any bits, float8e8m0 in 2^-7..2^8. The first elements hold the seed, so that it can be found again. */
 void ingot__random_element(ingot_dtype dtype, void *data, size_t at, size_t i, uint32_t seed);
 /* Whether n elements are such, and of which seed; n must be at least 20. */
 bool ingot__random_seed(ingot_dtype dtype, const void *data, size_t n, uint32_t *seed);

@@ -79,7 +79,7 @@ ingot_status ingot__ref_PRelu(const ingot__call *call) {
 
 static ingot_status infer_is(ingot__infer *infer) {
   INGOT_TRY(ingot__infer_same(infer, 0, 0));
-  if (!ingot__dtype_is_float(infer->in[0]->dtype)) {
+  if (!ingot__dtype_is_float(infer->in[0]->dtype) || ingot__dtype_is_packed(infer->in[0]->dtype)) {
     return INGOT__FAIL_INFER(infer, INGOT_E_TYPE, "does not take %s", ingot_dtype_name(infer->in[0]->dtype));
   }
   infer->out[0].dtype = INGOT_BOOL;

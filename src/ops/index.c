@@ -8,7 +8,7 @@ ingot_status ingot__infer_NonZero(ingot__infer *f) {
   if (!ingot__infer_has(f, 0)) return INGOT__FAIL_INFER(f, INGOT_E_NETWORK, "input 0 is missing");
   const ingot__type *in = f->in[0];
   ingot__type *out = &f->out[0];
-  if (ingot__move_size(in->dtype) == 0 || in->dtype == INGOT_STRING) {
+  if (!ingot__dtype_size(in->dtype)) {
     return INGOT__FAIL_INFER(f, INGOT_E_UNSUPPORTED, "NonZero of %s", ingot_dtype_name(in->dtype));
   }
   *out = (ingot__type){.dtype = INGOT_INT64, .rank = 2, .dim = {INGOT__DIM_UNKNOWN, INGOT__DIM_UNKNOWN}};

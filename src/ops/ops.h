@@ -58,8 +58,9 @@ ingot_status ingot__infer_ints(ingot__infer *infer, size_t i, const ingot__dim *
 ingot_status ingot__infer_network(ingot__network *network, ingot__diag *diag);
 /* The same for one node, from its inputs' values to its outputs' (types and known elements are written). */
 ingot_status ingot__infer_node(ingot__node *node, ingot__diag *diag);
-/* The operator's reference on dense PLAIN views. */
+/* The operator's reference on dense PLAIN views, and the bytes of workspace that it needs (SIZE_MAX: too large). */
 ingot_status ingot__reference(const ingot__call *call);
+size_t ingot__reference_workspace(const ingot__call *call);
 /* FLOPs (a multiply-add is two) of a call, 0 where it isn't arithmetic. */
 int64_t ingot__op_flops(const ingot__call *call);
 #endif

@@ -4,23 +4,12 @@
 #include "ops/move.h"
 #include <math.h>
 
-typedef struct range { int32_t low, high; } range;
+typedef struct range { int64_t low, high; } range;
 
-static bool range_of(ingot_dtype dtype, range *r) {
-  switch (dtype) {
-  case INGOT_UINT8: *r = (range){0, 255}; return true;
-  case INGOT_INT8: *r = (range){-128, 127}; return true;
-  case INGOT_UINT16: *r = (range){0, 65535}; return true;
-  case INGOT_INT16: *r = (range){-32768, 32767}; return true;
-  case INGOT_UINT4: *r = (range){0, 15}; return true;
-  case INGOT_INT4: *r = (range){-8, 7}; return true;
-  default: return false;
-  }
-}
-static bool is_f8(ingot_dtype d) {
-  return d == INGOT_FLOAT8E4M3FN || d == INGOT_FLOAT8E4M3FNUZ || d == INGOT_FLOAT8E5M2 || d == INGOT_FLOAT8E5M2FNUZ;
-}
-static bool is_scale(ingot_dtype d) { return d == INGOT_FLOAT32 || d == INGOT_FLOAT16 || d == INGOT_BFLOAT16 || d == INGOT_FLOAT64; }
+/* Integers of up to 16 bits. */
+static bool range_of(ingot_dtype dtype, range *r) { return ingot_dtype_bits(dtype) <= 16 && ingot__dtype_range(dtype, &r->low, &r->high); }
+static bool is_real(ingot_dtype d) { return d == INGOT_FLOAT32 || d == INGOT_FLOAT16 || d == INGOT_BFLOAT16 || d == INGOT_FLOAT64; }
+static bool is_scale(ingot_dtype d) { return is_real(d) || d == INGOT_FLOAT8E8M0 || d == INGOT_INT32; }
 
 /* Checks the scale's (and zero point's) shape against the input's and finds the axis. */
 static ingot_status infer_scale(ingot__infer *f, int64_t axis, int64_t block) {
@@ -112,8 +101,8 @@ ingot_status ingot__infer_QuantizeLinear(ingot__infer *f) {
   if (!ingot__infer_has(f, 0) || !ingot__infer_has(f, 1)) return INGOT__FAIL_INFER(f, INGOT_E_NETWORK, "input and scale are needed");
   ingot_dtype x = f->in[0]->dtype, y = quantized_type(a, ingot__infer_has(f, 2) ? f->in[2]->dtype : INGOT_UNDEFINED);
   range r;
-  if (!is_scale(x) && x != INGOT_INT32) return INGOT__FAIL_INFER(f, INGOT_E_TYPE, "%s can't be quantized", ingot_dtype_name(x));
-  if (!range_of(y, &r) && !is_f8(y) && y != INGOT_FLOAT4E2M1) {
+  if (!is_real(x) && x != INGOT_INT32) return INGOT__FAIL_INFER(f, INGOT_E_TYPE, "%s can't be quantized", ingot_dtype_name(x));
+  if (!range_of(y, &r) && !ingot__dtype_is_narrow(y)) {
     return INGOT__FAIL_INFER(f, INGOT_E_TYPE, "%s is no quantized type", ingot_dtype_name(y));
   }
   if (a->output_dtype && a->output_dtype != (int64_t)y) {
@@ -145,6 +134,7 @@ static void quantize_run(const ingot__call *call, const run *r, const void *user
   ingot__view *y = &call->out[0];
   ingot_dtype precision = (ingot_dtype)a->precision;
   if (!precision) precision = x->dtype == s->dtype || x->dtype == INGOT_INT32 ? s->dtype : INGOT_FLOAT32;
+  if (!is_real(precision)) precision = INGOT_FLOAT32;
   if (x->dtype == INGOT_FLOAT32 && s->dtype == INGOT_FLOAT32 && precision == INGOT_FLOAT32) {
     if (y->dtype == INGOT_UINT8) { quantize_u8(call, r); return; }
     if (y->dtype == INGOT_INT8) { quantize_i8(call, r); return; }
@@ -161,12 +151,11 @@ static void quantize_run(const ingot__call *call, const run *r, const void *user
     if (integer) {
       double zero = z ? (double)ingot__get_int(z->dtype, z->data, r->scale + i * r->step) : 0;
       q = rint(q) + zero;
-      ingot__set_int(y->dtype, y->data, r->at + i, q >= bounds.low ? q < bounds.high ? (int64_t)q : bounds.high : bounds.low);
-    } else if (is_f8(y->dtype)) {
-      ((uint8_t *)y->data)[r->at + i] = ingot__f32_to_f8(y->dtype, (float)q, a->saturate != 0);
+      ingot__set_int(y->dtype, y->data, r->at + i, q >= (double)bounds.low ? q < (double)bounds.high ? (int64_t)q : bounds.high : bounds.low);
     } else {
       if (z) q += ingot__get_double(z->dtype, z->data, r->scale + i * r->step);
-      ingot__set_double(y->dtype, y->data, r->at + i, q);
+      if (ingot_dtype_bits(y->dtype) == 8) ((uint8_t *)y->data)[r->at + i] = ingot__f32_to_narrow(y->dtype, (float)q, a->saturate != 0);
+      else ingot__set_double(y->dtype, y->data, r->at + i, q);
     }
   }
 }
@@ -186,7 +175,7 @@ ingot_status ingot__infer_DequantizeLinear(ingot__infer *f) {
   if (!ingot__infer_has(f, 0) || !ingot__infer_has(f, 1)) return INGOT__FAIL_INFER(f, INGOT_E_NETWORK, "input and scale are needed");
   ingot_dtype x = f->in[0]->dtype;
   range r;
-  if (!range_of(x, &r) && x != INGOT_INT32 && !is_f8(x) && x != INGOT_FLOAT4E2M1) {
+  if (!range_of(x, &r) && x != INGOT_INT32 && !ingot__dtype_is_narrow(x)) {
     return INGOT__FAIL_INFER(f, INGOT_E_TYPE, "%s is no quantized type", ingot_dtype_name(x));
   }
   if (ingot__infer_has(f, 2) && f->in[2]->dtype != x) {
@@ -194,7 +183,9 @@ ingot_status ingot__infer_DequantizeLinear(ingot__infer *f) {
   }
   f->out[0] = *f->in[0];
   f->out[0].dtype = a->output_dtype ? (ingot_dtype)a->output_dtype : f->in[1]->dtype;
-  if (!is_scale(f->out[0].dtype)) return INGOT__FAIL_INFER(f, INGOT_E_TYPE, "output_dtype is %lld", (long long)a->output_dtype);
+  if (!is_real(f->out[0].dtype)) {
+    return INGOT__FAIL_INFER(f, INGOT_E_TYPE, "gives floats, not what output_dtype %lld or the scale's type say", (long long)a->output_dtype);
+  }
   return infer_scale(f, a->axis, a->block_size);
 }
 
@@ -220,7 +211,7 @@ static void dequantize_run(const ingot__call *call, const run *r, const void *us
   }
   for (size_t i = 0; i < r->n; i++) {
     float v = (float)ingot__get_double(x->dtype, x->data, r->at + i);
-    if (z && !is_f8(x->dtype)) v -= (float)ingot__get_double(z->dtype, z->data, r->scale + i * r->step);
+    if (z) v -= (float)ingot__get_double(z->dtype, z->data, r->scale + i * r->step);
     ingot__set_double(y->dtype, y->data, r->at + i, (double)(v * (float)ingot__get_double(s->dtype, s->data, r->scale + i * r->step)));
   }
 }

@@ -1,5 +1,5 @@
 /* The table from operator to inference, reference and workspace, expanded from ops.def. An operator without its functions fails at link. */
-#include "ops/ops.h"
+#include "ops/packed.h"
 
 #define INGOT_OP(name, onnx, domain, aten, min_in, max_in, min_out, max_out, attrs) \
   ingot_status ingot__infer_##name(ingot__infer *infer); \
@@ -34,6 +34,12 @@ const ingot__op_functions *ingot__op_functions_get(ingot__op op) {
   return op > INGOT__OP_NONE && op < INGOT__OP_COUNT ? &functions[op] : NULL;
 }
 
+size_t ingot__reference_workspace(const ingot__call *call) {
+  const ingot__op_functions *f = ingot__op_functions_get(call->node->op);
+  size_t own = f && f->workspace ? f->workspace(call) : 0, packed = ingot__packed_workspace(call), sum;
+  return own != SIZE_MAX && packed != SIZE_MAX && ingot__add(own, packed, &sum) ? sum : SIZE_MAX;
+}
+
 ingot_status ingot__reference(const ingot__call *call) {
   const ingot__op_functions *f = ingot__op_functions_get(call->node->op);
   if (!f) return INGOT__FAIL_CALL(call, INGOT_E_INTERNAL, "has no operator");
@@ -41,5 +47,6 @@ ingot_status ingot__reference(const ingot__call *call) {
   bool empty = call->n_out > 0;
   for (size_t i = 0; empty && i < call->n_out; i++) empty = !ingot__has_out(call, i) || ingot__view_count(&call->out[i]) == 0;
   if (empty) return INGOT_OK;
-  return f->reference(call);
+  size_t packed = ingot__packed_workspace(call);
+  return packed ? ingot__packed_run(call, packed, f->reference) : f->reference(call);
 }

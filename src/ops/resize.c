@@ -86,7 +86,8 @@ ingot_status ingot__infer_Resize(ingot__infer *f) {
   const ingot__type *in = f->in[0];
   ingot__type *out = &f->out[0];
   *out = *in;
-  if (!ingot__dtype_is_float(in->dtype) && !ingot__dtype_is_int(in->dtype) && (in->dtype != INGOT_BOOL || r.mode != INGOT__RESIZE_NEAREST)) {
+  bool number = ingot__dtype_is_float(in->dtype) || ingot__dtype_is_int(in->dtype);
+  if (!number && ((in->dtype != INGOT_BOOL && !ingot__dtype_is_complex(in->dtype)) || r.mode != INGOT__RESIZE_NEAREST)) {
     return INGOT__FAIL_INFER(f, INGOT_E_TYPE, "%s can't be resized", ingot_dtype_name(in->dtype));
   }
   if (in->rank < 0) return INGOT_OK;

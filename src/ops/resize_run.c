@@ -63,8 +63,8 @@ static ingot_status nearest(const ingot__call *call, const ingot__resize *r, con
   ingot__view *out = &call->out[0];
   size_t size = ingot__move_size(in->dtype), run = 1;
   if (!size) return INGOT__FAIL_CALL(call, INGOT_E_UNSUPPORTED, "%s can't be resized", ingot_dtype_name(in->dtype));
-  uint64_t outside = 0;
-  ingot__set_double(in->dtype, &outside, 0, (double)INGOT__ATTRS(call, Resize)->extrapolation_value);
+  uint64_t outside[2] = {0};
+  ingot__set_double(in->dtype, outside, 0, (double)INGOT__ATTRS(call, Resize)->extrapolation_value);
   const int32_t *index[INGOT_MAX_RANK] = {0};
   for (int i = s->batch; i < r->rank; i++) {
     int32_t *t = (int32_t *)((char *)call->workspace + s->index[i]);
@@ -96,7 +96,7 @@ static ingot_status nearest(const ingot__call *call, const ingot__resize *r, con
     } else {
       for (int64_t i = 0; i < n; i++) {
         char *t = to + (size_t)i * run * size;
-        if (!hit || row[i] < 0) ingot__move_fill(t, run, size, &outside);
+        if (!hit || row[i] < 0) ingot__move_fill(t, run, size, outside);
         else memcpy(t, from + (size_t)(offset + row[i] * in->stride[last]) * size, run * size);
       }
     }

@@ -58,9 +58,9 @@ ingot_status ingot__infer_ConstantOfShape(ingot__infer *f) {
   const ingot__literal *value = &((const ingot__attrs_ConstantOfShape *)f->attrs)->value;
   if (!ingot__infer_has(f, 0)) return INGOT__FAIL_INFER(f, INGOT_E_NETWORK, "the shape is missing");
   ingot_dtype dtype = value->data ? value->dtype : INGOT_FLOAT32;
-  size_t size = ingot__move_size(dtype), n, total;
-  if (size == 0 || dtype == INGOT_STRING || (value->data && value->bytes < size)) {
-    return INGOT__FAIL_INFER(f, INGOT_E_TYPE, "the value must be one element of a type of whole bytes, not %s", ingot_dtype_name(dtype));
+  size_t size, n, total;
+  if (!ingot__dtype_bytes(dtype, 1, &size) || (value->data && value->bytes < size)) {
+    return INGOT__FAIL_INFER(f, INGOT_E_TYPE, "the value must be one number, not %s", ingot_dtype_name(dtype));
   }
   ingot__type_unknown(&f->out[0], dtype);
   if (!ingot__ints_count(f, 0, &n)) return INGOT_OK;

@@ -11,7 +11,8 @@ ingot_status ingot__infer_Where(ingot__infer *infer) {
   if (a->dtype != b->dtype) {
     return INGOT__FAIL_INFER(infer, INGOT_E_TYPE, "chooses between %s and %s", ingot_dtype_name(a->dtype), ingot_dtype_name(b->dtype));
   }
-  if (ingot__move_size(a->dtype) == 0) return INGOT__FAIL_INFER(infer, INGOT_E_TYPE, "does not take %s", ingot_dtype_name(a->dtype));
+  if (!ingot_dtype_bits(a->dtype) && a->dtype != INGOT_STRING)
+    return INGOT__FAIL_INFER(infer, INGOT_E_TYPE, "does not take %s", ingot_dtype_name(a->dtype));
   ingot__type values;
   INGOT_TRY(ingot__infer_broadcast(infer, a, b, &values));
   INGOT_TRY(ingot__infer_broadcast(infer, &values, c, &infer->out[0]));

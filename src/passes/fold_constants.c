@@ -62,9 +62,7 @@ static ingot_status compute(ingot__node *n, const ingot__pass_context *context, 
   }
   ingot__call call = {.node = n, .attrs = n->attrs, .in = views, .out = views + n->n_in, .n_in = n->n_in, .n_out = n->n_out, .pool = context->pool,
                       .threads = ingot__pool_threads(context->pool), .diag = context->diag};
-  ingot__workspace_fn workspace = ingot__op_functions_get(n->op)->workspace;
-  if (status == INGOT_OK && workspace) {
-    call.workspace_size = workspace(&call);
+  if (status == INGOT_OK && (call.workspace_size = ingot__reference_workspace(&call))) {
     if (!(call.workspace = ingot__arena_alloc(&scratch, call.workspace_size))) status = ingot__no_memory(context->diag);
   }
   if (status == INGOT_OK) status = ingot__reference(&call);

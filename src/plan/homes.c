@@ -79,6 +79,7 @@ static int axis_of(const ingot__node *n, int rank) {
 
 static void place_concat(ingot_engine *e, const ingot__node *n) {
   ingot__value *whole = n->out[0];
+  if (!ingot__dtype_size(whole->type.dtype)) return; /* parts of bytes */
   int axis = axis_of(n, whole->type.rank);
   ingot__layout layout = (ingot__layout)e->place[whole->id].layout;
   bool contiguous = contiguous_part(&whole->type, layout, axis) && e->place[whole->id].home == INGOT__HOME_OWN, all = true;
@@ -112,7 +113,7 @@ static bool simple_slice(const ingot__node *n) {
 
 static void place_split(ingot_engine *e, const ingot__node *n) {
   ingot__value *whole = n->in[0];
-  if (!whole->producer && !whole->is_input) return;
+  if ((!whole->producer && !whole->is_input) || !ingot__dtype_size(whole->type.dtype)) return;
   if (whole->graph != n->graph || !simple_slice(n)) return;
   int axis = axis_of(n, whole->type.rank);
   ingot__layout layout = (ingot__layout)e->place[whole->id].layout;

@@ -70,7 +70,7 @@ ingot_status ingot__view_value(ingot__instance *inst, const ingot__value *value,
   for (int i = 0; i < view->rank; i++)
     if (i == axis ? start < 0 || view->dim[i] > whole->dim[i] - start : view->dim[i] != whole->dim[i])
       return ingot__fail(inst->diag, INGOT_E_FORMAT, value->name, "is no part of '%s', whose memory the engine gives it", parent->name);
-  if (view->dtype != whole->dtype || view->layout != whole->layout)
+  if (view->dtype != whole->dtype || view->layout != whole->layout || !ingot__dtype_size(view->dtype))
     return ingot__fail(inst->diag, INGOT_E_FORMAT, value->name, "has another type than '%s', whose memory the engine gives it", parent->name);
   for (int i = 0; i < view->rank; i++) view->stride[i] = whole->stride[i];
   *offset += (size_t)(start * whole->stride[axis]) * ingot__dtype_size(type->dtype);

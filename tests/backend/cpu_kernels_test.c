@@ -248,8 +248,7 @@ static void check(const char *body, double tolerance) {
   }
   ingot__call call = {.node = node, .attrs = node->attrs, .in = g.in, .out = g.want, .n_in = node->n_in, .n_out = node->n_out,
                       .threads = 1, .diag = &diag};
-  const ingot__op_functions *f = ingot__op_functions_get(node->op);
-  call.workspace_size = f->workspace ? f->workspace(&call) : 0;
+  call.workspace_size = ingot__reference_workspace(&call);
   call.workspace = aligned_alloc(64, ingot__align(call.workspace_size + 64, 64));
   if (ingot__reference(&call) != INGOT_OK) fail_msg("reference: %s\n%s", diag.text, text);
   free(call.workspace);

@@ -20,6 +20,8 @@ static void table_is_complete(void **state) {
     {INGOT_COMPLEX128, "complex128", 128}, {INGOT_BFLOAT16, "bfloat16", 16}, {INGOT_FLOAT8E4M3FN, "float8e4m3fn", 8},
     {INGOT_FLOAT8E4M3FNUZ, "float8e4m3fnuz", 8}, {INGOT_FLOAT8E5M2, "float8e5m2", 8}, {INGOT_FLOAT8E5M2FNUZ, "float8e5m2fnuz", 8},
     {INGOT_UINT4, "uint4", 4}, {INGOT_INT4, "int4", 4}, {INGOT_FLOAT4E2M1, "float4e2m1", 4},
+    {INGOT_FLOAT8E8M0, "float8e8m0", 8}, {INGOT_UINT2, "uint2", 2}, {INGOT_INT2, "int2", 2}, {INGOT_FLOAT6E2M3, "float6e2m3", 8},
+    {INGOT_FLOAT6E3M2, "float6e3m2", 8},
   };
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
     assert_string_equal(ingot_dtype_name(rows[i].dtype), rows[i].name);
@@ -42,6 +44,8 @@ static void bytes_are_checked(void **state) {
   assert_true(ingot__dtype_bytes(INGOT_FLOAT32, 3, &n) && n == 12);
   assert_true(ingot__dtype_bytes(INGOT_INT4, 3, &n) && n == 2);
   assert_true(ingot__dtype_bytes(INGOT_UINT4, SIZE_MAX, &n) && n == SIZE_MAX / 2 + 1);
+  assert_true(ingot__dtype_bytes(INGOT_INT2, 5, &n) && n == 2);
+  assert_true(ingot__dtype_bytes(INGOT_UINT2, SIZE_MAX, &n) && n == SIZE_MAX / 4 + 1);
   assert_true(ingot__dtype_bytes(INGOT_COMPLEX128, 0, &n) && n == 0);
   assert_false(ingot__dtype_bytes(INGOT_FLOAT64, SIZE_MAX / 8 + 1, &n));
   assert_true(ingot__dtype_bytes(INGOT_FLOAT64, SIZE_MAX / 8, &n));
@@ -123,13 +127,14 @@ static void eight_bits(void **state) {
   for (size_t k = 0; k < 4; k++) {
     ingot_dtype t = eights[k].dtype;
     for (int c = 0; c < 256; c++) {
-      float v = ingot__f8_to_f32(t, (uint8_t)c);
+      float v = ingot__narrow_to_f32(t, (uint8_t)c);
       if (!same(v, eights[k].table[c])) fail_msg("%s %02x: %a, not %a", ingot_dtype_name(t), c, (double)v, (double)eights[k].table[c]);
       if (isfinite(v)) {
-        assert_int_equal(ingot__f32_to_f8(t, v, true), c);
-        assert_int_equal(ingot__f32_to_f8(t, v, false), c);
+        assert_int_equal(ingot__f32_to_narrow(t, v, true), c);
+        assert_int_equal(ingot__f32_to_narrow(t, v, false), c);
       } else if (isnan(v)) {
-        assert_true(isnan(ingot__f8_to_f32(t, ingot__f32_to_f8(t, v, true))) && isnan(ingot__f8_to_f32(t, ingot__f32_to_f8(t, v, false))));
+        assert_true(isnan(ingot__narrow_to_f32(t, ingot__f32_to_narrow(t, v, true)))
+                    && isnan(ingot__narrow_to_f32(t, ingot__f32_to_narrow(t, v, false))));
       }
     }
     /* The table of ONNX's Cast: saturated, everything above is the largest; else NaN, but infinity for E5M2. */
@@ -138,12 +143,12 @@ static void eight_bits(void **state) {
     for (int i = 0; i < 4; i++)
       for (int s = -1; s <= 1; s += 2) {
         float f = (float)s * beyond[i];
-        assert_true(ingot__f8_to_f32(t, ingot__f32_to_f8(t, f, true)) == (float)s * eights[k].max);
-        float wild = ingot__f8_to_f32(t, ingot__f32_to_f8(t, f, false));
+        assert_true(ingot__narrow_to_f32(t, ingot__f32_to_narrow(t, f, true)) == (float)s * eights[k].max);
+        float wild = ingot__narrow_to_f32(t, ingot__f32_to_narrow(t, f, false));
         if (t == INGOT_FLOAT8E5M2) assert_true(wild == (float)s * INFINITY);
         else assert_true(isnan(wild));
       }
-    assert_int_equal(ingot__f32_to_f8(t, -0.0f, true), eights[k].fnuz ? 0 : 0x80);
+    assert_int_equal(ingot__f32_to_narrow(t, -0.0f, true), eights[k].fnuz ? 0 : 0x80);
     uint64_t random = 7;
     for (int i = 0; i < 20000; i++) { /* random magnitudes, ties and their neighbours */
       float f = ldexpf((float)testing_random(&random), (int)(testing_random(&random) * 40) - 24);
@@ -157,7 +162,7 @@ static void eight_bits(void **state) {
       if (fabsf(f) > eights[k].max) continue;
       int c = nearest(eights[k].table, f);
       if (f < 0 && !(eights[k].fnuz && c == 0)) c |= 0x80;
-      int got = ingot__f32_to_f8(t, f, i % 5 == 0);
+      int got = ingot__f32_to_narrow(t, f, i % 5 == 0);
       if (got != c) fail_msg("%s of %a: %02x, not %02x", ingot_dtype_name(t), (double)f, got, c);
     }
   }
@@ -185,6 +190,59 @@ static void four_bits(void **state) {
     ingot__set_double(INGOT_FLOAT4E2M1, out, 0, rows[i].v);
     assert_int_equal(out[0] & 15, rows[i].code);
   }
+}
+
+static void two_bits(void **state) {
+  (void)state;
+  uint8_t data[2] = {0xe4, 0xff}; /* 0, 1, 2, 3: the lowest bits come first */
+  for (size_t i = 0; i < 4; i++) {
+    assert_int_equal(ingot__get_int(INGOT_UINT2, data, i), i);
+    assert_int_equal(ingot__get_int(INGOT_INT2, data, i), i < 2 ? (int)i : (int)i - 4);
+  }
+  ingot__set_int(INGOT_UINT2, data, 5, -1);
+  ingot__set_int(INGOT_INT2, data, 6, -9);
+  ingot__set_int(INGOT_INT2, data, 7, 9);
+  assert_int_equal(data[1], 0x63);
+}
+
+/* OCP Microscaling Formats (MX) v1.0: E2M3 has steps of 1/8 below 2, up to 7.5; E3M2 of 1/16 below 1/2, up to 28. */
+static void six_bits(void **state) {
+  (void)state;
+  static const struct { ingot_dtype dtype; float v; uint8_t code; } rows[] = {
+    {INGOT_FLOAT6E2M3, 0.125f, 1}, {INGOT_FLOAT6E2M3, 1, 8}, {INGOT_FLOAT6E2M3, 1.875f, 15}, {INGOT_FLOAT6E2M3, 2.25f, 17},
+    {INGOT_FLOAT6E2M3, 7.5f, 31}, {INGOT_FLOAT6E2M3, -4, 56}, {INGOT_FLOAT6E3M2, 0.0625f, 1}, {INGOT_FLOAT6E3M2, 0.25f, 4},
+    {INGOT_FLOAT6E3M2, 1, 12}, {INGOT_FLOAT6E3M2, 28, 31}, {INGOT_FLOAT6E3M2, -0.3125f, 37},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    assert_true(same(ingot__narrow_to_f32(rows[i].dtype, rows[i].code), rows[i].v));
+    assert_int_equal(ingot__f32_to_narrow(rows[i].dtype, rows[i].v, false), rows[i].code);
+  }
+  for (unsigned c = 0; c < 64; c++)
+    for (int d = INGOT_FLOAT6E2M3; d <= INGOT_FLOAT6E3M2; d++)
+      assert_int_equal(ingot__f32_to_narrow((ingot_dtype)d, ingot__narrow_to_f32((ingot_dtype)d, (uint8_t)c), true), c);
+  for (int saturate = 0; saturate < 2; saturate++) { /* there is nothing but the largest to go to */
+    assert_int_equal(ingot__f32_to_narrow(INGOT_FLOAT6E2M3, 100, saturate), 31);
+    assert_int_equal(ingot__f32_to_narrow(INGOT_FLOAT6E3M2, -INFINITY, saturate), 63);
+    assert_int_equal(ingot__f32_to_narrow(INGOT_FLOAT4E2M1, INFINITY, saturate), 7);
+  }
+  assert_int_equal(ingot__f32_to_narrow(INGOT_FLOAT6E2M3, 1.0625f, true), 8); /* halfway: to even */
+  assert_int_equal(ingot__f32_to_narrow(INGOT_FLOAT6E2M3, 1.1875f, true), 10);
+}
+
+/* ONNX's table of casts to float8e8m0. */
+static void powers_of_two(void **state) {
+  (void)state;
+  enum { UP = INGOT__E8M0_UP, DOWN = INGOT__E8M0_DOWN, NEAREST = INGOT__E8M0_NEAREST };
+  static const struct { float v; bool saturate; int round; int code; } rows[] = {
+    {1, true, UP, 127}, {1.0001f, true, UP, 128}, {1.9f, true, DOWN, 127}, {1.4999f, true, NEAREST, 127}, {1.5f, true, NEAREST, 128},
+    {0, true, UP, 0}, {0, false, NEAREST, 255}, {NAN, true, UP, 255}, {INFINITY, true, UP, 254}, {INFINITY, false, NEAREST, 255},
+    {0x1.8p127f, true, UP, 254}, {0x1.8p127f, false, NEAREST, 255}, {0x1.4p127f, false, NEAREST, 254}, {0x1p-127f, false, UP, 0},
+    {0x1p-130f, true, UP, 0}, {0x1p-130f, false, UP, 255}, {0x1.8p-127f, true, UP, 1}, {-1, true, UP, 255},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+    assert_int_equal(ingot__f32_to_e8m0(rows[i].v, rows[i].saturate, (ingot__e8m0_round)rows[i].round), rows[i].code);
+  assert_true(ingot__e8m0_to_f32(127) == 1 && ingot__e8m0_to_f32(254) == 0x1p127f && ingot__e8m0_to_f32(0) == 0x1p-127f);
+  assert_true(isnan(ingot__e8m0_to_f32(255)));
 }
 
 static void elements(void **state) {
@@ -250,7 +308,8 @@ static void doubles_are_rounded_once(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(table_is_complete), cmocka_unit_test(bytes_are_checked), cmocka_unit_test(half_by_hand), cmocka_unit_test(half_against_the_cpu),
-    cmocka_unit_test(bfloat16), cmocka_unit_test(eight_bits), cmocka_unit_test(four_bits), cmocka_unit_test(elements),
+    cmocka_unit_test(bfloat16), cmocka_unit_test(eight_bits), cmocka_unit_test(four_bits), cmocka_unit_test(two_bits),
+    cmocka_unit_test(six_bits), cmocka_unit_test(powers_of_two), cmocka_unit_test(elements),
     cmocka_unit_test(doubles_are_rounded_once),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

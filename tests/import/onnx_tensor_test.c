@@ -55,6 +55,11 @@ static void test_raw(void **state) {
   l = read_tensor(tensor("t", INGOT_INT4, 1, &three, "\x21\x03", 2)); /* the low half first */
   assert_int_equal(l.bytes, 2);
   for (size_t i = 0; i < 3; i++) assert_int_equal(ingot__get_int(INGOT_INT4, l.data, i), i + 1);
+  l = read_tensor(tensor("t", INGOT_UINT2, 1, (int64_t[]){5}, "\xe4\x02", 2)); /* four to a byte */
+  for (size_t i = 0; i < 5; i++) assert_int_equal(ingot__get_int(INGOT_UINT2, l.data, i), i < 4 ? i : 2);
+  l = read_tensor(tensor("t", INGOT_FLOAT6E2M3, 1, (int64_t[]){5}, "\x81\x30\x10\x05", 4)); /* 1, 2, 3, 4, 5 of 6 bits each */
+  assert_int_equal(l.bytes, 5);
+  assert_memory_equal(l.data, "\x01\x02\x03\x04\x05", 5);
   l = read_tensor(tensor("t", INGOT_BOOL, 1, &three, "\x00\x01\x80", 3)); /* anything but 0 is true, and 1 in memory */
   assert_memory_equal(l.data, "\x00\x01\x01", 3);
 }

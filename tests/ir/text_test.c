@@ -273,7 +273,8 @@ static void elements(void **unused) {
   assert_false(ingot__double_parse("0x10", &v));
   assert_false(ingot__double_parse("1.2.3", &v));
   static const ingot_dtype types[] = {INGOT_FLOAT32, INGOT_FLOAT64, INGOT_FLOAT16, INGOT_BFLOAT16, INGOT_INT64, INGOT_UINT8, INGOT_INT4, INGOT_BOOL,
-                                      INGOT_FLOAT8E4M3FN, INGOT_FLOAT8E5M2};
+                                      INGOT_FLOAT8E4M3FN, INGOT_FLOAT8E5M2, INGOT_UINT2, INGOT_INT2, INGOT_FLOAT4E2M1,
+                                      INGOT_FLOAT6E2M3, INGOT_FLOAT6E3M2, INGOT_FLOAT8E8M0};
   for (size_t k = 0; k < sizeof types / sizeof *types; k++) {
     uint64_t data[200] = {0};
     uint32_t seed;

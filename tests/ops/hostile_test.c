@@ -95,7 +95,8 @@ static void fill_elements(const ingot__view *v, size_t n) {
 /* A type, mostly of the same element type and rank as the others, so that operators get further than their first check. */
 static ingot__type any_type(ingot__dims *dims, size_t i, ingot_dtype usual, const int64_t *usual_dims, int spatial, bool symbolic) {
   static const ingot_dtype types[] = {INGOT_FLOAT32, INGOT_INT64, INGOT_INT32, INGOT_BOOL, INGOT_UINT8, INGOT_FLOAT16, INGOT_FLOAT64, INGOT_UINT64,
-                                      INGOT_STRING, INGOT_INT4, INGOT_FLOAT8E4M3FN};
+                                      INGOT_STRING, INGOT_INT4, INGOT_FLOAT8E4M3FN, INGOT_UINT2, INGOT_FLOAT4E2M1, INGOT_FLOAT8E8M0,
+                                      INGOT_FLOAT6E2M3, INGOT_COMPLEX64, INGOT_COMPLEX128};
   ingot__type t = {.dtype = once_in(5) ? types[any() % (sizeof types / sizeof *types)] : usual};
   if (i && once_in(3)) t.dtype = INGOT_INT64;
   t.rank = (int8_t)(!once_in(3) ? spatial + 2 : between(symbolic ? -1 : 0, symbolic ? 8 : 5));
@@ -154,7 +155,7 @@ static void fill_inputs(attempt *a, ingot__dims *dims, const ingot__op_info *inf
   }
 }
 
-static void run(attempt *a, const ingot__op_functions *f) {
+static void run(attempt *a) {
   const ingot__op_info *info = ingot__op_get(a->node.op);
   for (size_t i = 0; i < a->node.n_out; i++) {
     size_t count, bytes;
@@ -172,8 +173,8 @@ static void run(attempt *a, const ingot__op_functions *f) {
   }
   ingot__call call = {.node = &a->node, .attrs = a->node.attrs, .in = a->view, .out = a->out_view, .n_in = a->node.n_in, .n_out = a->node.n_out,
                       .threads = 1, .diag = &a->diag, .resize = resize};
-  if (f->workspace) {
-    call.workspace_size = f->workspace(&call);
+  if (ingot__reference_workspace(&call)) {
+    call.workspace_size = ingot__reference_workspace(&call);
     if (call.workspace_size > 1 << 24) return;
     call.workspace = kept[n_kept++] = aligned_alloc(64, ingot__align(call.workspace_size + 1, 64));
   }
@@ -213,7 +214,7 @@ static void try_once(ingot__op op) {
         int64_t v;
         if (a.out[i].dim[k] < 0 && ingot__dim_value(&dims, a.out[i].dim[k], &v)) fail_msg("%s gives a dim of %lld", info->name, (long long)v);
       }
-    if (a.runnable) run(&a, f);
+    if (a.runnable) run(&a);
   }
   drop_all();
   ingot__arena_free(&arena);

@@ -108,8 +108,8 @@ static inline ingot_status run_node(run_text *r, ingot__node *node) {
   }
   ingot__call call = {.node = node, .attrs = node->attrs, .in = in, .out = out, .n_in = node->n_in, .n_out = node->n_out, .pool = r->pool,
                       .threads = ingot__pool_threads(r->pool), .diag = &r->diag, .resize = run_resize, .subgraph = run_subgraph, .user = r};
-  if (f->workspace) {
-    call.workspace_size = f->workspace(&call);
+  if (ingot__reference_workspace(&call)) {
+    call.workspace_size = ingot__reference_workspace(&call);
     call.workspace = run_memory(r, call.workspace_size);
   }
   INGOT_TRY(ingot__reference(&call));

@@ -26,10 +26,7 @@ static double cost(const ingot__call *call) {
   return 1e-6 + elements * 1e-8 + (double)ingot__op_flops(call) * 1e-9;
 }
 
-static size_t workspace(const ingot__call *call) {
-  const ingot__op_functions *functions = functions_of(call);
-  return functions && functions->workspace ? functions->workspace(call) : 0;
-}
+static size_t workspace(const ingot__call *call) { return functions_of(call) ? ingot__reference_workspace(call) : 0; }
 
 static ingot_status run(const ingot__call *call) { return ingot__reference(call); }
 

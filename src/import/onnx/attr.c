@@ -155,17 +155,16 @@ static bool is_ours(ingot__op op, const char *name) {
   return op == INGOT__OP_MatMul || (op == INGOT__OP_CastLike && strcmp(name, "to") == 0);
 }
 
-/* Attributes that change nothing here: which inputs may be overwritten (opsets 1 to 5), the precision that Range counts in, and how Cast
- * rounds to a type that ingot doesn't have (float8e8m0). */
+/* Attributes that change nothing here: which inputs may be overwritten (opsets 1 to 5), and the precision that Range counts in. */
 static bool is_harmless(ingot__op op, ingot__text name) {
   if (op == INGOT__OP_Range && ingot__text_is(name, "stash_type")) return true;
-  if ((op == INGOT__OP_Cast || op == INGOT__OP_CastLike) && ingot__text_is(name, "round_mode")) return true;
   return ingot__text_is(name, "consumed_inputs");
 }
 
 /* Attributes without a default in ONNX, which rows must give one. */
 static const struct { ingot__op op; const char *name; } required[] = {
-    {INGOT__OP_Cast, "to"}, {INGOT__OP_Concat, "axis"}, {INGOT__OP_MaxPool, "kernel_shape"}, {INGOT__OP_AveragePool, "kernel_shape"},
+    {INGOT__OP_Cast, "to"}, {INGOT__OP_BitCast, "to"},
+    {INGOT__OP_Concat, "axis"}, {INGOT__OP_MaxPool, "kernel_shape"}, {INGOT__OP_AveragePool, "kernel_shape"},
     {INGOT__OP_DepthToSpace, "blocksize"}, {INGOT__OP_SpaceToDepth, "blocksize"}, {INGOT__OP_GroupNormalization, "num_groups"},
     {INGOT__OP_LRN, "size"}, {INGOT__OP_Einsum, "equation"}, {INGOT__OP_If, "then_branch"}, {INGOT__OP_If, "else_branch"},
     {INGOT__OP_Loop, "body"}};

@@ -22,8 +22,8 @@ static const ingot__onnx_conversion onnx[] = {
     ROW(GRU, 7, rnn) ROW(LogSoftmax, 13, softmax) ROW(Loop, ALWAYS, loop) ROW(LSTM, 7, rnn) ROW(Resize, ALWAYS, resize) ROW(RNN, 7, rnn)
     ROW(Selu, 6, selu) ROW(Softmax, 13, softmax) ROW(Tile, 6, tile) ROW(Upsample, ALWAYS, upsample)
     /* made of others */
-    ROW(Attention, ALWAYS, attention) ROW(CausalConvWithState, ALWAYS, causal_conv) ROW(Constant, ALWAYS, constant)
-    ROW(ConvInteger, ALWAYS, integer_product) ROW(Dropout, ALWAYS, dropout)
+    ROW(Attention, ALWAYS, attention) ROW(BitShift, ALWAYS, bit_shift) ROW(CausalConvWithState, ALWAYS, causal_conv)
+    ROW(Constant, ALWAYS, constant) ROW(ConvInteger, ALWAYS, integer_product) ROW(Dropout, ALWAYS, dropout)
     ROW(DynamicQuantizeLinear, ALWAYS, dynamic_quantize) ROW(Hardmax, ALWAYS, hardmax) ROW(MatMulInteger, ALWAYS, integer_product)
     ROW(MeanVarianceNormalization, ALWAYS, mean_variance) ROW(QLinearConv, ALWAYS, qlinear_conv) ROW(QLinearMatMul, ALWAYS, qlinear_matmul)
     ROW(Scatter, ALWAYS, scatter) ROW(SoftmaxCrossEntropyLoss, ALWAYS, cross_entropy) ROW(SwiGLU, ALWAYS, swiglu) ROW(Swish, ALWAYS, swish)};

@@ -70,6 +70,15 @@ ingot_status ingot__onnx_convert_variadic(ingot__onnx_node *n) {
   return ingot__onnx_build(n, op, in, 2);
 }
 
+ingot_status ingot__onnx_convert_bit_shift(ingot__onnx_node *n) {
+  const char *direction;
+  INGOT_TRY(ingot__onnx_inputs(n, 2, 2));
+  INGOT_TRY(ingot__onnx_get_string(n, "direction", "", &direction));
+  bool left = strcmp(direction, "LEFT") == 0;
+  if (!left && strcmp(direction, "RIGHT") != 0) return INGOT__ONNX_FAIL(n, INGOT_E_NETWORK, "shifts in the direction '%.40s'", direction);
+  return ingot__onnx_build(n, left ? INGOT__OP_ShiftLeft : INGOT__OP_ShiftRight, n->in, 2);
+}
+
 ingot_status ingot__onnx_convert_clip(ingot__onnx_node *n) {
   float min, max;
   bool has_min = ingot__onnx_has(n, "min"), has_max = ingot__onnx_has(n, "max");

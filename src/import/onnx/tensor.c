@@ -15,7 +15,7 @@ static const char *tensor_where(ingot__onnx *o, ingot__text name) {
 
 /* Elements and bytes of a dense tensor. */
 static ingot_status measure(ingot__onnx *o, const char *where, int32_t dtype, int rank, const int64_t *dim, size_t *count, size_t *bytes) {
-  if (dtype <= INGOT_UNDEFINED || dtype > INGOT_FLOAT4E2M1) {
+  if (dtype <= INGOT_UNDEFINED || dtype >= INGOT__DTYPE_COUNT) {
     return ingot__fail(o->diag, INGOT_E_UNSUPPORTED, where, "element type %d", (int)dtype);
   }
   *count = 1;
@@ -60,7 +60,7 @@ static ingot_status read_typed(ingot__onnx *o, const ingot__pb_tensor *t, const 
   case INGOT_INT64: field = INT64_DATA, width = 8; break;
   case INGOT_UINT32:
   case INGOT_UINT64: field = UINT64_DATA, width = ingot__dtype_size(dtype); break;
-  default: /* 4-bit types lie two to a byte, and those bytes in int32_data */
+  default: /* packed types lie several to a byte, and those bytes in int32_data */
     field = INT32_DATA, width = ingot_dtype_bits(dtype) < 8 ? 1 : ingot__dtype_size(dtype);
   }
   size_t need = bytes / width;
@@ -81,6 +81,18 @@ static bool are_bools(const char *p, size_t n) {
   return true;
 }
 
+/* The 6-bit floats of raw data: one after the other, low bits first. In memory each has a byte. */
+static size_t six_bit_bytes(size_t count) { return count / 4 * 3 + (count % 4 * 6 + 7) / 8; }
+static void unpack_six_bits(const char *from, size_t count, char *to) {
+  const unsigned char *p = (const unsigned char *)from;
+  for (size_t i = 0; i < count; i++) {
+    size_t bit = i % 4 * 6, at = i / 4 * 3 + bit / 8, shift = bit % 8;
+    unsigned v = p[at] >> shift;
+    if (shift > 2) v |= (unsigned)p[at + 1] << (8 - shift);
+    to[i] = (char)(v & 63);
+  }
+}
+
 static ingot_status read_dense(ingot__onnx *o, const ingot__pb_tensor *t, ingot__literal *out) {
   const char *where = tensor_where(o, t->name);
   size_t count, bytes;
@@ -96,7 +108,13 @@ static ingot_status read_dense(ingot__onnx *o, const ingot__pb_tensor *t, ingot_
   if (t->is_external || t->has_raw) {
     if (t->is_external) INGOT_TRY(ingot__onnx_external(o, t, &in_file));
     else in_file = t->raw;
-    if (in_file.n != bytes) return wrong_size(o, where, "bytes", bytes, in_file.n);
+    bool six = t->dtype == INGOT_FLOAT6E2M3 || t->dtype == INGOT_FLOAT6E3M2;
+    size_t need = six ? six_bit_bytes(count) : bytes;
+    if (in_file.n != need) return wrong_size(o, where, "bytes", need, in_file.n);
+    if (six) {
+      if (!(made = ingot__arena_alloc(o->arena, bytes))) return ingot__no_memory(o->diag);
+      unpack_six_bits(in_file.p, count, made);
+    }
   } else {
     INGOT_TRY(read_typed(o, t, where, bytes, &in_file, &made));
   }

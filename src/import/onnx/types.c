@@ -46,7 +46,7 @@ static ingot_status read_tensor_type(ingot__onnx *o, ingot__text message, const 
   ingot__wire_field f;
   while (ingot__wire_next(&w, &f)) {
     if (f.number == 1 && f.type == INGOT__WIRE_VARINT) {
-      type->dtype = f.value <= INGOT_FLOAT4E2M1 ? (ingot_dtype)f.value : INGOT_UNDEFINED;
+      type->dtype = f.value < INGOT__DTYPE_COUNT ? (ingot_dtype)f.value : INGOT_UNDEFINED;
       if (type->dtype == INGOT_UNDEFINED && owner) {
         return ingot__fail(o->diag, INGOT_E_UNSUPPORTED, owner, "element type %llu", (unsigned long long)f.value);
       }
