@@ -85,12 +85,15 @@ ingot_status ingot__infer_Reshape(ingot__infer *f) {
       if (others == 0 || total % others != 0) {
         return INGOT__FAIL_INFER(f, INGOT_E_SHAPE, "%zu elements don't divide by the %zu of the dims that are given", total, others);
       }
+      if (total / others > INT64_MAX) return INGOT__FAIL_INFER(f, INGOT_E_LIMIT, "the input has too many elements");
       out->dim[hole] = (int64_t)(total / others);
     } else if (total != others) {
       return INGOT__FAIL_INFER(f, INGOT_E_SHAPE, "%zu elements can't take a shape of %zu", total, others);
     }
   } else if (hole >= 0) {
+    int64_t number; /* a negative quotient is of dims that can't be: left to when they have numbers */
     out->dim[hole] = remaining(f, in, out, hole);
+    if (ingot__element_number(f, out->dim[hole], &number) && number < 0) out->dim[hole] = INGOT__DIM_UNKNOWN;
   }
   return same_elements(f);
 }
