@@ -9,7 +9,7 @@ ingot_status ingot__infer_EyeLike(ingot__infer *f) {
   int64_t dtype = INGOT__ATTRS(f, EyeLike)->dtype;
   f->out[0] = *f->in[0];
   if (dtype != INGOT__NO_INT) {
-    if (dtype < 1 || dtype > INGOT_FLOAT4E2M1) return INGOT__FAIL_INFER(f, INGOT_E_NETWORK, "dtype is %lld", (long long)dtype);
+    if (dtype < 1 || dtype >= INGOT__DTYPE_COUNT) return INGOT__FAIL_INFER(f, INGOT_E_NETWORK, "dtype is %lld", (long long)dtype);
     f->out[0].dtype = (ingot_dtype)dtype;
   }
   ingot_dtype t = f->out[0].dtype;
