@@ -3,6 +3,7 @@ import os
 import pathlib
 import signal
 import subprocess
+import sys
 
 import pytest
 
@@ -53,6 +54,19 @@ def ingot():
 
 
 @pytest.fixture(scope="session")
+def package():
+    """The Python package, as the build folder has it."""
+    folder = BUILD / "python"
+    if not list(folder.glob("ingot/_native*")):
+        pytest.skip("the Python package is not built here: it needs Python's headers and cffi (-DINGOT_PYTHON=ON)")
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+    import ingot as module
+
+    return module
+
+
+@pytest.fixture(scope="session")
 def torch():
     return pytest.importorskip("torch", reason="no CPU build of PyTorch here")
 
@@ -70,8 +84,6 @@ def torchvision(torch):
         for name in ("nms", "qnms"):
             library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
         torch.ingot_keeps_library = library  # its definitions go when it does
-        import sys
-
         for key in [key for key in sys.modules if key.split(".")[0] == "torchvision"]:
             del sys.modules[key]
         import torchvision as module

@@ -30,7 +30,7 @@ class IngotRep(BackendRep):
 
 
 class IngotBackend(Backend):
-    """Kernels are chosen by the cost model alone, and every layer is verified when building: tests want right results soon."""
+    """Kernels are chosen by the cost model alone: tests want results soon. `session_options=` says otherwise."""
 
     @classmethod
     def is_compatible(cls, model: Any, device: str = "CPU", **kwargs: Any) -> bool:
@@ -42,7 +42,6 @@ class IngotBackend(Backend):
         if options is None:
             options = SessionOptions()
             options.budget = 0.0
-            options.verify = True
         return IngotRep(model, options)
 
     @classmethod

@@ -127,6 +127,7 @@ static const kernel_case kernel_cases[] = {
   {EXACT, "input x: float32[2,36,5,7]\ny = DepthToSpace(x) {blocksize=2}"},
   {EXACT, "input x: float32[2,36,5,7]\ny = DepthToSpace(x) {blocksize=3 mode=\"CRD\"}"},
   {EXACT, "input x: float32[2,5,6,8]\ny = SpaceToDepth(x) {blocksize=2}"},
+  {EXACT, "input x: float32[2,5,6,8]\ny = SpaceToDepth(x) {blocksize=2 mode=\"CRD\"}"},
   {EXACT, "input x: float32[20,30]\ninput i: int64[2,7]\ny = Gather(x, i) {axis=0}"},
   {EXACT, "input x: float32[4,20,30]\nconst i: int64[] = {-1}\ny = Gather(x, i) {axis=1}"},
   {EXACT, "input x: float32[4,20,30]\nconst i: int32[3] = {5,0,-30}\ny = Gather(x, i) {axis=2}"},

@@ -1,8 +1,9 @@
 """Runs onnx's backend tests on ingot.onnx_backend, by onnx's own runner, in processes that may crash or hang without harm to the rest:
 
-    python tests/conformance/run_cases.py BUILD [REGEX of case names] [-v]
+    python tests/conformance/run_cases.py BUILD [REGEX of case names] [-v] [--accept]
 
-prints the sums and, with -v, each case that doesn't pass with its reason; writes BUILD/conformance.json."""
+prints the sums and, with -v, each case that doesn't pass with its reason; writes BUILD/conformance.json. --accept: what doesn't pass is written
+to expected.txt (known reasons stay as they are, new ones are to be put into words) and docs/operators.md is made anew."""
 from __future__ import annotations
 
 import collections
@@ -12,16 +13,18 @@ import multiprocessing.connection
 import os
 import pathlib
 import re
+import subprocess
 import sys
 import time
 import unittest
 
 CATEGORIES = {"Simple": "simple", "PyTorchConverted": "pytorch-converted", "PyTorchOperator": "pytorch-operator", "Real": "real", "Node": "node"}
+EXPECTED = pathlib.Path(__file__).with_name("expected.txt")
 SECONDS = 120  # for one case, before its process is ended
 
 
 def load(build: pathlib.Path):
-    """onnx's test cases with our backend: (category, name, TestCase) each, and the runner's record of models."""
+    """onnx's test cases with our backend, as (category, name, TestCase), and the backend."""
     if (build / "python").is_dir():
         sys.path.insert(0, str(build / "python"))
     models = build / "conformance"  # where the runner puts what it makes for its light models
@@ -30,12 +33,22 @@ def load(build: pathlib.Path):
     import ingot.onnx_backend
     import onnx.backend.test
 
-    runner = onnx.backend.test.BackendTest(ingot.onnx_backend, __name__)
+    class Recording(ingot.onnx_backend.IngotBackend):
+        """Keeps what it prepared last, so that its kernels can be told."""
+
+        last = None
+
+        @classmethod
+        def prepare(cls, model, device="CPU", **kwargs):
+            cls.last = super().prepare(model, device, **kwargs)
+            return cls.last
+
+    runner = onnx.backend.test.BackendTest(Recording, __name__)
     cases = []
     for title, case_type in runner.test_cases.items():
         kind = CATEGORIES[re.fullmatch("OnnxBackend(.*)ModelTest", title).group(1)]
         cases += [(kind, name[: -len("_cpu")], case_type(name)) for name in dir(case_type) if name.startswith("test_") and name.endswith("_cpu")]
-    return cases, runner
+    return cases, Recording
 
 
 def run(case: unittest.TestCase) -> str:
@@ -56,19 +69,28 @@ def run(case: unittest.TestCase) -> str:
     return " ".join(" ".join(text[at:]).split())[:300]
 
 
-def work(pipe, cases) -> None:
+def kernels(backend) -> list[list[str]]:
+    """The layers of the network that ran last: operator and kernel."""
+    engine = backend.last.session.engine if backend.last else None
+    layers = engine.inspect()["layers"] if engine else []
+    return sorted({(layer["type"], layer["kernel"]) for layer in layers if layer.get("kernel")})
+
+
+def work(pipe, cases, backend) -> None:
+    sys.stdout = open(os.devnull, "w")
     while (index := pipe.recv()) is not None:
-        sys.stdout = open(os.devnull, "w")
-        pipe.send((index, run(cases[index][2])))
+        backend.last = None
+        reason = run(cases[index][2])
+        pipe.send((index, reason, [] if reason else kernels(backend)))
 
 
 class Worker:
     """A process, the case that it runs, and since when."""
 
-    def __init__(self, cases) -> None:
-        self.cases, self.case, self.since = cases, None, 0.0
+    def __init__(self, cases, backend) -> None:
+        self.case, self.since = None, 0.0
         self.pipe, other = multiprocessing.Pipe()
-        self.process = multiprocessing.get_context("fork").Process(target=work, args=(other, cases), daemon=True)
+        self.process = multiprocessing.get_context("fork").Process(target=work, args=(other, cases, backend), daemon=True)
         self.process.start()
         other.close()
 
@@ -82,10 +104,10 @@ class Worker:
         return self.process.exitcode or 0
 
 
-def run_all(cases, processes: int) -> list[str]:
-    """The reason of each case, '' for those that pass."""
-    reasons, todo = ["did not run"] * len(cases), collections.deque(range(len(cases)))
-    workers = [Worker(cases) for _ in range(min(processes, len(cases)))]
+def run_all(cases, backend, processes: int) -> list[tuple[str, list]]:
+    """The reason of each case, '' for those that pass, and its kernels."""
+    results, todo = [("did not run", [])] * len(cases), collections.deque(range(len(cases)))
+    workers = [Worker(cases, backend) for _ in range(min(processes, len(cases)))]
     for worker in workers:
         worker.give(todo.popleft())
     while workers:
@@ -93,16 +115,17 @@ def run_all(cases, processes: int) -> list[str]:
         for i, worker in enumerate(workers):
             if worker.pipe in ready:
                 try:
-                    index, reasons[worker.case] = worker.pipe.recv()
+                    index, *result = worker.pipe.recv()
                     assert index == worker.case
+                    results[index] = tuple(result)
                 except EOFError:
                     worker.process.join()
-                    reasons[worker.case] = f"crash: the process ended with {worker.process.exitcode}"
-                    worker = workers[i] = Worker(cases)
+                    results[worker.case] = (f"crash: the process ended with {worker.process.exitcode}", [])
+                    worker = workers[i] = Worker(cases, backend)
             elif time.monotonic() - worker.since > SECONDS:
                 worker.end()
-                reasons[worker.case] = f"hang: longer than {SECONDS} s"
-                worker = workers[i] = Worker(cases)
+                results[worker.case] = (f"hang: longer than {SECONDS} s", [])
+                worker = workers[i] = Worker(cases, backend)
             else:
                 continue
             if todo:
@@ -112,34 +135,75 @@ def run_all(cases, processes: int) -> list[str]:
                 worker.end()
                 workers[i] = None
         workers = [worker for worker in workers if worker]
-    return reasons
+    return results
 
 
-def operators(runner, kind: str, name: str) -> list[str]:
-    """The operators of a case's network; of one that is written out in simpler operators, the one it stands for."""
+def describe() -> dict[str, tuple[list[str], list[str]]]:
+    """Of each node case, by name: its network's operators, and its inputs' types."""
+    import onnx
     from onnx.backend.test.loader import load_model_tests
 
-    if not hasattr(operators, "of_node"):
-        operators.of_node = {case.name: [n.op_type for n in case.model.graph.node] for case in load_model_tests(kind="node") if case.model}
-    return operators.of_node.get(re.sub("_expanded.*$", "", name)) or operators.of_node.get(name, []) if kind == "node" else []
+    def types(value) -> list[str]:
+        kind = value.type.WhichOneof("value")
+        if kind == "tensor_type":
+            return [onnx.TensorProto.DataType.Name(value.type.tensor_type.elem_type).lower()]
+        return [kind.removesuffix("_type")]
+
+    return {case.name: ([node.op_type for node in case.model.graph.node], sorted({t for value in case.model.graph.input for t in types(value)}))
+            for case in load_model_tests(kind="node") if case.model}
 
 
 def run_suite(build: pathlib.Path, pattern: str = "", processes: int = 2) -> list[dict]:
-    cases, runner = load(build)
+    """All cases whose names match: kind, name, operators, types, the reason why it doesn't pass ('': it passes), kernels. A case that is
+    written out in simpler operators counts for the operator that it stands for."""
+    cases, backend = load(build)
     cases = [case for case in cases if re.search(pattern, case[1])]
-    reasons = run_all(cases, processes)
-    results = [{"kind": kind, "name": name, "operators": operators(runner, kind, name), "reason": reason}
-               for (kind, name, _), reason in zip(cases, reasons)]
+    of_node = describe()
+    results = []
+    for (kind, name, _), (reason, used) in zip(cases, run_all(cases, backend, processes)):
+        stands_for = of_node.get(re.sub("_expanded.*$", "", name)) or of_node.get(name) or ([], [])
+        operators, types = stands_for if kind == "node" else ([], [])
+        results.append({"kind": kind, "name": name, "operators": operators, "types": types, "reason": reason, "kernels": used})
     return sorted(results, key=lambda r: (r["kind"], r["name"]))
 
 
+def expected() -> dict[str, str]:
+    """What expected.txt says, by case: a line that ends in a colon is a reason, names of cases follow."""
+    reasons, reason = {}, None
+    for line in EXPECTED.read_text().splitlines() if EXPECTED.exists() else []:
+        if line.startswith("#") or not line.strip():
+            continue
+        if line.endswith(":"):
+            reason = line[:-1]
+        else:
+            assert reason and line.strip() not in reasons, line
+            reasons[line.strip()] = reason
+    return reasons
+
+
+def accept(build: pathlib.Path, results: list[dict]) -> None:
+    known, groups = expected(), collections.defaultdict(list)
+    for r in results:
+        name = f"{r['kind']} {r['name']}"
+        if r["reason"]:
+            missing = re.findall(r"(\w+) \(node '", r["reason"])
+            first = f"ingot has no {', '.join(sorted(set(missing)))}" if missing else re.sub("^[a-zA-Z_.]*: |model in memory: ", "", r["reason"])
+            groups[known.get(name, first[:120].rstrip(":"))].append(name)
+    text = "# The cases of onnx's backend tests that don't pass: a reason, which ends in a colon, then the cases. What is here and passes fails the test.\n"
+    EXPECTED.write_text(text + "".join(f"\n{reason}:\n" + "".join(f"  {name}\n" for name in names) for reason, names in sorted(groups.items())))
+    root = pathlib.Path(__file__).resolve().parent.parent.parent
+    subprocess.run([sys.executable, str(root / "tools/operators_doc.py"), str(build / "conformance.json"), str(root / "docs/operators.md")], check=True)
+
+
 def main() -> None:
-    arguments = [a for a in sys.argv[1:] if a != "-v"]
+    arguments = [a for a in sys.argv[1:] if not a.startswith("-")]
     build, pattern = pathlib.Path(arguments[0]).resolve(), (arguments + [""])[1]
     start = time.monotonic()
     results = run_suite(build, pattern)
     if not pattern:
         (build / "conformance.json").write_text(json.dumps(results, indent=0))
+    if "--accept" in sys.argv and not pattern:
+        accept(build, results)
     if "-v" in sys.argv:
         for r in results:
             if r["reason"]:

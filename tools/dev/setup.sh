@@ -42,10 +42,19 @@ need_tools() {
   [ ${#missing[@]} = 0 ] || install_packages "${missing[@]}"
 }
 
+# What the Python package's extension is built with, switched on in the build folder: Python's headers, and cffi of .venv.
+need_python_package() {
+  need_python
+  $VENV/bin/python -c 'import os, sysconfig; exit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))' || install_packages python3-dev
+  if ! grep -q '^INGOT_PYTHON:BOOL=ON' "$BUILD/CMakeCache.txt" 2>/dev/null; then
+    configure "$BUILD" -DINGOT_PYTHON=ON -DPython_EXECUTABLE="$ROOT/$VENV/bin/python"
+  fi
+}
+
 # Python in .venv with the packages that tests and benchmarks take as their second opinion. PyTorch is taken in its CPU build only (the
 # other one brings gigabytes of CUDA): where that can't be had, the tests that need it say so and skip.
 need_python() {
-  PYTHON_PACKAGES="numpy onnx onnxruntime onnxscript pytest pillow"
+  PYTHON_PACKAGES="numpy onnx==1.23.2 onnxruntime onnxscript pytest pillow cffi ml_dtypes mypy"
   local stamp log
   stamp=$VENV/ready-$(printf '%s' "$PYTHON_PACKAGES torch" | cksum | cut -d' ' -f1)
   [ -e "$stamp" ] && return

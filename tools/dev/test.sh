@@ -53,7 +53,7 @@ run_ctest() {
 
 run_pytest() { # FILES...
   local start=$SECONDS log=$BUILD/pytest.log summary
-  timeout 900 $VENV/bin/python -m pytest -c tests/pytest.ini --rootdir . -q "$@" >"$log" 2>&1 || :
+  timeout 1200 $VENV/bin/python -m pytest -c tests/pytest.ini --rootdir . -q "$@" >"$log" 2>&1 || :
   summary=$(grep -E '^[0-9]+ (passed|failed|skipped|error)|^(no tests ran)' "$log" | tail -n 1)
   number() { printf '%s\n' "$summary" | grep -oE "[0-9]+ $1" | grep -oE '[0-9]+' || echo 0; }
   local bad=$(($(number failed) + $(number 'errors?')))
@@ -85,11 +85,11 @@ summary() {
 run_tests() {
   local filter=${1:-} python
   need_tools
+  python=$(find tests -name '*_test.py' 2>/dev/null | grep -E -- "$filter" || :)
+  [ -z "$python" ] || need_python_package
   build
   run_ctest C "$BUILD" ${filter:+-R "$filter"}
-  python=$(find tests -name '*_test.py' 2>/dev/null | grep -E -- "$filter" || :)
   if [ -n "$python" ]; then
-    need_python
     # shellcheck disable=SC2086
     run_pytest $python
   fi

@@ -35,16 +35,17 @@ ingot_status ingot__onnx_convert_qlinear_matmul(ingot__onnx_node *n) {
   return ingot__onnx_build(n, INGOT__OP_QuantizeLinear, out, 3);
 }
 
-/* An 8-bit tensor less its zero point, in float: exact. A zero point for each row (of MatMulInteger's A) is stood up as a column. */
-static ingot__value *centred(ingot__onnx_node *n, ingot__value *v, ingot__value *zero, bool rows) {
-  static const int64_t last = 1;
+/* An 8-bit tensor less its zero point, in float: exact. Zero points along a dim that `after` dims follow (the rows of MatMulInteger's A, the
+ * output channels of ConvInteger's filters) get as many dims of 1. */
+static ingot__value *centred(ingot__onnx_node *n, ingot__value *v, ingot__value *zero, int after) {
+  static const int64_t axes[INGOT_MAX_RANK] = {1, 2, 3, 4, 5, 6, 7, 8};
   ingot__node *wide = ingot__onnx_emit(n, INGOT__OP_Cast, &v, 1); /* to float32, the row's default */
   if (!wide || !zero) return wide ? wide->out[0] : NULL;
   const ingot__type *type = ingot__onnx_type(n, zero);
-  bool stand = rows && type->rank == 1 && type->dim[0] != 1;
+  bool stand = after > 0 && type->rank == 1 && type->dim[0] != 1;
   ingot__node *offset = ingot__onnx_emit(n, INGOT__OP_Cast, &zero, 1);
   ingot__value *z = offset ? offset->out[0] : NULL;
-  if (z && stand) z = ingot__onnx_binary(n, INGOT__OP_Unsqueeze, z, ingot__onnx_ints(n, &last, 1));
+  if (z && stand) z = ingot__onnx_binary(n, INGOT__OP_Unsqueeze, z, ingot__onnx_ints(n, axes, (size_t)after));
   return ingot__onnx_binary(n, INGOT__OP_Sub, wide->out[0], z);
 }
 
@@ -53,7 +54,9 @@ static ingot__value *centred(ingot__onnx_node *n, ingot__value *v, ingot__value 
 ingot_status ingot__onnx_convert_integer_product(ingot__onnx_node *n) {
   bool conv = ingot__text_is(n->pb->op, "ConvInteger");
   INGOT_TRY(ingot__onnx_inputs(n, 2, 4));
-  ingot__value *in[] = {centred(n, n->in[0], INGOT__ONNX_IN(n, 2), !conv), centred(n, n->in[1], INGOT__ONNX_IN(n, 3), false)};
+  int filter_rank = ingot__onnx_type(n, n->in[1])->rank;
+  ingot__value *in[] = {centred(n, n->in[0], INGOT__ONNX_IN(n, 2), conv ? 0 : 1),
+                        centred(n, n->in[1], INGOT__ONNX_IN(n, 3), conv && filter_rank > 1 ? filter_rank - 1 : 0)};
   INGOT__ONNX_NEED(n, in[0] && in[1]);
   ingot__node *product = ingot__onnx_emit(n, conv ? INGOT__OP_Conv : INGOT__OP_MatMul, in, 2);
   INGOT__ONNX_NEED(n, product);

@@ -191,7 +191,11 @@ ingot_status ingot__move_piece(const ingot__call *call, size_t i, move_piece *p)
       depth_space(p, in, out, a->blocksize, strcmp(a->mode, "CRD") == 0, true);
       break;
     }
-    case INGOT__OP_SpaceToDepth: depth_space(p, out, in, INGOT__ATTRS(call, SpaceToDepth)->blocksize, false, false); break;
+    case INGOT__OP_SpaceToDepth: {
+      const ingot__attrs_SpaceToDepth *a = INGOT__ATTRS(call, SpaceToDepth);
+      depth_space(p, out, in, a->blocksize, strcmp(a->mode, "CRD") == 0, false);
+      break;
+    }
     default: copy_all(p, out, in);
   }
   return INGOT_OK;
