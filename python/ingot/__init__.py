@@ -12,9 +12,14 @@ from ._native import lib as _lib
 from .compiler import build
 from .dlpack import Tensor
 from .engine import Context, Engine, IoInfo, LayerProfile, Memory
-from .errors import *  # noqa: F403
-from .errors import Error
+from .errors import (ArgumentError, CancelledError, DeviceError, DTypeError, Error, FileError, FormatError, InternalError, LimitError,
+                     NetworkError, OutOfMemoryError, ShapeError, StateError, UnsupportedError, VerifyError)
 from .network import Network, TensorInfo
 from .session import InferenceSession, NodeArg, SessionOptions
 
 __version__: str = _errors.text(_lib.ingot_version())
+__all__ = [
+    "ArgumentError", "CancelledError", "Context", "DTypeError", "DeviceError", "Engine", "Error", "FileError", "FormatError",
+    "InferenceSession", "InternalError", "IoInfo", "LayerProfile", "LimitError", "Memory", "Network", "NetworkError", "NodeArg",
+    "OutOfMemoryError", "SessionOptions", "ShapeError", "StateError", "Tensor", "TensorInfo", "UnsupportedError", "VerifyError", "build",
+]

@@ -1,0 +1,180 @@
+"""Engines, contexts, building: what the package adds to the C interface, and that it passes on what that says."""
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+
+onnx = pytest.importorskip("onnx")
+from onnx import TensorProto, helper  # noqa: E402
+
+sys.path.insert(0, __file__.rsplit("/", 1)[0])
+import models  # noqa: E402
+
+FREE = {"x": ((1, 8), (4, 8), (64, 8))}
+
+
+@pytest.fixture(scope="module")
+def engine(package):
+    return package.build(models.mlp(), shapes=FREE, budget=0)
+
+
+def truth(x):
+    w = {i.name: onnx.numpy_helper.to_array(i) for i in models.mlp().graph.initializer}
+    logits = np.maximum(x.astype(np.float64) @ w["w1"] + w["b1"], 0) @ w["w2"]
+    return logits, logits.argmax(1)
+
+
+def batch(n, seed=0):
+    return np.random.default_rng(seed).standard_normal((n, 8), np.float32)
+
+
+def test_run_by_name_and_call_by_place(engine):
+    x = batch(5)
+    logits, index = truth(x)
+    found = engine.run({"x": x})
+    assert list(found) == ["logits", "class"]
+    np.testing.assert_allclose(found["logits"], logits, rtol=1e-4, atol=1e-4)
+    assert np.array_equal(found["class"], index)
+    assert list(engine.run({"x": x}, ["class"])) == ["class"]
+    for result in (engine(x), engine(x=x), engine.create_context(threads=1)(x)):
+        assert isinstance(result, tuple) and np.array_equal(result[1], index)
+
+
+def test_what_it_is(package, engine):
+    assert [(i.name, i.shape, i.min, i.opt, i.max) for i in engine.inputs] == [("x", (None, 8), (1, 8), (4, 8), (64, 8))]
+    assert [(o.name, o.dtype) for o in engine.outputs] == [("logits", np.float32), ("class", np.int64)]
+    assert "x: float32['?', 8]" in repr(engine)
+    assert engine.report and engine.inspect()["layers"]
+    net = package.Network(models.mlp())
+    assert net.num_layers == 4 and net.inputs[0].shape == ("batch", 8)
+
+
+def test_save_load_serialize(package, engine, tmp_path):
+    path, x = tmp_path / "net.ingot", batch(3)
+    engine.save(path)
+    data = engine.serialize()
+    assert path.read_bytes() == data
+    for other in (package.Engine.load(path), package.Engine.deserialize(data), package.Engine.deserialize(memoryview(data))):
+        assert np.array_equal(other(x)[0], engine(x)[0]) and other.report is None
+
+
+def test_models_by_path_bytes_and_object(package, tmp_path):
+    model = models.mlp()
+    onnx.save(model, tmp_path / "m.onnx")
+    for given in (tmp_path / "m.onnx", str(tmp_path / "m.onnx"), model.SerializeToString(), model, package.Network(model)):
+        assert package.build(given, shapes={"x": (2, 8)}, budget=0).inputs[0].shape == (2, 8)
+
+
+def test_reference_engine(package):
+    engine = package.build(models.mlp(), shapes=FREE, reference=True)
+    assert np.array_equal(engine(batch(6))[1], truth(batch(6))[1])
+
+
+def test_errors_are_exceptions_with_the_library_s_words(package, engine, tmp_path):
+    with pytest.raises(package.ShapeError, match="dim 0 is 65, but the engine was built for 1 to 64") as caught:
+        engine(batch(65))
+    assert isinstance(caught.value, (package.Error, ValueError)) and caught.value.status == 7
+    with pytest.raises(package.FileError, match="nothing.onnx"):
+        package.build(tmp_path / "nothing.onnx")
+    with pytest.raises(OSError):
+        package.Engine.load(tmp_path / "nothing.ingot")
+    with pytest.raises(package.FormatError):
+        package.Engine.deserialize(b"INGOTENG but no more")
+    with pytest.raises(NotImplementedError, match="NoSuchOperator"):
+        package.build(models.model([helper.make_node("NoSuchOperator", ["x"], ["y"])], [("x", 1, (1,))], [("y", 1, (1,))]))
+    with pytest.raises(package.ShapeError, match="not fixed"):
+        package.build(models.convolutions())
+    with pytest.raises(MemoryError):
+        package.build(models.mlp(), shapes=FREE, memory_limit=1000)
+    with pytest.raises(package.ArgumentError, match="missing inputs: x; the engine has no inputs 'z'"):
+        engine.run({"z": batch(1)})
+    with pytest.raises(package.ArgumentError, match="no output 'w'; there are: logits, class"):
+        engine.run({"x": batch(1)}, ["w"])
+    assert engine(batch(2))[0].shape == (2, 5)  # and works on
+
+
+def test_progress_and_cancelling(package):
+    seen = []
+    package.build(models.mlp(), shapes=FREE, budget=0.5, progress=lambda *step: seen.append(step))
+    assert seen and all(isinstance(phase, str) and 0 <= done <= total for phase, done, total in seen)
+    with pytest.raises(package.CancelledError):
+        package.build(models.mlp(), shapes=FREE, progress=lambda *step: False)
+
+    def fails(*step):
+        raise KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine"):
+        package.build(models.mlp(), shapes=FREE, progress=fails)
+
+
+def test_profiler(engine):
+    context = engine.create_context(threads=1)
+    layers = context.profile({"x": batch(4)})
+    assert {layer.type for layer in layers} >= {"ArgMax"} and all(layer.microseconds >= 0 and layer.kernel for layer in layers)
+    seen = []
+    context.set_profiler(seen.append)
+    context.run({"x": batch(4)})
+    assert [layer.name for layer in seen] == [layer.name for layer in layers]
+    context.set_profiler(None)
+    context.run({"x": batch(4)})
+    assert len(seen) == len(layers)
+    context.set_profiler(lambda layer: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        context.run({"x": batch(4)})
+
+
+def test_memory(engine):
+    context = engine.create_context()
+    context.run({"x": batch(4)})
+    assert context.memory.weights >= 4 * (8 * 32 + 32 + 32 * 5) and context.memory.activations > 0
+
+
+def test_threads_share_an_engine(engine):
+    wrong = []
+
+    def work(seed):
+        for i in range(30):
+            x = batch(1 + (seed + i) % 7, seed)
+            if not np.array_equal(engine(x)[1], truth(x)[1]):
+                wrong.append(seed)
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(4)]
+    [t.start() for t in threads]
+    [t.join() for t in threads]
+    assert not wrong
+
+
+def test_the_gil_is_released_while_running(package):
+    """A second thread runs Python in the midst of a run that takes a while."""
+    n = 600
+    net = models.model([helper.make_node("MatMul", ["x", "w"], ["y"])], [("x", TensorProto.FLOAT, (n, n))], [("y", TensorProto.FLOAT, (n, n))],
+                       {"w": np.ones((n, n), np.float32)})
+    engine = package.build(net, reference=True, threads=1)
+    ticks, stop = [], threading.Event()
+
+    def tick():
+        while not stop.is_set():
+            ticks.append(time.perf_counter())
+            time.sleep(0.0005)
+
+    thread = threading.Thread(target=tick)
+    thread.start()
+    try:
+        start = time.perf_counter()
+        engine(np.ones((n, n), np.float32))
+        end = time.perf_counter()
+    finally:
+        stop.set()
+        thread.join()
+    quarter = (end - start) / 4
+    assert end - start > 0.02, "too short to tell"
+    assert any(start + quarter < t < end - quarter for t in ticks)
+
+
+def test_messages_go_to_the_logger(package, caplog):
+    """A model of a newer opset than ingot knows is told of by a warning, or something else is said: at level DEBUG there is always a word."""
+    with caplog.at_level("DEBUG", logger="ingot"):
+        package.build(models.mlp(), shapes=FREE, budget=0)
+    assert all(record.name == "ingot" for record in caplog.records)
