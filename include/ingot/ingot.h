@@ -12,7 +12,8 @@
  * - Handles are freed by their _destroy, which accepts NULL. Strings and arrays that are returned belong to the handle they came from
  *   and live as long as it does, unless the function says otherwise.
  * - Dims are in elements, row-major, outermost first; -1 stands for a dim that is not fixed. Memory sizes are in bytes, times in the
- *   unit the name says. Data of inputs and outputs is dense row-major in the order of the dims.
+ *   unit the name says. Data of inputs and outputs is dense row-major in the order of the dims; strings are arrays of
+ *   ingot_string.
  * - Different handles may be used by different threads at once. One handle may be read by many threads; a context runs one run at a time.
  */
 #ifndef INGOT_H
@@ -80,6 +81,18 @@ INGOT_API const char *ingot_dtype_name(ingot_dtype dtype);
  * floats (in the low bits of a byte each); 0 for strings and undefined. */
 INGOT_API unsigned ingot_dtype_bits(ingot_dtype dtype);
 
+/* An element of a tensor of INGOT_STRING: bytes, mostly UTF-8, that may hold zeros. Those that ingot gives out are followed by a zero that
+ * `size` doesn't count; data may be NULL where size is 0. */
+typedef struct ingot_string { const char *data; size_t size; } ingot_string;
+
+/* What an input or output is. */
+typedef enum ingot_kind {
+  INGOT_KIND_TENSOR = 0,
+  INGOT_KIND_SEQUENCE = 1,         /* of tensors of one data type, of any shapes */
+  INGOT_KIND_OPTIONAL = 2,         /* a tensor or nothing */
+  INGOT_KIND_OPTIONAL_SEQUENCE = 3 /* a sequence or nothing */
+} ingot_kind;
+
 /* ---- Environment: memory, messages ---------------------------------------------------------------------------------------------- */
 
 typedef struct ingot_allocator {
@@ -136,6 +149,7 @@ INGOT_API ingot_tensor *ingot_layer_output(const ingot_layer *layer, size_t i);
 
 INGOT_API const char *ingot_tensor_name(const ingot_tensor *tensor);
 INGOT_API ingot_dtype ingot_tensor_dtype(const ingot_tensor *tensor);
+INGOT_API ingot_kind ingot_tensor_kind(const ingot_tensor *tensor);
 INGOT_API int ingot_tensor_rank(const ingot_tensor *tensor); /* -1 while unknown */
 /* Writes rank dims, -1 where symbolic. */
 INGOT_API void ingot_tensor_dims(const ingot_tensor *tensor, int64_t dims[INGOT_MAX_RANK]);
@@ -209,12 +223,38 @@ typedef struct ingot_io_info {
   int rank;
   int64_t dims[INGOT_MAX_RANK];                                /* -1: not fixed */
   int64_t min[INGOT_MAX_RANK], opt[INGOT_MAX_RANK], max[INGOT_MAX_RANK]; /* the profile; inputs only */
+  ingot_kind kind; /* dtype is that of the tensors in a sequence or optional; rank is -1 where unknown, as it is for those */
 } ingot_io_info;
 INGOT_API size_t ingot_engine_num_io(const ingot_engine *engine); /* inputs first, in the network's order, then outputs */
 INGOT_API ingot_status ingot_engine_io(const ingot_engine *engine, size_t i, ingot_io_info *info);
 /* Layers with the nodes fused into each, kernels, precisions, shapes, bytes, FLOPs; inputs, outputs and profiles, as JSON. Free it with
  * ingot_blob_free(engine, json, size + 1). */
 INGOT_API ingot_status ingot_engine_inspect(const ingot_engine *engine, char **json, size_t *size);
+
+/* ---- Values: sequences and optionals -----------------------------------------------------------------------------------------------
+
+ * What inputs and outputs hold that are not one tensor. A value is immutable, owns all that it holds and counts its references: _create
+ * gives the caller one, _retain another, _destroy gives one back. Values may be shared by threads, contexts and other values, and outlive
+ * the contexts they come from. */
+
+typedef struct ingot_value ingot_value;
+/* A tensor. `data` is dense row-major, for strings an array of ingot_string, and is copied (characters too). */
+INGOT_API ingot_status ingot_value_create_tensor(const ingot_env *env, ingot_dtype dtype, int rank, const int64_t *dims, const void *data,
+                                                 ingot_value **value);
+/* A sequence of n tensors of one data type, which are retained, not copied. */
+INGOT_API ingot_status ingot_value_create_sequence(const ingot_env *env, ingot_value *const *elements, size_t n, ingot_value **value);
+/* An optional that holds `content`, a tensor or a sequence, which is retained; NULL: nothing. */
+INGOT_API ingot_status ingot_value_create_optional(const ingot_env *env, ingot_value *content, ingot_value **value);
+INGOT_API void ingot_value_retain(ingot_value *value);
+INGOT_API void ingot_value_destroy(ingot_value *value);
+INGOT_API ingot_kind ingot_value_kind(const ingot_value *value);   /* TENSOR, SEQUENCE or OPTIONAL, whatever an optional holds */
+INGOT_API ingot_dtype ingot_value_dtype(const ingot_value *value); /* of its tensors; INGOT_UNDEFINED where it was made empty */
+/* A sequence's elements; 1 or 0 for an optional; 0 for a tensor. */
+INGOT_API size_t ingot_value_count(const ingot_value *value);
+/* Element i of a sequence, or an optional's content (i = 0): the value's own, to be retained if it is to live longer. NULL past the end. */
+INGOT_API ingot_value *ingot_value_element(const ingot_value *value, size_t i);
+/* A tensor's dims (rank of them are written) and data; INGOT_E_ARGUMENT for other values. */
+INGOT_API ingot_status ingot_value_tensor(const ingot_value *value, int *rank, int64_t dims[INGOT_MAX_RANK], const void **data);
 
 /* ---- Running -------------------------------------------------------------------------------------------------------------------- */
 
@@ -243,6 +283,10 @@ typedef struct ingot_output_allocator {
 } ingot_output_allocator;
 /* The struct is copied; NULL takes it back. */
 INGOT_API ingot_status ingot_context_set_output_allocator(ingot_context *context, const char *name, const ingot_output_allocator *allocator);
+/* Gives an input a value, which the context retains until the next call for the same input. A sequence takes a sequence; an optional takes
+ * an optional, its content as it is, or NULL for nothing, which it has at first; a tensor takes a tensor: its shape and its address are
+ * set. */
+INGOT_API ingot_status ingot_context_set_value(ingot_context *context, const char *name, ingot_value *value);
 /* Plans for the present input shapes and gives an input's or output's shape: before running where shapes follow from the inputs',
  * after it where they depend on data (INGOT_E_STATE before). */
 INGOT_API ingot_status ingot_context_shape(ingot_context *context, const char *name, int *rank, int64_t dims[INGOT_MAX_RANK]);
@@ -258,6 +302,9 @@ INGOT_API ingot_status ingot_context_wait(ingot_context *context);
 INGOT_API void ingot_context_cancel(ingot_context *context);
 /* After a run: an output's data, in the address set, the allocator's memory or in the context's memory (until its next run). */
 INGOT_API const void *ingot_context_output(const ingot_context *context, const char *name);
+
+/* After a run: an output that is a sequence or an optional. The context's until its next run: retain it to keep it. NULL for tensors. */
+INGOT_API ingot_value *ingot_context_value(const ingot_context *context, const char *name);
 
 /* One call a layer after each run, in running order. Times add up to the run's but for the gaps between layers. */
 typedef struct ingot_layer_profile { const char *name, *type, *kernel; double microseconds; int64_t flops, bytes; } ingot_layer_profile;

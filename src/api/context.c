@@ -36,6 +36,8 @@ ingot_status ingot_context_set_address(ingot_context *context, const char *name,
   INGOT_REQUIRE(context && name, "an argument is NULL");
   ingot__io *io;
   ingot_status status = find(context, name, &diag, &io);
+  if (status == INGOT_OK && io->value->type.kind != INGOT__TENSOR)
+    status = ingot__fail(&diag, INGOT_E_ARGUMENT, name, "is no tensor; use ingot_context_%s", io->is_input ? "set_value" : "value");
   if (status == INGOT_OK) io->address = data;
   return ingot__end(&diag, status);
 }
@@ -46,6 +48,8 @@ ingot_status ingot_context_set_output_allocator(ingot_context *context, const ch
   ingot__io *io;
   ingot_status status = find(context, name, &diag, &io);
   if (status == INGOT_OK && io->is_input) status = ingot__fail(&diag, INGOT_E_ARGUMENT, name, "is an input: its memory is where its address is set");
+  if (status == INGOT_OK && io->value->type.kind != INGOT__TENSOR)
+    status = ingot__fail(&diag, INGOT_E_ARGUMENT, name, "is no tensor; use ingot_context_value");
   if (status != INGOT_OK) return ingot__end(&diag, status);
   if (allocator) io->allocator = *allocator;
   else io->allocator = (ingot_output_allocator){0};
@@ -54,11 +58,22 @@ ingot_status ingot_context_set_output_allocator(ingot_context *context, const ch
   return INGOT_OK;
 }
 
+ingot_status ingot_context_set_value(ingot_context *context, const char *name, ingot_value *value) {
+  INGOT_CALL(NULL);
+  INGOT_REQUIRE(context && name, "an argument is NULL");
+  ingot__io *io;
+  ingot_status status = find(context, name, &diag, &io);
+  if (status == INGOT_OK && !io->is_input) status = ingot__fail(&diag, INGOT_E_ARGUMENT, name, "is an output");
+  if (status == INGOT_OK) status = ingot__context_set_value(context, io, value, &diag);
+  return ingot__end(&diag, status);
+}
+
 ingot_status ingot_context_shape(ingot_context *context, const char *name, int *rank, int64_t dims[INGOT_MAX_RANK]) {
   INGOT_CALL(NULL);
   INGOT_REQUIRE(context && name && rank && dims, "an argument is NULL");
   ingot__io *io;
   ingot_status status = find(context, name, &diag, &io);
+  if (status == INGOT_OK && io->value->type.kind != INGOT__TENSOR) status = ingot__fail(&diag, INGOT_E_ARGUMENT, name, "is no tensor");
   if (status == INGOT_OK) status = ingot__context_plan(context, &diag);
   if (status != INGOT_OK) return ingot__end(&diag, status);
   const ingot__type *type = &context->current->type[io->value->id];
@@ -108,7 +123,13 @@ void ingot_context_cancel(ingot_context *context) {
 const void *ingot_context_output(const ingot_context *context, const char *name) {
   if (!context || !name || !context->ran) return NULL;
   const ingot__io *io = ingot__context_find((ingot_context *)context, name);
-  return io && !io->is_input ? io->data : NULL;
+  return io && !io->is_input && io->value->type.kind == INGOT__TENSOR ? io->data : NULL;
+}
+
+ingot_value *ingot_context_value(const ingot_context *context, const char *name) {
+  if (!context || !name || !context->ran) return NULL;
+  const ingot__io *io = ingot__context_find((ingot_context *)context, name);
+  return io && !io->is_input && io->value->type.kind != INGOT__TENSOR ? io->object : NULL;
 }
 
 /* The context's thread: waits for work, runs it, says so. */

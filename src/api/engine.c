@@ -44,8 +44,10 @@ ingot_status ingot_engine_io(const ingot_engine *engine, size_t i, ingot_io_info
   INGOT_REQUIRE(engine && info && i < ingot_engine_num_io(engine), "an argument is NULL, or i is past the end");
   const ingot__graph *g = engine->network->main;
   const ingot__value *v = i < g->n_input ? g->input[i] : g->output[i - g->n_input];
-  *info = (ingot_io_info){.name = v->name, .is_input = i < g->n_input, .dtype = v->type.dtype, .rank = v->type.rank};
-  for (int d = 0; d < v->type.rank; d++) {
+  *info = (ingot_io_info){.name = v->name, .is_input = i < g->n_input, .dtype = v->type.dtype, .rank = v->type.rank,
+                          .kind = (ingot_kind)v->type.kind};
+  if (v->type.kind != INGOT__TENSOR) info->rank = -1;
+  for (int d = 0; d < info->rank; d++) {
     info->dims[d] = ingot__dim_is_number(v->type.dim[d]) ? v->type.dim[d] : -1;
     if (!info->is_input) continue;
     info->min[d] = engine->profile[i].min[d];

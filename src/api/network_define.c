@@ -35,14 +35,18 @@ ingot_status ingot_network_add_constant(ingot_network *network, const char *name
                                         const void *data, ingot_tensor **tensor) {
   INGOT_CALL(NULL);
   INGOT_REQUIRE(network && tensor && data, "an argument is NULL");
-  INGOT_REQUIRE(ingot_dtype_bits(dtype), "no such data type");
+  INGOT_REQUIRE(ingot__dtype_size(dtype) || ingot_dtype_bits(dtype), "no such data type");
   INGOT_REQUIRE(valid_dims(rank, dims), "rank must be 0 to 8, dims 0 or more");
   for (int i = 0; i < rank; i++) INGOT_REQUIRE(dims[i] >= 0, "rank must be 0 to 8, dims 0 or more");
   ingot__type type = {.dtype = dtype, .rank = (int8_t)rank};
   for (int i = 0; i < rank; i++) type.dim[i] = dims[i];
   size_t bytes;
   if (!ingot__type_bytes(&type, &bytes)) return ingot__end(&diag, ingot__fail(&diag, INGOT_E_LIMIT, name, "the constant is too large"));
-  void *copy = ingot__arena_copy(&network->arena, data, bytes);
+  const ingot_string *strings = dtype == INGOT_STRING ? data : NULL;
+  for (size_t i = 0; strings && i < bytes / sizeof *strings; i++)
+    INGOT_REQUIRE(strings[i].data || !strings[i].size, "a string has a size but no data");
+  void *copy = strings ? (void *)ingot__strings_copy(&network->arena, strings, bytes / sizeof *strings)
+                       : ingot__arena_copy(&network->arena, data, bytes);
   ingot__value *v = copy ? ingot__constant_new(network->main, name, &type, copy, bytes) : NULL;
   if (!v) return ingot__end(&diag, ingot__no_memory(&diag));
   *tensor = v;

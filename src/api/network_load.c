@@ -68,6 +68,7 @@ static const ingot__type *type_of(const ingot_tensor *tensor) {
 
 const char *ingot_tensor_name(const ingot_tensor *tensor) { return tensor ? tensor->name : NULL; }
 ingot_dtype ingot_tensor_dtype(const ingot_tensor *tensor) { return tensor ? type_of(tensor)->dtype : INGOT_UNDEFINED; }
+ingot_kind ingot_tensor_kind(const ingot_tensor *tensor) { return tensor ? (ingot_kind)type_of(tensor)->kind : INGOT_KIND_TENSOR; }
 int ingot_tensor_rank(const ingot_tensor *tensor) { return tensor ? type_of(tensor)->rank : -1; }
 void ingot_tensor_dims(const ingot_tensor *tensor, int64_t dims[INGOT_MAX_RANK]) {
   if (!tensor || !dims) return;

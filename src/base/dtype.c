@@ -62,7 +62,7 @@ ingot_dtype ingot__dtype_parse(const char *name) {
 }
 
 bool ingot__dtype_bytes(ingot_dtype dtype, size_t n, size_t *bytes) {
-  unsigned bits = ingot_dtype_bits(dtype);
+  unsigned bits = dtype == INGOT_STRING ? 8 * (unsigned)sizeof(ingot_string) : ingot_dtype_bits(dtype);
   if (bits == 0) return false;
   if (bits < 8) {
     size_t each = 8 / bits;

@@ -7,8 +7,8 @@
 enum { INGOT__DTYPE_COUNT = INGOT_FLOAT6E3M2 + 1 };
 /* Bytes of n elements (4-bit types two to a byte, 2-bit types four, rounded up); false on overflow or for types without a size. */
 bool ingot__dtype_bytes(ingot_dtype dtype, size_t n, size_t *bytes);
-/* Bytes of one element; 0 for 4- and 2-bit types, strings and undefined. */
-static inline size_t ingot__dtype_size(ingot_dtype dtype) { return ingot_dtype_bits(dtype) / 8; }
+/* Bytes of one element; 0 for types of less than a byte and undefined. A string is an ingot_string, whose characters lie elsewhere. */
+static inline size_t ingot__dtype_size(ingot_dtype dtype) { return dtype == INGOT_STRING ? sizeof(ingot_string) : ingot_dtype_bits(dtype) / 8; }
 ingot_dtype ingot__dtype_parse(const char *name); /* INGOT_UNDEFINED when it is none */
 bool ingot__dtype_is_float(ingot_dtype dtype);    /* any real floating type */
 bool ingot__dtype_is_int(ingot_dtype dtype);      /* signed or unsigned, not bool */

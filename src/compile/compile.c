@@ -62,13 +62,8 @@ static ingot_status own_constants(ingot__build *b) {
       v->data = NULL;
       v->bytes = 0;
     } else if (v->type.dtype == INGOT_STRING) {
-      size_t n = v->bytes / sizeof(char *);
-      const char *const *from = v->data;
-      const char **to = ingot__arena_array(&e->arena, n, sizeof *to);
-      bool good = to != NULL;
-      for (size_t k = 0; good && k < n; k++) good = (to[k] = ingot__arena_string(&e->arena, from[k])) != NULL;
-      if (!good) return ingot__no_memory(b->diag);
-      v->data = to;
+      v->data = ingot__strings_copy(&e->arena, v->data, v->bytes / sizeof(ingot_string));
+      if (!v->data) return ingot__no_memory(b->diag);
     } else {
       char *copy = ingot__arena_alloc(&e->arena, v->bytes + 64);
       if (!copy) return ingot__no_memory(b->diag);

@@ -11,6 +11,9 @@ static const ingot__shape_range *range_of(const ingot_config *config, const char
 static ingot_status input_profile(ingot__build *b, const ingot__value *v, ingot__profile *profile) {
   const ingot__shape_range *range = range_of(b->config, v->name);
   const ingot__dims *dims = &b->engine->network->dims;
+  if (v->type.kind != INGOT__TENSOR) {
+    return range ? ingot__fail(b->diag, INGOT_E_SHAPE, v->name, "is no tensor: a profile can't be set for it") : INGOT_OK;
+  }
   if (v->type.rank < 0) return ingot__fail(b->diag, INGOT_E_SHAPE, v->name, "this input has no rank in the model; it can't be run");
   if (range && range->rank != v->type.rank)
     return ingot__fail(b->diag, INGOT_E_SHAPE, v->name, "the profile has %d dims, the input has %d", range->rank, v->type.rank);

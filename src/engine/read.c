@@ -66,13 +66,34 @@ static ingot_status blob(reader *r, size_t size, const void **data) {
   return INGOT_OK;
 }
 
+/* A blob's strings, see write.c: the array is made, the characters stay in the file. */
+static ingot_status strings(reader *r, size_t count, const void **data, size_t *bytes) {
+  const char *at = *data, *end = at + *bytes, *text;
+  uint64_t n, from = 0, to;
+  if (*bytes < sizeof n) return DAMAGED(r, "strings");
+  memcpy(&n, at, sizeof n);
+  if (n != count || n > (*bytes - sizeof n) / sizeof n) return DAMAGED(r, "strings");
+  ingot_string *v = INGOT_NEW_ARRAY(&r->engine->arena, count, ingot_string);
+  if (!v) return ingot__no_memory(r->diag);
+  text = at + (n + 1) * sizeof n;
+  for (size_t i = 0; i < count; i++, from = to) {
+    memcpy(&to, at += sizeof to, sizeof to);
+    if (to <= from || to > (uint64_t)(end - text) || text[to - 1]) return DAMAGED(r, "strings");
+    v[i] = (ingot_string){text + from, (size_t)(to - from - 1)};
+  }
+  *data = v;
+  *bytes = count * sizeof *v;
+  return INGOT_OK;
+}
+
 static ingot_status type_and_place(reader *r, ingot__type *type, ingot__place *place) {
   ingot__network *net = r->engine->network;
   uint8_t dtype, kind, rank, layout, home;
   uint32_t index, of;
   if (!u8(r, &dtype) || !u8(r, &kind) || !u8(r, &rank)) return DAMAGED(r, "it ends in a tensor");
   *type = (ingot__type){.dtype = (ingot_dtype)dtype, .kind = kind, .rank = (int8_t)rank};
-  if (dtype >= INGOT__DTYPE_COUNT || kind > INGOT__OPTIONAL || type->rank < -1 || type->rank > INGOT_MAX_RANK) return DAMAGED(r, "a tensor's type");
+  if (dtype >= INGOT__DTYPE_COUNT || kind > INGOT__OPTIONAL_SEQUENCE || type->rank < -1 || type->rank > INGOT_MAX_RANK)
+    return DAMAGED(r, "a tensor's type");
   for (int d = 0; d < type->rank; d++) {
     uint8_t known;
     int64_t number;
@@ -169,13 +190,14 @@ static ingot_status read_constants(reader *r) {
     INGOT_TRY(type_and_place(r, &type, &r->place[index]));
     if (!i64(r, &bytes) || bytes < 0 || !ingot__type_bytes(&type, &need)) return DAMAGED(r, "a constant's size");
     INGOT_TRY(blob(r, (size_t)bytes, &data));
-    if (data && (size_t)bytes < need) return DAMAGED(r, "a constant's size");
-    if (type.dtype == INGOT_STRING) return DAMAGED(r, "a constant of strings");
+    size_t size = data ? (size_t)bytes : 0, elements;
+    if (type.kind != INGOT__TENSOR) return DAMAGED(r, "a constant that is no tensor");
+    if (data && type.dtype == INGOT_STRING) INGOT_TRY(strings(r, need / sizeof(ingot_string), &data, &size));
+    if (data && size < need) return DAMAGED(r, "a constant's size");
     r->place[index].home = INGOT__HOME_OWN;
-    ingot__value *v = ingot__constant_new(r->graph[graph], name, &type, data, data ? (size_t)bytes : 0);
+    ingot__value *v = ingot__constant_new(r->graph[graph], name, &type, data, size);
     if (!v) return ingot__no_memory(r->diag);
     r->value[index] = v;
-    size_t elements;
     if (!data || !(ingot__dtype_is_int(type.dtype) || type.dtype == INGOT_BOOL) || !ingot__type_count(&type, &elements) ||
         elements > INGOT__MAX_KNOWN)
       continue;
@@ -247,7 +269,8 @@ static ingot_status read_attribute(reader *r, ingot__node *n) {
     if (!i64(r, &bytes) || bytes < 0) return DAMAGED(r, "an attribute");
     INGOT_TRY(blob(r, (size_t)bytes, &a->data));
     a->bytes = a->data ? (size_t)bytes : 0;
-    return !a->data || (ingot__type_bytes(&t, &need) && need <= a->bytes && dtype != INGOT_STRING) ? INGOT_OK : DAMAGED(r, "an attribute");
+    if (a->data && dtype == INGOT_STRING) return ingot__type_count(&t, &need) ? strings(r, need, &a->data, &a->bytes) : DAMAGED(r, "an attribute");
+    return !a->data || (ingot__type_bytes(&t, &need) && need <= a->bytes) ? INGOT_OK : DAMAGED(r, "an attribute");
   }
   case INGOT__ATTR_GRAPH:
     if (!u32(r, &k) || (k != UINT32_MAX && (k >= r->n_graph || r->graph[k]->outer != n->graph))) return DAMAGED(r, "a subgraph");
@@ -372,7 +395,7 @@ static ingot_status read_rest(reader *r) {
   if (!e->profile) return ingot__no_memory(r->diag);
   for (size_t i = 0; i < net->main->n_input; i++) {
     ingot__profile *p = &e->profile[i];
-    if (net->main->input[i]->type.rank < 0) return DAMAGED(r, "an input without a rank");
+    if (net->main->input[i]->type.rank < 0 && net->main->input[i]->type.kind == INGOT__TENSOR) return DAMAGED(r, "an input without a rank");
     for (int d = 0; d < net->main->input[i]->type.rank; d++)
       if (!i64(r, &p->min[d]) || !i64(r, &p->opt[d]) || !i64(r, &p->max[d]) || p->min[d] < 0 || p->min[d] > p->opt[d] || p->opt[d] > p->max[d])
         return DAMAGED(r, "a profile");

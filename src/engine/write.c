@@ -45,6 +45,36 @@ static void put_blob(writer *w, const void *data, size_t size) {
   w->blobs_size += ingot__align(size, INGOT__ENGINE_ALIGN);
 }
 
+/* Strings are one blob: how many, u64; where each ends, u64; the characters, a zero behind each. *size: its bytes. */
+static const void *string_blob(writer *w, const ingot_string *s, size_t n, size_t *size) {
+  uint64_t end = 0;
+  size_t characters = 0;
+  for (size_t i = 0; i < n; i++) characters += s[i].size + 1;
+  *size = (n + 1) * sizeof end + characters;
+  char *blob = ingot__arena_alloc(&w->arena, *size), *at = blob, *text = blob + (n + 1) * sizeof end;
+  if (!blob) {
+    w->failed = true;
+    *size = 0;
+    return NULL;
+  }
+  end = n;
+  memcpy(at, &end, sizeof end);
+  end = 0;
+  for (size_t i = 0; i < n; i++) {
+    if (s[i].size) memcpy(text + end, s[i].data, s[i].size);
+    end += s[i].size + 1; /* the arena clears */
+    memcpy(at += sizeof end, &end, sizeof end);
+  }
+  return blob;
+}
+
+/* Bytes and place of a constant's or attribute's elements. */
+static void put_elements(writer *w, ingot_dtype dtype, const void *data, size_t size) {
+  if (data && dtype == INGOT_STRING) data = string_blob(w, data, size / sizeof(ingot_string), &size);
+  i64(w, data ? (int64_t)size : 0);
+  put_blob(w, data, size);
+}
+
 static void dim(writer *w, const ingot__dims *dims, ingot__dim d) { /* a number, or its text */
   int64_t number;
   char text[4096];
@@ -104,8 +134,7 @@ static void attribute(writer *w, const ingot__attr_info *info, const void *attrs
     u8(w, (uint8_t)a->dtype);
     u8(w, (uint8_t)a->rank);
     for (int d = 0; d < a->rank; d++) i64(w, a->dim[d]);
-    i64(w, (int64_t)a->bytes);
-    put_blob(w, a->data, a->bytes);
+    put_elements(w, a->dtype, a->data, a->bytes);
     break;
   }
   case INGOT__ATTR_GRAPH: {
@@ -201,8 +230,7 @@ static void describe(writer *w) {
     string(w, v->name);
     value(w, v);
     bool away = ingot__engine_packed_away(e, v) || !v->data;
-    i64(w, away ? 0 : (int64_t)v->bytes);
-    put_blob(w, away ? NULL : v->data, v->bytes);
+    put_elements(w, v->type.dtype, away ? NULL : v->data, v->bytes);
   }
   for (size_t g = 0; g < n_graph; g++) {
     u32(w, (uint32_t)graphs[g]->n_node);

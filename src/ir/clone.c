@@ -53,7 +53,11 @@ static bool copy_attrs(const cloner *c, const ingot__node *from, ingot__node *to
       }
       case INGOT__ATTR_TENSOR: {
         const ingot__literal *a = source;
-        if (!a->data || a->dtype == INGOT_STRING) break; /* strings are shared, like constants' data */
+        if (!a->data) break;
+        if (a->dtype == INGOT_STRING) {
+          if (!(((ingot__literal *)field)->data = ingot__strings_copy(arena, a->data, a->bytes / sizeof(ingot_string)))) return false;
+          break;
+        }
         if (!(((ingot__literal *)field)->data = ingot__arena_copy(arena, a->data, a->bytes))) return false;
         break;
       }

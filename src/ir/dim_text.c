@@ -131,7 +131,7 @@ static ingot__dim read_sum(reader *r);
 __attribute__((noinline)) static ingot__dim read_symbol(reader *r, bool *min, bool *max) {
   char name[4096];
   size_t n = 0;
-  if (*r->p == '"') return ingot__unquote(&r->p, r->end, name, sizeof name) && *name ? ingot__dim_symbol(r->dims, name) : fail(r);
+  if (*r->p == '"') return ingot__unquote(&r->p, r->end, name, sizeof name, NULL) && *name ? ingot__dim_symbol(r->dims, name) : fail(r);
   for (; r->p < r->end && ingot__is_name_char(*r->p); r->p++) {
     if (n + 1 == sizeof name) return fail(r);
     name[n++] = *r->p;

@@ -7,6 +7,7 @@
 #define INGOT_IR_NETWORK_H
 #include "base/dtype.h"
 #include "base/log.h"
+#include "base/object.h"
 #include "ir/dim.h"
 #include "ir/op.h"
 
@@ -21,11 +22,10 @@ typedef struct ingot_layer ingot__node;
 typedef struct ingot__graph ingot__graph;
 typedef struct ingot_network ingot__network;
 
-typedef enum ingot__kind { INGOT__TENSOR = 0, INGOT__SEQUENCE, INGOT__OPTIONAL } ingot__kind;
 typedef struct ingot__type {
   ingot_dtype dtype;         /* of a sequence or optional: its elements' */
   uint8_t kind;              /* ingot__kind */
-  int8_t rank;               /* -1: unknown */
+  int8_t rank;               /* -1: unknown. Of a sequence or optional: what is known of all its tensors */
   ingot__dim dim[INGOT_MAX_RANK];
 } ingot__type;
 
@@ -33,7 +33,7 @@ struct ingot_tensor {
   const char *name;          /* unique in its network; never NULL */
   uint32_t id;               /* index into network->value */
   ingot__type type;
-  const void *data;          /* constants: dense row-major elements, else NULL. Strings: const char *const * */
+  const void *data;          /* constants: dense row-major elements, else NULL. Strings: const ingot_string * */
   size_t bytes;              /* of data */
   const ingot__dim *known;   /* integer tensors whose elements shape inference knows (count = number of elements), or NULL */
   ingot__graph *graph;       /* where it is defined */

@@ -88,18 +88,21 @@ static bool take_word(parser *p, const char *text) {
   return true;
 }
 
+/* A string in the arena, from the quote at the cursor on. Without length it must hold no zeros. */
+static bool read_quoted(parser *p, const char **string, size_t *length) {
+  const char *close = p->p + 1; /* so that the copy isn't larger than it need be */
+  while (close < p->end && *close != '"' && *close != '\n') close += *close == '\\' && p->end - close > 1 ? 2 : 1;
+  size_t room = (size_t)(close - p->p) + 1;
+  char *text = ingot__arena_alloc(&p->network->arena, room);
+  if (!text) return no_memory(p);
+  if (!ingot__unquote(&p->p, p->end, text, room, length)) return WRONG(p, "a string without an end or with an unknown escape");
+  *string = text;
+  return true;
+}
+
 /* A name or string in the arena. *name is NULL for _ alone. */
 static bool read_name(parser *p, const char **name, bool only_quoted) {
-  if (peek(p) == '"') {
-    const char *close = p->p + 1; /* so that the copy isn't larger than it need be */
-    while (close < p->end && *close != '"' && *close != '\n') close += *close == '\\' && p->end - close > 1 ? 2 : 1;
-    size_t room = (size_t)(close - p->p) + 1;
-    char *text = ingot__arena_alloc(&p->network->arena, room);
-    if (!text) return no_memory(p);
-    if (!ingot__unquote(&p->p, p->end, text, room)) return WRONG(p, "a string without an end or with an unknown escape");
-    *name = text;
-    return true;
-  }
+  if (peek(p) == '"') return read_quoted(p, name, NULL);
   size_t n = only_quoted ? 0 : word(p, true);
   if (!n) return WRONG(p, only_quoted ? "a string in quotes is missing" : "a name is missing");
   *name = NULL;
@@ -150,8 +153,8 @@ static bool read_dtype(parser *p, ingot_dtype *dtype) {
 
 static bool read_type(parser *p, ingot__type *type) {
   *type = (ingot__type){.rank = 0};
-  if (take_word(p, "sequence")) type->kind = INGOT__SEQUENCE;
-  else if (take_word(p, "optional")) type->kind = INGOT__OPTIONAL;
+  if (take_word(p, "optional")) type->kind = take_word(p, "sequence") ? INGOT__OPTIONAL_SEQUENCE : INGOT__OPTIONAL;
+  else if (take_word(p, "sequence")) type->kind = INGOT__SEQUENCE;
   if (!read_dtype(p, &type->dtype) || !need(p, '[')) return false;
   if (take(p, '*')) {
     type->rank = -1;
@@ -172,11 +175,13 @@ static bool read_type(parser *p, ingot__type *type) {
 
 static bool read_strings(parser *p, size_t n, const void **data, size_t *bytes) {
   if (n > (size_t)(p->end - p->p)) return WRONG(p, "%zu strings are missing", n);
-  const char **v = INGOT_NEW_ARRAY(&p->network->arena, n, const char *);
+  ingot_string *v = INGOT_NEW_ARRAY(&p->network->arena, n, ingot_string);
   if (!v) return no_memory(p);
   if (!need(p, '{')) return false;
   for (size_t i = 0; i < n; i++) {
-    if ((i && !need(p, ',')) || !read_name(p, &v[i], true)) return false;
+    if (i && !need(p, ',')) return false;
+    if (peek(p) != '"') return WRONG(p, "a string in quotes is missing");
+    if (!read_quoted(p, &v[i].data, &v[i].size)) return false;
   }
   *data = v;
   *bytes = n * sizeof *v;

@@ -16,8 +16,8 @@
  *   }
  *
  * A node's name stands behind @ where it isn't its first output's. Types may be left out; float32[*] has an unknown rank, ? is an unknown
- * dim, "sequence" or "optional" may stand before. Attributes that have their default are left out. _ is an input left out or an output
- * nobody wants. Names that aren't identifiers (with slashes), or are words of this language, are in quotes. # begins a comment. */
+ * dim, "sequence", "optional" or "optional sequence" may stand before. Attributes that have their default are left out. _ is an input left
+ * out or an output nobody wants. Names that aren't identifiers (with slashes), or are words of this language, are in quotes. # begins a comment. */
 #include "ir/elements.h"
 #include "ir/network.h"
 #include "ir/quote.h"
@@ -53,15 +53,16 @@ static void new_line(printer *p) {
   for (int i = 0; i < p->indent; i++) text(p, "  ");
 }
 
-static void quoted(printer *p, const char *s) {
+static void quoted_bytes(printer *p, const char *s, size_t size) {
   put(p, '"');
-  for (; *s; s++) {
+  for (size_t k = 0; k < size; k++) {
     char c[4];
-    size_t n = ingot__quote_char(*s, c);
+    size_t n = ingot__quote_char(s[k], c);
     for (size_t i = 0; i < n; i++) put(p, c[i]);
   }
   put(p, '"');
 }
+static void quoted(printer *p, const char *s) { quoted_bytes(p, s, strlen(s)); }
 
 static void name(printer *p, const char *s) {
   static const char *const words[] = {"network", "input", "output", "const", "from", "random", "sequence", "optional"};
@@ -83,8 +84,8 @@ static void float_(printer *p, float v) {
 }
 
 static void type(printer *p, const ingot__type *t) {
-  if (t->kind == INGOT__SEQUENCE) text(p, "sequence ");
-  if (t->kind == INGOT__OPTIONAL) text(p, "optional ");
+  if (t->kind == INGOT__OPTIONAL || t->kind == INGOT__OPTIONAL_SEQUENCE) text(p, "optional ");
+  if (t->kind == INGOT__SEQUENCE || t->kind == INGOT__OPTIONAL_SEQUENCE) text(p, "sequence ");
   text(p, ingot_dtype_name(t->dtype));
   put(p, '[');
   if (t->rank < 0) put(p, '*');
@@ -109,7 +110,8 @@ static void elements(printer *p, ingot_dtype dtype, const void *data, size_t n, 
         ingot__element_text(dtype, data, i, s);
         text(p, s);
       } else {
-        quoted(p, ((const char *const *)data)[i]);
+        const ingot_string *s = (const ingot_string *)data + i;
+        quoted_bytes(p, s->data, s->size);
       }
     }
     put(p, '}');

@@ -29,7 +29,7 @@ size_t ingot__quote_char(char c, char out[4]) {
 
 static int digit(char c) { return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1; }
 
-bool ingot__unquote(const char **cursor, const char *end, char *out, size_t size) {
+bool ingot__unquote(const char **cursor, const char *end, char *out, size_t size, size_t *length) {
   const char *p = *cursor;
   size_t n = 0;
   for (p++; p < end && *p != '"'; p++) {
@@ -44,7 +44,7 @@ bool ingot__unquote(const char **cursor, const char *end, char *out, size_t size
         if (end - p < 3 || digit(p[1]) < 0 || digit(p[2]) < 0) return false;
         c = (char)(digit(p[1]) << 4 | digit(p[2]));
         p += 2;
-        if (!c) return false;
+        if (!c && !length) return false;
       } else if (c != '"' && c != '\\') return false;
     }
     if (n + 1 >= size) return false;
@@ -52,6 +52,7 @@ bool ingot__unquote(const char **cursor, const char *end, char *out, size_t size
   }
   if (p == end || n >= size) return false;
   out[n] = 0;
+  if (length) *length = n;
   *cursor = p + 1;
   return true;
 }

@@ -10,7 +10,7 @@ static inline bool ingot__is_name_char(char c) { return ingot__is_name_start(c) 
 bool ingot__is_plain_name(const char *name, bool slashes); /* slashes: / counts as a letter (names of values and nodes) */
 /* One character between quotes: writes at most 4 and returns how many. */
 size_t ingot__quote_char(char c, char out[4]);
-/* Reads a quoted string at *cursor (a '"') and moves past it. Writes its bytes and a 0 to `out`, of `size`; false when it is malformed, has
- * a \x00, or is too long. A size of end - *cursor is always enough. */
-bool ingot__unquote(const char **cursor, const char *end, char *out, size_t size);
+/* Reads a quoted string at *cursor (a '"') and moves past it. Writes its bytes and a 0 to `out`, of `size`, and how many to *length; false
+ * when it is malformed, too long, or, with length NULL, has a \x00. A size of end - *cursor is always enough. */
+bool ingot__unquote(const char **cursor, const char *end, char *out, size_t size, size_t *length);
 #endif

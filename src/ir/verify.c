@@ -27,7 +27,7 @@ static bool is_alive(const verifier *v, const ingot__value *value) {
 
 static void check_type(verifier *v, const ingot__value *value) {
   const ingot__type *t = &value->type;
-  if (t->rank < -1 || t->rank > INGOT_MAX_RANK || t->kind > INGOT__OPTIONAL) {
+  if (t->rank < -1 || t->rank > INGOT_MAX_RANK || t->kind > INGOT__OPTIONAL_SEQUENCE) {
     WRONG(v, value->name, "rank %d, kind %d", t->rank, t->kind);
     return;
   }
@@ -61,7 +61,8 @@ static void check_value(verifier *v, const ingot__value *value) {
   if (value->producer && value->producer->graph != value->graph) WRONG(v, value->name, "its producer is in another graph");
   if (value->data) {
     if (!ingot__type_count(&value->type, &count)) WRONG(v, value->name, "a constant must have a size");
-    else if (value->type.dtype != INGOT_STRING && (!ingot__type_bytes(&value->type, &bytes) || value->bytes < bytes))
+    else if (value->type.kind != INGOT__TENSOR) WRONG(v, value->name, "a constant must be a tensor");
+    else if (!ingot__type_bytes(&value->type, &bytes) || value->bytes < bytes)
       WRONG(v, value->name, "%zu bytes of data, its type has %zu elements of %s", value->bytes, count, ingot_dtype_name(value->type.dtype));
   }
 }

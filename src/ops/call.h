@@ -18,6 +18,7 @@ typedef struct ingot__view {
   uint8_t rank, layout;                /* layout: ingot__layout */
   bool constant;                       /* known when the engine is built */
   bool dense;                          /* strides are exactly those of dims and layout (not a slice of a larger buffer) */
+  uint8_t kind;                        /* ingot__kind; but for tensors rank is 0 and data an ingot__object **: where the object is kept */
   int64_t dim[INGOT_MAX_RANK];
   int64_t stride[INGOT_MAX_RANK];      /* in elements */
 } ingot__view;
@@ -45,6 +46,8 @@ struct ingot__call {
   ingot__pool *pool;                   /* NULL: one thread */
   int threads;                         /* of the pool; also set when asking */
   ingot__diag *diag;                   /* may be NULL */
+  ingot__store *store;                 /* where objects (sequences, optionals) are made; NULL when asking and when folding constants */
+  ingot__arena *strings;               /* where characters of new strings go: they live until the run's end at least; NULL as store */
   /* For outputs whose dims depend on data: sets the dims of output i and gives it memory (PLAIN); updates out[i]. NULL when asking. What it
    * held stays as far as it fits (as with realloc): Loop grows its scan outputs. Works for an output nobody wants too, once the caller has
    * set its out[i].dtype: Loop keeps its carried values there. Not called when out[i] has data and the right dims already, so out[i].data
@@ -55,6 +58,7 @@ struct ingot__call {
                            size_t n_out);
   void *user;
 };
+static inline bool ingot__is_tensor(const ingot__view *v) { return v->kind == INGOT__TENSOR; }
 static inline bool ingot__has_in(const ingot__call *c, size_t i) { return i < c->n_in && c->in[i].dtype != INGOT_UNDEFINED; }
 static inline bool ingot__has_out(const ingot__call *c, size_t i) { return i < c->n_out && c->out[i].dtype != INGOT_UNDEFINED; }
 #define INGOT__ATTRS(call, Op) ((const ingot__attrs_##Op *)(call)->attrs)

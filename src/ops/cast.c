@@ -1,5 +1,6 @@
 /* Cast and CastLike: between all types of numbers and bool, and from strings. Floats are cut towards zero; numbers that a narrower integer
  * can't hold lose their high bits, and those that no integer can hold become the smallest one, as x86 and so NumPy and PyTorch have it. */
+#include "ops/cast_strings.h"
 #include "ops/ints.h"
 #include "ops/move.h"
 #include <stdlib.h>
@@ -53,12 +54,6 @@ CAST_FROM(from_u32, uint32_t, SAME, SAME, SAME)
 CAST_FROM(from_i64, int64_t, SAME, SAME, SAME)
 CAST_FROM(from_u64, uint64_t, SAME, SAME, SAME)
 
-static double parse_number(const char *text) {
-  char *end;
-  double v = strtod(text, &end);
-  return end == text ? 0 : v;
-}
-
 /* n elements of `in` into `out`. */
 static void cast(const ingot__view *in, ingot_dtype to, void *out, size_t n, rules r) {
   const void *data = in->data;
@@ -78,14 +73,10 @@ static void cast(const ingot__view *in, ingot_dtype to, void *out, size_t n, rul
   default: break;
   }
   /* The rest is widened piece by piece. */
-  bool floating = ingot__dtype_is_float(in->dtype) || in->dtype == INGOT_STRING;
+  bool floating = ingot__dtype_is_float(in->dtype);
   for (size_t at = 0; at < n; at += CHUNK) {
     size_t count = n - at < CHUNK ? n - at : CHUNK;
-    if (in->dtype == INGOT_STRING) {
-      double v[CHUNK];
-      for (size_t i = 0; i < count; i++) v[i] = parse_number(((const char *const *)data)[at + i]);
-      from_f64(v, to, out, at, count, r);
-    } else if (floating) {
+    if (floating) {
       float v[CHUNK];
       if (in->dtype == INGOT_FLOAT16) {
         for (size_t i = 0; i < count; i++) v[i] = ingot__f16_to_f32(((const uint16_t *)data)[at + i]);
@@ -103,7 +94,7 @@ static void cast(const ingot__view *in, ingot_dtype to, void *out, size_t n, rul
   }
 }
 
-static bool castable(ingot_dtype d) { return ingot__dtype_is_float(d) || ingot__dtype_is_int(d) || d == INGOT_BOOL; }
+static bool castable(ingot_dtype d) { return ingot__dtype_is_float(d) || ingot__dtype_is_int(d) || d == INGOT_BOOL || d == INGOT_STRING; }
 
 /* An element of a known tensor in another type: where it isn't certain it is unknown. */
 static ingot__dim known_cast(const ingot__infer *f, ingot__dim d, ingot_dtype to) {
@@ -129,7 +120,7 @@ static ingot_status infer_cast(ingot__infer *f, int64_t to) {
   f->out[0].dtype = (ingot_dtype)to;
   bool same = from == (ingot_dtype)to;
   if (f->in[0]->kind != INGOT__TENSOR) return INGOT__FAIL_INFER(f, INGOT_E_TYPE, "takes a tensor");
-  if (!same && (to <= 0 || to >= INGOT__DTYPE_COUNT || !castable((ingot_dtype)to) || (!castable(from) && from != INGOT_STRING))) {
+  if (!same && (to <= 0 || to >= INGOT__DTYPE_COUNT || !castable((ingot_dtype)to) || !castable(from))) {
     return INGOT__FAIL_INFER(f, INGOT_E_UNSUPPORTED, "from %s to %s", ingot_dtype_name(from),
                              to > 0 && to < INGOT__DTYPE_COUNT ? ingot_dtype_name((ingot_dtype)to) : "a type that isn't known");
   }
@@ -153,6 +144,8 @@ static ingot_status reference(const ingot__call *call) {
   if (!castable(out->dtype) || ingot__view_count(in) != ingot__view_count(out)) {
     return INGOT__FAIL_CALL(call, INGOT_E_TYPE, "from %s to %s", ingot_dtype_name(in->dtype), ingot_dtype_name(out->dtype));
   }
+  if (in->dtype == INGOT_STRING) return ingot__cast_from_strings(call);
+  if (out->dtype == INGOT_STRING) return ingot__cast_to_strings(call);
   rules r;
   read_rules(a->saturate, a->round_mode, &r);
   cast(in, out->dtype, out->data, (size_t)ingot__view_count(in), r);

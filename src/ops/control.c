@@ -2,21 +2,10 @@
  *
  * Loop keeps its carried values in its own outputs: before each iteration they are the body's inputs, after it the body's outputs are copied
  * there. Scan outputs grow as iterations need them. */
-#include "ops/ints.h"
-#include "ops/move.h"
-
-/* What two types have in common. */
-static void meet(ingot__type *a, const ingot__type *b) {
-  if (a->rank < 0 || b->rank != a->rank) {
-    a->rank = -1;
-    return;
-  }
-  for (int i = 0; i < a->rank; i++)
-    if (a->dim[i] != b->dim[i]) a->dim[i] = INGOT__DIM_UNKNOWN;
-}
+#include "ops/objects.h"
 
 static bool same_type(const ingot__type *a, const ingot__type *b) {
-  if (a->dtype != b->dtype || a->rank != b->rank) return false;
+  if (a->dtype != b->dtype || a->kind != b->kind || a->rank != b->rank) return false;
   for (int i = 0; i < a->rank; i++)
     if (a->dim[i] != b->dim[i]) return false;
   return true;
@@ -64,7 +53,7 @@ ingot_status ingot__infer_If(ingot__infer *f) {
       return INGOT__FAIL_INFER(f, INGOT_E_TYPE, "output %zu is %s in one branch and %s in the other", i, ingot_dtype_name(f->out[i].dtype),
                                ingot_dtype_name(other[i].dtype));
     }
-    meet(&f->out[i], &other[i]);
+    ingot__type_meet(&f->out[i], &other[i]);
   }
   return INGOT_OK;
 }
@@ -72,13 +61,17 @@ ingot_status ingot__infer_If(ingot__infer *f) {
 static bool true_at(const ingot__view *v) { return *(const uint8_t *)v->data != 0; }
 
 static size_t bytes_of(const ingot__view *v) {
+  if (!ingot__is_tensor(v)) return sizeof(ingot__object *);
   size_t n = (size_t)ingot__view_count(v), bytes = 0;
-  if (v->dtype == INGOT_STRING) return n * sizeof(char *);
   return ingot__dtype_bytes(v->dtype, n, &bytes) ? bytes : 0;
 }
 
 /* Output i takes a value that a subgraph made. */
 static ingot_status take(const ingot__call *call, size_t i, const ingot__view *from) {
+  if (!ingot__is_tensor(from)) {
+    if (!ingot__has_out(call, i)) return INGOT__FAIL_CALL(call, INGOT_E_UNSUPPORTED, "output %zu has no name, but the loop needs it", i);
+    return ingot__out_object(call, i, ingot__view_to_object(call, from));
+  }
   if (!from->dense || from->layout != INGOT__PLAIN) return INGOT__FAIL_CALL(call, INGOT_E_INTERNAL, "a subgraph's output isn't dense and plain");
   call->out[i].dtype = from->dtype;
   INGOT_TRY(ingot__set_out(call, i, from->rank, from->dim));
@@ -147,12 +140,20 @@ ingot_status ingot__infer_Loop(ingot__infer *f) {
         return INGOT__FAIL_INFER(f, INGOT_E_TYPE, "carried value %zu is %s before and %s after an iteration", i, ingot_dtype_name(was->dtype),
                                  ingot_dtype_name(out[i + 1].dtype));
       }
-      meet(&now, &out[i + 1]);
+      if (out[i + 1].dtype != INGOT_UNDEFINED && out[i + 1].kind != was->kind) {
+        /* An optional sequence may become a sequence for good. */
+        if (was->kind != INGOT__OPTIONAL_SEQUENCE || out[i + 1].kind != INGOT__SEQUENCE)
+          return INGOT__FAIL_INFER(f, INGOT_E_TYPE, "carried value %zu is of another kind after an iteration", i);
+      }
+      ingot__type_meet(&now, &out[i + 1]);
       changed = changed || !same_type(was, &now);
       *was = now;
     }
   }
-  for (size_t i = 0; i < carried; i++) f->out[i] = in[i + 2];
+  for (size_t i = 0; i < carried; i++) {
+    f->out[i] = in[i + 2];
+    if (out[i + 1].dtype != INGOT_UNDEFINED) f->out[i].kind = out[i + 1].kind;
+  }
   int64_t on = 1, number;
   ingot__dim trips = INGOT__DIM_UNKNOWN;
   if (ingot__infer_has(f, 0) && always_on(body) && (!ingot__infer_has(f, 1) || ingot__ints_number(f, 1, 0, &on))) {
@@ -163,6 +164,7 @@ ingot_status ingot__infer_Loop(ingot__infer *f) {
     const ingot__type *t = &out[carried + 1 + i];
     ingot__type *s = &f->out[carried + i];
     *s = *t;
+    if (t->kind != INGOT__TENSOR) return INGOT__FAIL_INFER(f, INGOT_E_TYPE, "scan output %zu is no tensor", i);
     if (t->rank < 0) continue;
     if (t->rank == INGOT_MAX_RANK) return INGOT__FAIL_INFER(f, INGOT_E_LIMIT, "scan output %zu has a rank over %d", i, INGOT_MAX_RANK);
     s->rank = (int8_t)(t->rank + 1);
@@ -175,6 +177,7 @@ ingot_status ingot__infer_Loop(ingot__infer *f) {
 /* Appends iteration t's value to scan output i, which has room for *room of them. */
 static ingot_status append(const ingot__call *call, size_t i, int64_t t, int64_t trips, const ingot__view *value, int64_t *room) {
   ingot__view *out = &call->out[i];
+  if (!ingot__is_tensor(value)) return INGOT__FAIL_CALL(call, INGOT_E_TYPE, "scan output %zu is no tensor", i);
   if (!value->dense || value->layout != INGOT__PLAIN) return INGOT__FAIL_CALL(call, INGOT_E_INTERNAL, "a subgraph's output isn't dense and plain");
   if (t > 0) {
     bool same = out->rank == value->rank + 1 && out->dtype == value->dtype;

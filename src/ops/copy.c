@@ -3,8 +3,7 @@
 #include <string.h>
 
 void ingot__view_copy(const ingot__view *to, const ingot__view *from) {
-  size_t size = ingot_dtype_bits(from->dtype) / 8;
-  if (from->dtype == INGOT_STRING) size = sizeof(char *);
+  size_t size = ingot__dtype_size(from->dtype);
   int64_t count = ingot__view_count(from);
   if (!count) return;
   if (size == 0 || (to->dense && from->dense && to->layout == from->layout)) { /* 4-bit types are always dense */

@@ -33,7 +33,8 @@ static bool view_of(const ingot__value *v, ingot__view *view) {
 }
 
 static void type_text(const ingot__dims *dims, const ingot__type *t, char *text, size_t size) {
-  int n = snprintf(text, size, "%s", ingot_dtype_name(t->dtype));
+  static const char *const kinds[] = {"", "sequence ", "optional ", "optional sequence "};
+  int n = snprintf(text, size, "%s%s", kinds[t->kind], ingot_dtype_name(t->dtype));
   char dim[64];
   for (int i = 0; i < t->rank && n > 0 && (size_t)n < size; i++) {
     n += snprintf(text + n, size - (size_t)n, "%s%s", i ? "," : "[", ingot__dim_text(dims, t->dim[i], dim, sizeof dim));
@@ -62,7 +63,7 @@ static ingot_status settle(ingot__node *node, ingot__value *v, const ingot__type
     char a[256], b[256];
     type_text(&network->dims, t, a, sizeof a);
     type_text(&network->dims, found, b, sizeof b);
-    if (t->dtype != found->dtype)
+    if (t->dtype != found->dtype || t->kind != found->kind)
       return INGOT__FAIL_NODE(diag, INGOT_E_TYPE, node, "output '%s' is declared as %s but its inputs make it %s", v->name, a, b);
     ingot__logf(&network->log, INGOT_LOG_WARNING, "%s: output '%s' is declared as %s but its inputs make it %s, which is taken",
                 ingot__where(node), v->name, a, b);
@@ -74,9 +75,10 @@ static ingot_status settle(ingot__node *node, ingot__value *v, const ingot__type
     for (int i = 0; strict && declared.rank == found->rank && i < found->rank; i++)
       if (t->dim[i] == INGOT__DIM_UNKNOWN) t->dim[i] = declared.dim[i];
   }
+  if (found->dtype) t->kind = found->kind;
   t->dtype = dtype;
   size_t bytes, count;
-  bool fixed = t->rank >= 0;
+  bool fixed = t->rank >= 0 && t->kind == INGOT__TENSOR;
   for (int i = 0; i < t->rank; i++) {
     if (t->dim[i] < 0) fixed = false;
   }
@@ -136,6 +138,7 @@ static ingot_status infer_node(ingot__node *node, bool strict, ingot__diag *diag
   }
   ingot__infer infer = {.node = node, .attrs = node->attrs, .dims = &network->dims, .arena = arena, .diag = diag, .in = in, .data = data,
                         .known = known, .n_in = n_in, .n_out = n_out, .out = out, .out_known = out_known, .subgraph = infer_subgraph};
+  INGOT_TRY(ingot__infer_accepts(&infer));
   INGOT_TRY(ingot__op_functions_get(node->op)->infer(&infer));
   for (size_t i = 0; i < n_out; i++) {
     if (!node->out[i]) continue;

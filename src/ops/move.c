@@ -137,8 +137,7 @@ ingot_status ingot__move_all(const ingot__call *call) {
     return INGOT__FAIL_CALL(call, INGOT_E_SHAPE, "%zu elements of %s can't become %lld of %s", n, ingot_dtype_name(in->dtype),
                             (long long)ingot__view_count(out), ingot_dtype_name(out->dtype));
   }
-  if (in->dtype == INGOT_STRING) bytes = n * sizeof(char *);
-  else if (!ingot__dtype_bytes(in->dtype, n, &bytes)) return INGOT__FAIL_CALL(call, INGOT_E_TYPE, "%s has no size", ingot_dtype_name(in->dtype));
+  if (!ingot__dtype_bytes(in->dtype, n, &bytes)) return INGOT__FAIL_CALL(call, INGOT_E_TYPE, "%s has no size", ingot_dtype_name(in->dtype));
   if (bytes && out->data != in->data) memmove(out->data, in->data, bytes);
   return INGOT_OK;
 }

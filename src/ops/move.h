@@ -16,8 +16,8 @@ static inline void ingot__move_add(ingot__move *m, int64_t dim, int64_t to, int6
   m->dim[m->rank] = dim, m->to[m->rank] = to, m->from[m->rank++] = from;
 }
 
-/* Bytes of one element: strings are pointers; 0 for types of less than a byte. */
-static inline size_t ingot__move_size(ingot_dtype dtype) { return dtype == INGOT_STRING ? sizeof(char *) : ingot__dtype_size(dtype); }
+/* Bytes of one element; 0 for types of less than a byte. */
+static inline size_t ingot__move_size(ingot_dtype dtype) { return ingot__dtype_size(dtype); }
 /* *size = bytes of in[i]'s elements, INGOT_E_UNSUPPORTED for 4-bit types, INGOT_E_TYPE when out[0] has another type. */
 ingot_status ingot__move_check(const ingot__call *call, size_t i, size_t *size);
 /* The whole of in[0] to out[0], the same elements in the same order. */

@@ -39,6 +39,9 @@ const ingot__op_functions *ingot__op_functions_get(ingot__op op);
 /* ---- For the files in ops/ */
 #define INGOT__FAIL_INFER(infer, status, ...) INGOT__FAIL_NODE((infer)->diag, status, (infer)->node, __VA_ARGS__)
 #define INGOT__FAIL_CALL(call, status, ...) INGOT__FAIL_NODE((call)->diag, status, (call)->node, __VA_ARGS__)
+/* INGOT_E_TYPE where an input is a sequence, an optional or a tensor of strings and the operator doesn't take that there. Every inference
+ * begins with it (ops/accepts.c has the table). */
+ingot_status ingot__infer_accepts(ingot__infer *infer);
 /* out's type = in's. */
 ingot_status ingot__infer_same(ingot__infer *infer, size_t out, size_t in);
 /* NumPy's broadcasting of two shapes; INGOT_E_SHAPE when they don't fit. */

@@ -1,7 +1,7 @@
 /* Operators that give the same elements another shape: Identity, Reshape, Flatten, Squeeze, Unsqueeze. Their reference is a copy; planners
  * make views of them. */
 #include "ops/ints.h"
-#include "ops/move.h"
+#include "ops/objects.h"
 
 static ingot_status same_elements(ingot__infer *f) {
   if (f->known[0]) f->out_known[0] = f->known[0];
@@ -13,7 +13,10 @@ ingot_status ingot__infer_Identity(ingot__infer *f) {
   f->out[0] = *f->in[0];
   return same_elements(f);
 }
-ingot_status ingot__ref_Identity(const ingot__call *call) { return ingot__move_all(call); }
+ingot_status ingot__ref_Identity(const ingot__call *call) {
+  if (ingot__is_tensor(&call->in[0])) return ingot__move_all(call);
+  return ingot__out_object(call, 0, ingot__view_to_object(call, &call->in[0]));
+}
 
 /* What is left for the -1: all the input's elements over those of the other dims. Equal symbols cancel one by one first, so that the
  * quotient is plain where it can be. */

@@ -4,6 +4,7 @@
 bool ingot__view_set(ingot__view *view, ingot_dtype dtype, int rank, const int64_t *dim, ingot__layout layout) {
   if (rank < 0 || rank > INGOT_MAX_RANK) return false;
   view->dtype = dtype;
+  view->kind = INGOT__TENSOR;
   view->rank = (uint8_t)rank;
   view->layout = (uint8_t)(layout == INGOT__CHANNELS_LAST && rank >= 3 ? INGOT__CHANNELS_LAST : INGOT__PLAIN);
   view->dense = true;

@@ -19,6 +19,8 @@ static bool foldable(const ingot__node *n, bool dequantize) {
   }
   for (size_t i = 0; i < n->n_in; i++)
     if (n->in[i] && (!n->in[i]->data || n->in[i]->type.dtype == INGOT_STRING)) return false;
+  for (size_t i = 0; i < n->n_out; i++) /* those are made in runs */
+    if (n->out[i] && n->out[i]->type.kind != INGOT__TENSOR) return false;
   return true;
 }
 

@@ -84,6 +84,8 @@ static ingot_status widen_attributes(ingot__node *n, ingot__diag *diag, bool *ch
 
 ingot_status ingot__pass_widen_halves(ingot__network *network, const ingot__pass_context *context, bool *changed) {
   if (!context->float_only) return INGOT_OK;
+  for (size_t i = 0; i < network->n_value; i++) /* what sequences and optionals hold can't change its type */
+    if (network->value[i] && network->value[i]->type.kind != INGOT__TENSOR && is_half(network->value[i]->type.dtype)) return INGOT_OK;
   for (size_t i = 0; i < network->n_node; i++) /* before the values: the Casts made for those stay as they are */
     if (network->node[i]) INGOT_TRY(widen_attributes(network->node[i], context->diag, changed));
   for (size_t i = 0, n_value = network->n_value; i < n_value; i++) {

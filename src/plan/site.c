@@ -26,7 +26,7 @@ static bool symbol_value(void *user, const char *symbol, int64_t *number) {
 bool ingot__plan_view(const ingot_engine *engine, const ingot__value *v, ingot__layout layout, ingot__view *view) {
   symbols s = {engine};
   int64_t dim[INGOT_MAX_RANK];
-  if (v->type.rank < 0) return false;
+  if (v->type.rank < 0 || v->type.kind != INGOT__TENSOR) return false;
   for (int d = 0; d < v->type.rank; d++) {
     if (!ingot__dim_evaluate(&engine->network->dims, v->type.dim[d], symbol_value, &s, &dim[d]) || dim[d] < 0) dim[d] = 16;
   }

@@ -27,14 +27,17 @@ ingot_status ingot__context_new(ingot_engine *engine, const ingot_context_option
   context->n_in = g->n_input;
   context->n_io = g->n_input + g->n_output;
   ingot_status status = INGOT_OK;
+  ingot__arena_init(&context->strings, &context->heap);
+  context->store = ingot__store_new(&env);
   context->io = ingot__calloc(&context->heap, context->n_io, sizeof *context->io);
-  if (!context->io) status = ingot__no_memory(diag);
+  if (!context->io || !context->store) status = ingot__no_memory(diag);
   for (size_t i = 0; status == INGOT_OK && i < context->n_io; i++) {
     ingot__io *io = &context->io[i];
     io->is_input = i < context->n_in;
     io->value = io->is_input ? g->input[i] : g->output[i - context->n_in];
     if (!io->is_input) continue;
     io->shape_set = true;
+    if (io->value->type.kind != INGOT__TENSOR) continue;
     for (int d = 0; d < io->value->type.rank; d++) {
       if (engine->profile[i].min[d] != engine->profile[i].max[d]) io->shape_set = false;
       io->dim[d] = engine->profile[i].opt[d];
@@ -59,7 +62,12 @@ void ingot__context_free(ingot_context *context) {
   for (size_t i = 0; i < context->n_instance; i++) ingot__instance_free(context->instance[i]);
   ingot__pool_destroy(context->pool);
   ingot__free(&context->heap, context->slab.data, context->slab.size);
-  for (size_t i = 0; context->io && i < context->n_io; i++) ingot__free(&context->heap, context->io[i].own.data, context->io[i].own.size);
+  for (size_t i = 0; context->io && i < context->n_io; i++) {
+    ingot__object_release(context->io[i].object);
+    ingot__free(&context->heap, context->io[i].own.data, context->io[i].own.size);
+  }
+  ingot__store_release(context->store);
+  ingot__arena_free(&context->strings);
   ingot__free(&context->heap, context->io, context->n_io * sizeof *context->io);
   pthread_mutex_destroy(&context->mutex);
   pthread_cond_destroy(&context->wake);
@@ -76,6 +84,7 @@ ingot__io *ingot__context_find(ingot_context *context, const char *name) {
 
 ingot_status ingot__context_set_shape(ingot_context *context, ingot__io *io, int rank, const int64_t *dims, ingot__diag *diag) {
   const char *name = io->value->name;
+  if (io->value->type.kind != INGOT__TENSOR) return ingot__fail(diag, INGOT_E_ARGUMENT, name, "is no tensor and has no shape; set its value");
   const ingot__profile *profile = &context->engine->profile[io - context->io];
   if (rank != io->value->type.rank)
     return ingot__fail(diag, INGOT_E_SHAPE, name, "this input has %d dims, %d were given", io->value->type.rank, rank);
@@ -89,8 +98,31 @@ ingot_status ingot__context_set_shape(ingot_context *context, ingot__io *io, int
   return INGOT_OK;
 }
 
+static const char *const kinds[] = {"a tensor", "a sequence", "an optional tensor", "an optional sequence"};
+
+ingot_status ingot__context_set_value(ingot_context *context, ingot__io *io, ingot__object *value, ingot__diag *diag) {
+  const ingot__type *type = &io->value->type;
+  const ingot__object *content = value;
+  bool optional = type->kind == INGOT__OPTIONAL || type->kind == INGOT__OPTIONAL_SEQUENCE;
+  if (optional && value && value->kind == INGOT__OPTIONAL) content = value->n ? value->item[0] : NULL;
+  ingot__kind wanted = type->kind == INGOT__TENSOR || type->kind == INGOT__OPTIONAL ? INGOT__TENSOR : INGOT__SEQUENCE;
+  if (!content && !optional) return ingot__fail(diag, INGOT_E_ARGUMENT, io->value->name, "is %s and needs a value", kinds[type->kind]);
+  if (content && content->kind != wanted)
+    return ingot__fail(diag, INGOT_E_TYPE, io->value->name, "is %s, the value given is %s", kinds[type->kind], kinds[content->kind]);
+  if (content && content->dtype != type->dtype && content->dtype != INGOT_UNDEFINED)
+    return ingot__fail(diag, INGOT_E_TYPE, io->value->name, "has elements of %s, the value given of %s", ingot_dtype_name(type->dtype),
+                       ingot_dtype_name(content->dtype));
+  if (type->kind == INGOT__TENSOR) {
+    INGOT_TRY(ingot__context_set_shape(context, io, content->rank, content->dim, diag));
+    io->address = content->data;
+  }
+  ingot__object_put(&io->object, ingot__object_retain(value));
+  return INGOT_OK;
+}
+
 static bool same_shapes(const ingot_context *context, const ingot__instance *inst) {
   for (size_t i = 0; i < context->n_in; i++) {
+    if (context->io[i].value->type.kind != INGOT__TENSOR) continue;
     size_t bytes = (size_t)context->io[i].value->type.rank * sizeof(int64_t);
     if (memcmp(inst->input_dims + i * INGOT_MAX_RANK, context->io[i].dim, bytes)) return false;
   }
@@ -117,9 +149,14 @@ ingot_status ingot__context_plan(ingot_context *context, ingot__diag *diag) {
     ingot__value *v = io->value;
     memcpy(inst->input_dims + i * INGOT_MAX_RANK, io->dim, sizeof io->dim);
     inst->type[v->id] = v->type;
+    inst->source[v->id] = (int)i;
+    if (v->type.kind != INGOT__TENSOR) {
+      inst->type[v->id].rank = -1;
+      ingot__view_object(&inst->view[v->id], &v->type, &context->io[i].object);
+      continue;
+    }
     for (int d = 0; d < v->type.rank; d++) inst->type[v->id].dim[d] = io->dim[d];
     ingot__view_set(&inst->view[v->id], v->type.dtype, v->type.rank, io->dim, INGOT__PLAIN);
-    inst->source[v->id] = (int)i;
   }
   ingot__frame *frame;
   ingot_status status = ingot__instance_frame(inst, context->engine->network->main, &frame);

@@ -23,7 +23,9 @@ static void numbers(ingot__text *t, const char *key, const int64_t *v, int n) {
 static void tensor(ingot__text *t, const ingot_engine *e, const ingot__value *v) {
   ingot__json_open(t, NULL, '{');
   ingot__json_string(t, "name", v->name);
+  static const char *const kinds[] = {"tensor", "sequence", "optional", "optional sequence"};
   ingot__json_string(t, "type", ingot_dtype_name(v->type.dtype));
+  if (v->type.kind != INGOT__TENSOR) ingot__json_string(t, "kind", kinds[v->type.kind]);
   dims(t, "dims", e->network, &v->type);
   ingot__json_string(t, "layout", e->place[v->id].layout == INGOT__CHANNELS_LAST ? "channels_last" : "plain");
   ingot__json_close(t, '}');
@@ -42,7 +44,7 @@ int64_t ingot__call_bytes(const ingot__call *call, size_t packed) {
   for (size_t i = 0; i < call->n_in + call->n_out; i++) {
     const ingot__view *v = i < call->n_in ? &call->in[i] : &call->out[i - call->n_in];
     size_t bytes;
-    if (v->dtype == INGOT_UNDEFINED || (packed && v->constant)) continue;
+    if (v->dtype == INGOT_UNDEFINED || !ingot__is_tensor(v) || (packed && v->constant)) continue;
     if (ingot__dtype_bytes(v->dtype, (size_t)ingot__view_count(v), &bytes)) total += (int64_t)bytes;
   }
   return total;

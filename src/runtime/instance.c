@@ -17,7 +17,9 @@ ingot_status ingot__instance_new(ingot_context *context, ingot__diag *diag, ingo
   inst->offset = INGOT_NEW_ARRAY(a, net->n_value, size_t);
   inst->buffer = INGOT_NEW_ARRAY(a, net->n_value, ingot__buffer);
   inst->early = INGOT_NEW_ARRAY(a, context->n_io + 1, bool);
-  if (!inst->early || !inst->input_dims || !inst->type || !inst->known || !inst->view || !inst->source || !inst->offset || !inst->buffer) {
+  inst->object = INGOT_NEW_ARRAY(a, net->n_value, ingot__object *);
+  if (!inst->early || !inst->input_dims || !inst->type || !inst->known || !inst->view || !inst->source || !inst->offset || !inst->buffer ||
+      !inst->object) {
     ingot__instance_free(inst);
     return ingot__no_memory(diag);
   }
@@ -51,6 +53,8 @@ void ingot__instance_free(ingot__instance *inst) {
     for (size_t r = 0; r < inst->frame[f]->n_region; r++) free_region(heap, inst->frame[f]->region[r]);
   if (inst->buffer)
     for (size_t i = 0; i < inst->context->engine->network->n_value; i++) ingot__free(heap, inst->buffer[i].data, inst->buffer[i].size);
+  if (inst->object)
+    for (size_t i = 0; i < inst->context->engine->network->n_value; i++) ingot__object_release(inst->object[i]);
   ingot__arena_free(&inst->arena);
   ingot__free(heap, inst, sizeof *inst);
 }

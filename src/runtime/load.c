@@ -7,7 +7,7 @@
 static void view_of(const ingot_engine *e, const ingot__value *v, ingot__view *view) {
   int64_t dim[INGOT_MAX_RANK];
   *view = (ingot__view){.dtype = INGOT_UNDEFINED};
-  if (!v || v->type.rank < 0) return;
+  if (!v || v->type.rank < 0 || v->type.kind != INGOT__TENSOR) return;
   for (int d = 0; d < v->type.rank; d++) dim[d] = ingot__dim_is_number(v->type.dim[d]) ? v->type.dim[d] : 1;
   ingot__view_set(view, v->type.dtype, v->type.rank, dim, (ingot__layout)e->place[v->id].layout);
   view->constant = !v->producer && !v->is_input;
@@ -36,7 +36,7 @@ static ingot_status check_places(const ingot_engine *e, ingot__diag *diag) {
       const ingot__place *p = &e->place[v->id];
       const ingot__value *of = net->value[p->of];
       const ingot__node *node = !of ? NULL : p->home == INGOT__HOME_CONCAT ? of->producer : v->producer;
-      bool good = node && hops < net->n_value && of->graph == v->graph && of->type.kind == INGOT__TENSOR;
+      bool good = v->type.kind == INGOT__TENSOR && node && hops < net->n_value && of->graph == v->graph && of->type.kind == INGOT__TENSOR;
       if (good && p->home == INGOT__HOME_CONCAT) good = node->op == INGOT__OP_Concat && p->index < node->n_in && node->in[p->index] == v;
       if (good && p->home == INGOT__HOME_SLICE)
         good = (node->op == INGOT__OP_Split || node->op == INGOT__OP_Slice) && p->index < node->n_out && node->out[p->index] == v &&
@@ -98,7 +98,7 @@ static bool tuned_view(const ingot_engine *e, const ingot__value *v, ingot__view
   optimum o = {e};
   *view = (ingot__view){.dtype = INGOT_UNDEFINED};
   if (!v) return true;
-  if (v->type.rank < 0) return false;
+  if (v->type.rank < 0 || v->type.kind != INGOT__TENSOR) return false;
   for (int d = 0; d < v->type.rank; d++)
     if (!ingot__dim_evaluate(&e->network->dims, v->type.dim[d], symbol_number, &o, &dim[d]) || dim[d] < 0) dim[d] = 16;
   if (e->place[v->id].layout != INGOT__PLAIN && v->type.rank < 3) return false;

@@ -76,6 +76,11 @@ static ingot_status place_values(planner *p) {
     for (size_t i = 0; i < n->n_out; i++) {
       ingot__value *v = n->out[i];
       if (!v) continue;
+      if (inst->type[v->id].kind != INGOT__TENSOR) {
+        ingot__view_object(&inst->view[v->id], &inst->type[v->id], &inst->object[v->id]);
+        inst->source[v->id] = INGOT__SOURCE_FIXED;
+        continue;
+      }
       if (dynamic) {
         inst->source[v->id] = INGOT__SOURCE_DYNAMIC;
         inst->view[v->id] = (ingot__view){.dtype = inst->type[v->id].dtype};
@@ -91,7 +96,7 @@ static ingot_status place_values(planner *p) {
   for (const ingot__node *n = p->region->first; s < known; n = n->next, s++)
     for (size_t i = 0; i < n->n_out; i++) {
       ingot__value *v = n->out[i], *r = v ? ingot__root(p->engine, v) : NULL;
-      if (!v || !in_region(p, r) || p->block_of[r->id] != NONE) continue;
+      if (!v || !in_region(p, r) || p->block_of[r->id] != NONE || !ingot__is_tensor(&inst->view[r->id])) continue;
       int io = output_of_root(p, r);
       size_t bytes;
       if (!ingot__dtype_bytes(inst->view[r->id].dtype, (size_t)ingot__view_count(&inst->view[r->id]), &bytes))
@@ -238,7 +243,8 @@ ingot_status ingot__region_plan(ingot__frame *frame, size_t index) {
   s = 0;
   for (const ingot__node *n = region->first; s < p.n_node; n = n->next, s++)
     for (size_t i = 0; i < n->n_out; i++)
-      if (n->out[i] && inst->source[n->out[i]->id] != INGOT__SOURCE_DYNAMIC) bind(&p, &inst->view[n->out[i]->id].data, n->out[i]);
+      if (n->out[i] && ingot__is_tensor(&inst->view[n->out[i]->id]) && inst->source[n->out[i]->id] != INGOT__SOURCE_DYNAMIC)
+        bind(&p, &inst->view[n->out[i]->id].data, n->out[i]);
   for (size_t k = 0; k < region->n_step; k++) {
     ingot__run_step *run = &region->step[k];
     const ingot__node *n = run->node;
@@ -246,7 +252,7 @@ ingot_status ingot__region_plan(ingot__frame *frame, size_t index) {
     for (size_t i = 0; i < n->n_in; i++)
       if (n->in[i]) bind(&p, &((ingot__view *)run->call.in)[i].data, n->in[i]);
     for (size_t i = 0; i < n->n_out && !dynamic; i++)
-      if (n->out[i]) bind(&p, &run->call.out[i].data, n->out[i]);
+      if (n->out[i] && ingot__is_tensor(&run->call.out[i])) bind(&p, &run->call.out[i].data, n->out[i]);
     if (workspace_block[k] != NONE)
       region->patch[p.n_patch++] = (ingot__patch){&run->call.workspace, (void *const *)&region->slab, p.block[workspace_block[k]].offset};
   }

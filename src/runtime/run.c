@@ -78,13 +78,14 @@ static bool shapes_changed(ingot__frame *frame, const ingot__view *in, size_t n_
         inst->view[v->id] = in[i];
         inst->known[v->id] = NULL;
         inst->type[v->id].dtype = in[i].dtype;
-        inst->type[v->id].rank = (int8_t)in[i].rank;
+        inst->type[v->id].kind = in[i].kind;
+        inst->type[v->id].rank = ingot__is_tensor(&in[i]) ? (int8_t)in[i].rank : -1;
         for (int d = 0; d < in[i].rank; d++) inst->type[v->id].dim[d] = in[i].dim[d];
         inst->source[v->id] = INGOT__SOURCE_FIXED;
       }
       view = &inst->view[v->id];
     }
-    int64_t head[2] = {view->rank, view->dtype};
+    int64_t head[2] = {view->rank, (int64_t)view->dtype | (int64_t)view->kind << 32};
     if (memcmp(frame->key + n, head, sizeof head) || memcmp(frame->key + n + 2, view->dim, view->rank * sizeof view->dim[0])) changed = true;
     memcpy(frame->key + n, head, sizeof head);
     memcpy(frame->key + n + 2, view->dim, view->rank * sizeof view->dim[0]);
@@ -127,7 +128,7 @@ static ingot_status observe(ingot__instance *inst, const ingot__run_step *run) {
   ingot_context *context = inst->context;
   for (size_t i = 0; i < run->node->n_out; i++) {
     const ingot__value *v = run->node->out[i];
-    if (!v) continue;
+    if (!v || !ingot__is_tensor(&run->call.out[i])) continue;
     ingot__view view = run->call.out[i], plain = view;
     const void *data = view.data;
     ingot__buffer copy = {0};
@@ -163,6 +164,8 @@ static ingot_status run_region(ingot__frame *frame, ingot__region *region) {
   for (size_t i = 0; i < region->n_step; i++) {
     ingot__run_step *run = &region->step[i];
     run->call.diag = inst->diag;
+    run->call.store = context->store;
+    run->call.strings = (ingot__arena *)&context->strings;
     run->call.resize = resize_output;
     run->call.subgraph = run_subgraph;
     run->call.user = inst;
@@ -228,11 +231,28 @@ ingot_status ingot__frame_run(ingot__frame *frame, const ingot__view *in, size_t
 
 /* ---- The whole */
 
+/* Strings of an input become the context's, so that outputs which hand them on don't depend on the caller's memory. */
+static ingot_status input_strings(ingot_context *context, ingot__io *io, size_t n, ingot__diag *diag) {
+  const ingot_string *from = io->address;
+  for (size_t i = 0; i < n; i++)
+    if (from[i].size && !from[i].data) return ingot__fail(diag, INGOT_E_ARGUMENT, io->value->name, "string %zu has a size but no data", i);
+  io->data = ingot__strings_copy(&context->strings, from, n);
+  return io->data ? INGOT_OK : ingot__no_memory(diag);
+}
+
+static ingot_status input_object(ingot__io *io, ingot__diag *diag) {
+  io->data = &io->object;
+  if (io->object || io->value->type.kind != INGOT__SEQUENCE) return INGOT_OK; /* an optional may hold nothing */
+  return ingot__fail(diag, INGOT_E_STATE, io->value->name, "this input has no value; set one before running");
+}
+
 static ingot_status input_memory(ingot_context *context, ingot__io *io, ingot__diag *diag) {
   const ingot__type *type = &context->current->type[io->value->id];
+  if (type->kind != INGOT__TENSOR) return input_object(io, diag);
   size_t bytes = 0, unit = ingot__dtype_size(type->dtype);
   ingot__type_bytes(type, &bytes);
   if (!io->address && bytes) return ingot__fail(diag, INGOT_E_STATE, io->value->name, "this input has no data; set its address before running");
+  if (type->dtype == INGOT_STRING) return input_strings(context, io, bytes / unit, diag);
   io->data = io->address;
   if (!unit || (uintptr_t)io->address % unit == 0) return INGOT_OK;
   if (!ingot__buffer_reserve(&context->heap, &io->own, bytes)) return ingot__no_memory(diag);
@@ -244,6 +264,10 @@ static ingot_status input_memory(ingot_context *context, ingot__io *io, ingot__d
 /* Outputs that weren't computed where the caller wants them. */
 static ingot_status copy_output(ingot_context *context, ingot__io *io, ingot__diag *diag) {
   const ingot__view *view = &context->current->view[io->value->id];
+  if (!ingot__is_tensor(view)) {
+    ingot__object_put(&io->object, ingot__object_retain(*(ingot__object **)view->data));
+    return INGOT_OK;
+  }
   if (io->data && view->data == io->data) return INGOT_OK;
   size_t bytes; /* its own buffer's, or another value's that it is a view of */
   if (!ingot__dtype_bytes(view->dtype, (size_t)ingot__view_count(view), &bytes)) return INGOT_E_LIMIT;
@@ -258,6 +282,7 @@ static ingot_status copy_output(ingot_context *context, ingot__io *io, ingot__di
 
 ingot_status ingot__context_execute(ingot_context *context, ingot__diag *diag) {
   context->ran = false;
+  if (context->strings.blocks) ingot__arena_reset(&context->strings);
   INGOT_TRY(ingot__context_plan(context, diag));
   ingot__instance *inst = context->current;
   inst->diag = diag;

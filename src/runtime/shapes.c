@@ -23,6 +23,7 @@ static const ingot__dim *read_known(const ingot__view *view, ingot__arena *arena
 }
 
 static bool type_complete(const ingot__type *type) {
+  if (type->kind != INGOT__TENSOR) return true; /* its place needs no size */
   if (type->rank < 0) return false;
   for (int i = 0; i < type->rank; i++)
     if (type->dim[i] < 0) return false;
@@ -33,7 +34,8 @@ static bool type_complete(const ingot__type *type) {
 static ingot_status agrees(const ingot__instance *inst, const ingot__node *node, const ingot__value *v, const ingot__type *found) {
   const ingot__type *recorded = &v->type;
   bool same = recorded->dtype == found->dtype || recorded->dtype == INGOT_UNDEFINED || found->dtype == INGOT_UNDEFINED;
-  if (recorded->rank >= 0 && found->rank >= 0) same = same && recorded->rank == found->rank;
+  same = same && recorded->kind == found->kind;
+  if (recorded->kind == INGOT__TENSOR && recorded->rank >= 0 && found->rank >= 0) same = same && recorded->rank == found->rank;
   if (same) return INGOT_OK;
   return INGOT__FAIL_NODE(inst->diag, INGOT_E_FORMAT, node, "output '%s' has another type than the engine records", v->name);
 }
@@ -63,7 +65,7 @@ ingot_status ingot__shapes_node(ingot__instance *inst, const ingot__node *node, 
     types[i] = &inst->type[v->id];
     known[i] = known_of(inst, v);
     const ingot__view *have = v->data || with_data ? &inst->view[v->id] : NULL;
-    if (!have || !have->data || have->dtype == INGOT_UNDEFINED) continue;
+    if (!have || !have->data || have->dtype == INGOT_UNDEFINED || !ingot__is_tensor(have)) continue;
     if (!have->dense || have->layout != INGOT__PLAIN) continue;
     data[i] = have;
     if (!known[i]) known[i] = read_known(have, arena);
@@ -75,10 +77,12 @@ ingot_status ingot__shapes_node(ingot__instance *inst, const ingot__node *node, 
   ingot__infer infer = {.node = node, .attrs = node->attrs, .dims = NULL, .arena = arena, .diag = inst->diag, .in = types, .data = data,
                         .known = known, .n_in = node->n_in, .n_out = node->n_out, .out = out, .out_known = out_known,
                         .subgraph = infer_graph, .user = inst};
+  INGOT_TRY(ingot__infer_accepts(&infer));
   INGOT_TRY(ingot__op_functions_get(node->op)->infer(&infer));
   *complete = true;
   for (size_t i = 0; i < node->n_out; i++) {
     if (!node->out[i]) continue;
+    if (out[i].kind != INGOT__TENSOR) out[i].rank = -1; /* what its tensors have in common may be otherwise in the next run */
     INGOT_TRY(agrees(inst, node, node->out[i], &out[i]));
     inst->type[node->out[i]->id] = out[i];
     inst->known[node->out[i]->id] = out_known[i];
@@ -105,7 +109,9 @@ static ingot_status infer_graph(ingot__infer *infer, const ingot__graph *graph, 
   if (status != INGOT_OK) return status;
   for (size_t i = 0; i < n_out && i < graph->n_output; i++) {
     out[i] = inst->type[graph->output[i]->id];
-    if (!known && graph->output[i]->producer) out[i] = (ingot__type){.dtype = graph->output[i]->type.dtype, .rank = -1};
+    if (!known && graph->output[i]->producer) {
+      out[i] = (ingot__type){.dtype = graph->output[i]->type.dtype, .kind = graph->output[i]->type.kind, .rank = -1};
+    }
   }
   return INGOT_OK;
 }

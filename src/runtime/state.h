@@ -63,6 +63,7 @@ struct ingot__instance {
   int *source;               /* by value id, of roots: INGOT__SOURCE_ or io index */
   size_t *offset;            /* by value id, of roots: in the slab */
   ingot__buffer *buffer;     /* by value id: memory of outputs sized at run time */
+  ingot__object **object;    /* by value id: what sequences and optionals that nodes make are at present; the view's data points here */
   ingot__frame **frame;      /* by order of ingot__instance_frame's asking; [0] is the main graph's */
   size_t n_frame, frame_capacity;
   bool *early;               /* by io: outputs whose shapes are known before it runs */
@@ -80,7 +81,8 @@ typedef struct ingot__io {
   void *allocated;           /* by it, the last time, */
   size_t asked;              /* for so many bytes */
   ingot__buffer own;         /* outputs without an address; inputs whose address is misaligned */
-  void *data;                /* what the run uses */
+  void *data;                /* what the run uses; of sequences and optionals: &object */
+  ingot__object *object;     /* an input's value, kept for the caller; an output's after a run */
 } ingot__io;
 
 enum { INGOT__MAX_INSTANCES = 16 };
@@ -96,6 +98,8 @@ struct ingot_context {
   ingot__instance *current;  /* for the present input shapes; NULL: not planned */
   uint64_t clock;
   ingot__buffer slab;        /* of the main graphs' first regions */
+  ingot__store *store;       /* of objects made in runs */
+  ingot__arena strings;      /* characters of the present run's strings, its inputs' too */
   bool ran;                  /* outputs hold a run's results */
   _Atomic bool cancelled;    /* the run in progress is to stop */
   ingot_profiler_fn profiler;
@@ -121,6 +125,8 @@ ingot_status ingot__context_new(ingot_engine *engine, const ingot_context_option
 void ingot__context_free(ingot_context *context);
 ingot__io *ingot__context_find(ingot_context *context, const char *name); /* NULL: none */
 ingot_status ingot__context_set_shape(ingot_context *context, ingot__io *io, int rank, const int64_t *dims, ingot__diag *diag);
+/* Keeps a value for an input; checks that it is of the input's kind. NULL: nothing. */
+ingot_status ingot__context_set_value(ingot_context *context, ingot__io *io, ingot__object *value, ingot__diag *diag);
 ingot_status ingot__context_plan(ingot_context *context, ingot__diag *diag); /* makes `current` for the present shapes */
 bool ingot__buffer_reserve(ingot__heap *heap, ingot__buffer *buffer, size_t size);
 
@@ -137,6 +143,8 @@ ingot_status ingot__shapes_captured(ingot__arena *arena, const ingot__graph *gra
 ingot__value *ingot__root(const ingot_engine *engine, ingot__value *value);
 /* Fills inst->view[value] but for `data`, and tells how many bytes into its root it starts. */
 ingot_status ingot__view_value(ingot__instance *instance, const ingot__value *value, size_t *offset);
+/* The view of a sequence or optional that is kept in `slot`. */
+void ingot__view_object(ingot__view *view, const ingot__type *type, ingot__object **slot);
 bool ingot__view_covers(const ingot__view *view, const ingot__view *root); /* the same bytes, no gaps */
 
 /* ---- memory.c: offsets for blocks that live in steps first..last; returns the slab's size, SIZE_MAX on overflow. */

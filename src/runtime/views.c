@@ -78,6 +78,10 @@ ingot_status ingot__view_value(ingot__instance *inst, const ingot__value *value,
   return INGOT_OK;
 }
 
+void ingot__view_object(ingot__view *view, const ingot__type *type, ingot__object **slot) {
+  *view = (ingot__view){.data = slot, .dtype = type->dtype, .dense = true, .kind = type->kind};
+}
+
 bool ingot__view_covers(const ingot__view *view, const ingot__view *root) {
   return view->dense && root->dense && ingot__view_count(view) == ingot__view_count(root) && view->dtype == root->dtype;
 }

@@ -49,7 +49,7 @@ static void bytes_are_checked(void **state) {
   assert_true(ingot__dtype_bytes(INGOT_COMPLEX128, 0, &n) && n == 0);
   assert_false(ingot__dtype_bytes(INGOT_FLOAT64, SIZE_MAX / 8 + 1, &n));
   assert_true(ingot__dtype_bytes(INGOT_FLOAT64, SIZE_MAX / 8, &n));
-  assert_false(ingot__dtype_bytes(INGOT_STRING, 1, &n));
+  assert_true(ingot__dtype_bytes(INGOT_STRING, 2, &n) && n == 2 * sizeof(ingot_string));
   assert_false(ingot__dtype_bytes(INGOT_UNDEFINED, 1, &n));
 }
 

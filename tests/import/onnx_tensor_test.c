@@ -121,9 +121,10 @@ static void test_typed(void **state) {
 
   t = tensor_begin("t", INGOT_STRING, 1, &two);
   put_text(&t, 6, "one"), put_text(&t, 6, "");
-  const char *const *strings = read_tensor(t).data;
-  assert_string_equal(strings[0], "one");
-  assert_string_equal(strings[1], "");
+  const ingot_string *strings = read_tensor(t).data;
+  assert_string_equal(strings[0].data, "one");
+  assert_int_equal(strings[0].size, 3);
+  assert_string_equal(strings[1].data, "");
 }
 
 static void test_wrong(void **state) {

@@ -28,9 +28,19 @@ static bool layouts_fit(const ingot__kernel *kernel, const ingot__call *call) {
   return true;
 }
 
+/* Sequences, optionals and strings are the reference's. */
+static bool numbers_alone(const ingot__call *call) {
+  for (size_t i = 0; i < call->n_in + call->n_out; i++) {
+    const ingot__view *v = i < call->n_in ? &call->in[i] : &call->out[i - call->n_in];
+    if (!ingot__is_tensor(v) || v->dtype == INGOT_STRING) return false;
+  }
+  return true;
+}
+
 static bool fits(const ingot__kernel *kernel, const ingot__call *call) {
   if (kernel->op != INGOT__OP_NONE && call->node && kernel->op != call->node->op) return false;
   if (!available(kernel) || !layouts_fit(kernel, call)) return false;
+  if (kernel->functions != &ingot__cpu_reference && !numbers_alone(call)) return false;
   return !kernel->functions->supports || kernel->functions->supports(call);
 }
 

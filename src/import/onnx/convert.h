@@ -71,7 +71,8 @@ ingot_status ingot__onnx_inputs(ingot__onnx_node *n, size_t min, size_t max);
 
 /* ---- The conversions' files. */
 #define INGOT__ONNX_CONVERSIONS(X) \
-  X(axes) X(reshape) X(split) X(slice) X(pad) X(tile) X(topk) X(scatter) X(concat) X(constant) X(dropout) X(rnn) X(loop) X(broadcast) \
+  X(axes) X(reshape) X(split) X(slice) X(pad) X(tile) X(topk) X(scatter) X(concat) X(constant) X(dropout) X(rnn) X(loop) X(optional) \
+  X(broadcast) \
   X(variadic) X(bit_shift) X(clip) X(cast) X(prelu) X(selu) X(swish) X(gemm) X(batch_norm) X(softmax) X(hardmax) X(group_norm) X(mean_variance) \
   X(upsample) X(resize) X(qlinear_conv) X(qlinear_matmul) X(integer_product) X(dynamic_quantize) X(fused_conv) X(gelu) X(quantize) \
   X(attention) X(flex_attention) X(causal_conv) X(swiglu) X(cross_entropy)

@@ -103,7 +103,7 @@ bool ingot__onnx_is_default(ingot__text domain); /* "" and "ai.onnx" */
 ingot_status ingot__onnx_read_type(ingot__onnx *o, ingot__text message, const char *owner, ingot__type *type);
 
 /* ---- Tensors (tensor.c, external.c) */
-/* The elements stay in the file where they can; `out` of strings holds const char *const *. */
+/* The elements stay in the file where they can; `out` of strings holds ingot_string. */
 ingot_status ingot__onnx_read_tensor(ingot__onnx *o, ingot__text message, ingot__literal *out, ingot__text *name);
 ingot_status ingot__onnx_read_sparse(ingot__onnx *o, ingot__text message, ingot__literal *out, ingot__text *name);
 /* The bytes of an external tensor. */

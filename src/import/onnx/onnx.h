@@ -15,7 +15,7 @@ ingot_status ingot__onnx_load_memory(const ingot_env *env, const void *data, siz
                                      ingot__network **network);
 
 /* A TensorProto file (input_0.pb of a test_data_set) into `out`, whose data the arena owns; `name` (may be NULL) gets the tensor's name
- * ("" when it has none), in the arena too. Strings: data is const char *const *. */
+ * ("" when it has none), in the arena too. Strings: data is const ingot_string *. */
 ingot_status ingot__onnx_load_tensor(ingot__heap *heap, ingot__arena *arena, const void *data, size_t size, ingot__diag *diag,
                                      ingot__literal *out, const char **name);
 #endif

@@ -21,6 +21,7 @@ static const ingot__onnx_conversion onnx[] = {
     ROW(BatchNormalization, ALWAYS, batch_norm) ROW(Cast, 6, cast) ROW(Concat, 4, concat) ROW(GroupNormalization, 21, group_norm)
     ROW(GRU, 7, rnn) ROW(LogSoftmax, 13, softmax) ROW(Loop, ALWAYS, loop) ROW(LSTM, 7, rnn) ROW(Resize, ALWAYS, resize) ROW(RNN, 7, rnn)
     ROW(Selu, 6, selu) ROW(Softmax, 13, softmax) ROW(Tile, 6, tile) ROW(Upsample, ALWAYS, upsample)
+    ROW(Optional, ALWAYS, optional)
     /* made of others */
     ROW(Attention, ALWAYS, attention) ROW(BitShift, ALWAYS, bit_shift) ROW(CausalConvWithState, ALWAYS, causal_conv)
     ROW(Constant, ALWAYS, constant) ROW(ConvInteger, ALWAYS, integer_product) ROW(Dropout, ALWAYS, dropout)

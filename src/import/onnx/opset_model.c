@@ -21,7 +21,9 @@ static ingot_status read_constant(ingot__onnx_node *n, ingot__literal *l) {
     *l = (ingot__literal){.dtype = INGOT_FLOAT32, .rank = 1, .dim = {(int64_t)floats.n}, .data = floats.v, .bytes = floats.n * 4};
   } else if (ingot__text_is(a->name, "value_strings")) {
     INGOT_TRY(ingot__onnx_read_strings(n, a, &strings));
-    *l = (ingot__literal){.dtype = INGOT_STRING, .rank = 1, .dim = {(int64_t)strings.n}, .data = strings.v, .bytes = strings.n * sizeof(char *)};
+    ingot_string *v = INGOT_NEW_ARRAY(arena, strings.n, ingot_string);
+    for (size_t i = 0; v && i < strings.n; i++) v[i] = (ingot_string){strings.v[i], strlen(strings.v[i])};
+    *l = (ingot__literal){.dtype = INGOT_STRING, .rank = 1, .dim = {(int64_t)strings.n}, .data = v, .bytes = strings.n * sizeof *v};
   } else if (ingot__text_is(a->name, "value_int")) {
     int64_t i;
     INGOT_TRY(ingot__onnx_get_int(n, "value_int", 0, &i));
@@ -31,8 +33,9 @@ static ingot_status read_constant(ingot__onnx_node *n, ingot__literal *l) {
     INGOT_TRY(ingot__onnx_get_float(n, "value_float", 0, &f));
     *l = (ingot__literal){.dtype = INGOT_FLOAT32, .data = ingot__arena_copy(arena, &f, 4), .bytes = 4};
   } else if (ingot__text_is(a->name, "value_string")) {
-    const char *s;
-    INGOT_TRY(ingot__onnx_get_string(n, "value_string", "", &s));
+    const char *text;
+    INGOT_TRY(ingot__onnx_get_string(n, "value_string", "", &text));
+    ingot_string s = {text, strlen(text)};
     *l = (ingot__literal){.dtype = INGOT_STRING, .data = ingot__arena_copy(arena, &s, sizeof s), .bytes = sizeof s};
   } else {
     return INGOT__ONNX_FAIL(n, INGOT_E_NETWORK, "the attribute '%.*s' is no constant's", INGOT__TEXT(a->name));
@@ -101,4 +104,21 @@ ingot_status ingot__onnx_convert_loop(ingot__onnx_node *n) {
     if (!n->in[i]) return INGOT__ONNX_FAIL(n, INGOT_E_NETWORK, "its input %zu is left out, but is needed", i);
   }
   return ingot__onnx_build(n, INGOT__OP_Loop, n->n_in < 2 ? none : n->in, n->n_in < 2 ? 2 : n->n_in);
+}
+
+/* Its attribute `type` says what an optional without an element would hold. */
+ingot_status ingot__onnx_convert_optional(ingot__onnx_node *n) {
+  const ingot__pb_attr *a = ingot__onnx_get(n, "type");
+  ingot__type type = {0};
+  INGOT_TRY(ingot__onnx_inputs(n, 0, 1));
+  if (a && a->type != INGOT__PB_TYPE) return INGOT__ONNX_FAIL(n, INGOT_E_NETWORK, "the attribute 'type' is no type");
+  if (a) INGOT_TRY(ingot__onnx_read_type(n->o, a->s, NULL, &type));
+  if (type.kind == INGOT__OPTIONAL || type.kind == INGOT__OPTIONAL_SEQUENCE)
+    return INGOT__ONNX_FAIL(n, INGOT_E_UNSUPPORTED, "an optional of an optional");
+  ingot__node *node = ingot__onnx_finish(n, INGOT__OP_Optional, n->in, n->n_in);
+  INGOT__ONNX_NEED(n, node);
+  ingot__attrs_Optional *attrs = node->attrs;
+  attrs->dtype = type.dtype;
+  attrs->sequence = type.kind == INGOT__SEQUENCE;
+  return INGOT_OK;
 }

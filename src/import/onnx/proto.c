@@ -163,7 +163,7 @@ ingot_status ingot__pb_read_attr(const ingot__pb *pb, ingot__text message, ingot
   *out = (ingot__pb_attr){.self = message};
   ingot__wire w = ingot__wire_open(message);
   ingot__wire_field f;
-  ingot__text s = {0}, t = {0}, g = {0}, sparse = {0}, ignored;
+  ingot__text s = {0}, t = {0}, g = {0}, sparse = {0}, tp = {0}, ignored;
   int64_t type = 0;
   int seen = INGOT__PB_UNDEFINED; /* what the oldest files, which don't write the type, leave to be seen */
   while (ingot__wire_next(&w, &f)) {
@@ -182,6 +182,7 @@ ingot_status ingot__pb_read_attr(const ingot__pb *pb, ingot__text message, ingot
     case 7: seen = INGOT__PB_FLOATS; break;
     case 8: seen = INGOT__PB_INTS; break;
     case 9: bytes(&w, &f, &ignored), seen = INGOT__PB_STRINGS; break;
+    case 14: bytes(&w, &f, &tp), seen = INGOT__PB_TYPE; break;
     case 20: varint(&w, &f, &type); break;
     case 21: bytes(&w, &f, &out->ref); break;
     case 22: bytes(&w, &f, &sparse), seen = INGOT__PB_SPARSE; break;
@@ -190,6 +191,12 @@ ingot_status ingot__pb_read_attr(const ingot__pb *pb, ingot__text message, ingot
   }
   if (w.damaged) return ingot__pb_damaged(pb, w.p, "AttributeProto");
   out->type = type > 0 && type <= INGOT__PB_TYPES ? (int)type : seen;
-  out->s = out->type == INGOT__PB_TENSOR ? t : out->type == INGOT__PB_GRAPH ? g : out->type == INGOT__PB_SPARSE ? sparse : s;
+  switch (out->type) {
+  case INGOT__PB_TENSOR: out->s = t; break;
+  case INGOT__PB_GRAPH: out->s = g; break;
+  case INGOT__PB_SPARSE: out->s = sparse; break;
+  case INGOT__PB_TYPE: out->s = tp; break;
+  default: out->s = s; break;
+  }
   return INGOT_OK;
 }

@@ -61,7 +61,7 @@ typedef struct ingot__pb_attr {
   int type;               /* INGOT__PB_... */
   int64_t i;
   float f;
-  ingot__text s;          /* string, or TensorProto, GraphProto, SparseTensorProto message, by type */
+  ingot__text s;          /* string, or TensorProto, GraphProto, SparseTensorProto, TypeProto message, by type */
   ingot__text self;       /* the message, for reading lists */
 } ingot__pb_attr;
 

@@ -24,8 +24,7 @@ static ingot_status measure(ingot__onnx *o, const char *where, int32_t dtype, in
     if (dim[i] < 0) return ingot__fail(o->diag, INGOT_E_FORMAT, where, "dim %d is %lld", i, (long long)dim[i]);
     fits = fits && ingot__mul(*count, (size_t)dim[i], count);
   }
-  if (dtype == INGOT_STRING) fits = fits && ingot__mul(*count, sizeof(char *), bytes);
-  else fits = fits && ingot__dtype_bytes((ingot_dtype)dtype, *count, bytes);
+  fits = fits && ingot__dtype_bytes((ingot_dtype)dtype, *count, bytes);
   return fits ? INGOT_OK : ingot__fail(o->diag, INGOT_E_LIMIT, where, "too large");
 }
 
@@ -37,10 +36,11 @@ static ingot_status read_strings(ingot__onnx *o, const ingot__pb_tensor *t, cons
   ingot__pb_texts list;
   INGOT_TRY(ingot__pb_strings(&o->pb, t->self, STRING_DATA, &list));
   if (list.n != count) return wrong_size(o, where, "strings", count, list.n);
-  const char **strings = INGOT_NEW_ARRAY(o->arena, count, const char *);
+  ingot_string *strings = INGOT_NEW_ARRAY(o->arena, count, ingot_string);
   if (!strings) return ingot__no_memory(o->diag);
   for (size_t i = 0; i < count; i++) {
-    if (!(strings[i] = ingot__arena_stringn(o->arena, list.v[i].p, list.v[i].n))) return ingot__no_memory(o->diag);
+    strings[i] = ingot__string_copy(o->arena, list.v[i].p, list.v[i].n);
+    if (!strings[i].data) return ingot__no_memory(o->diag);
   }
   *data = strings;
   return INGOT_OK;

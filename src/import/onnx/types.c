@@ -67,21 +67,22 @@ ingot_status ingot__onnx_read_type(ingot__onnx *o, ingot__text message, const ch
       if (f.number == 6) continue; /* denotation */
       if (f.type != INGOT__WIRE_BYTES) return ingot__pb_damaged(&o->pb, w.p, "TypeProto");
       if (f.number == 1) {
-        INGOT_TRY(read_tensor_type(o, f.bytes, owner, type));
-      } else if ((f.number == 4 || f.number == 9) && depth < 2) { /* sequence, optional: elem_type 1 */
-        if (depth == 0) type->kind = f.number == 4 ? INGOT__SEQUENCE : INGOT__OPTIONAL;
+        INGOT_TRY(read_tensor_type(o, f.bytes, depth ? NULL : owner, type));
+      } else if ((f.number == 4 && (depth == 0 || (depth == 1 && type->kind == INGOT__OPTIONAL))) || (f.number == 9 && depth == 0)) {
+        type->kind = f.number == 9 ? INGOT__OPTIONAL : depth ? INGOT__OPTIONAL_SEQUENCE : INGOT__SEQUENCE; /* elem_type 1 */
         ingot__wire e = ingot__wire_open(f.bytes);
         ingot__wire_field g;
         while (ingot__wire_next(&e, &g)) {
           if (g.number == 1 && g.type == INGOT__WIRE_BYTES) inner = g.bytes;
         }
         if (e.damaged) return ingot__pb_damaged(&o->pb, e.p, "TypeProto");
-      } else if (owner) {
-        return ingot__fail(o->diag, INGOT_E_UNSUPPORTED, owner, "only tensors, and sequences and optionals of them, are taken");
+      } else if (owner || depth) {
+        return ingot__fail(o->diag, INGOT_E_UNSUPPORTED, owner, "only tensors, sequences of tensors, and optionals of either are taken");
       }
     }
     if (w.damaged) return ingot__pb_damaged(&o->pb, w.p, "TypeProto");
     message = inner;
   }
+  if (type->kind != INGOT__TENSOR) type->rank = -1; /* files say shapes that not all elements have */
   return INGOT_OK;
 }
