@@ -12,6 +12,9 @@ static bool takes_packed(ingot__op op) {
   case INGOT__OP_Cast: case INGOT__OP_CastLike: case INGOT__OP_BitCast: case INGOT__OP_QuantizeLinear: case INGOT__OP_DequantizeLinear:
   case INGOT__OP_Identity: case INGOT__OP_Reshape: case INGOT__OP_Flatten: case INGOT__OP_Squeeze: case INGOT__OP_Unsqueeze:
   case INGOT__OP_Shape: case INGOT__OP_Size: case INGOT__OP_If: case INGOT__OP_Loop: case INGOT__OP_Fused:
+  case INGOT__OP_SequenceConstruct: case INGOT__OP_SequenceEmpty: case INGOT__OP_SequenceInsert: case INGOT__OP_SequenceErase:
+  case INGOT__OP_SequenceAt: case INGOT__OP_SequenceLength: case INGOT__OP_SequenceMap: case INGOT__OP_SplitToSequence:
+  case INGOT__OP_ConcatFromSequence: case INGOT__OP_Optional: case INGOT__OP_OptionalHasElement: case INGOT__OP_OptionalGetElement:
     return true;
   default: return false;
   }
