@@ -1,11 +1,13 @@
 /* Convolutions and matrix products, one element at a time: the definition, for verifying layers whose whole would take long. */
 #include "compile/element.h"
+#include <math.h>
 #include <string.h>
 
 float ingot__element_at(const ingot__view *view, const int64_t *at) {
   int64_t i = 0;
   for (int d = 0; d < view->rank; d++) i += at[d] * view->stride[d];
-  return ((const float *)view->data)[i];
+  if (view->dtype == INGOT_FLOAT32) return ((const float *)view->data)[i];
+  return (float)ingot__get_double(view->dtype, view->data, (size_t)i);
 }
 
 /* Broadcast: the element of `view` for position `at` of a tensor of the given rank. */
@@ -18,9 +20,10 @@ static double broadcast(const ingot__view *view, const int64_t *at, int rank) {
 
 bool ingot__element_known(const ingot__call *c) {
   if (c->node->op != INGOT__OP_Conv && c->node->op != INGOT__OP_MatMul && c->node->op != INGOT__OP_ConvTranspose) return false;
+  const bool levels = c->node->op == INGOT__OP_Conv && c->in[0].dtype == INGOT_UINT8;
   for (size_t i = 0; i < c->n_in; i++)
-    if (ingot__has_in(c, i) && (c->in[i].dtype != INGOT_FLOAT32 || !c->in[i].data)) return false;
-  if (c->out[0].dtype != INGOT_FLOAT32) return false;
+    if (ingot__has_in(c, i) && ((!levels && c->in[i].dtype != INGOT_FLOAT32) || !c->in[i].data)) return false;
+  if (!levels && c->out[0].dtype != INGOT_FLOAT32) return false;
   if (c->node->op == INGOT__OP_MatMul) return c->in[0].rank >= 2 && c->in[1].rank >= 2;
   const char *pad = c->node->op == INGOT__OP_Conv ? INGOT__ATTRS(c, Conv)->auto_pad : INGOT__ATTRS(c, ConvTranspose)->auto_pad;
   bool explicit_pads = !pad || !strcmp(pad, "NOTSET") || !strcmp(pad, "VALID");
@@ -50,10 +53,20 @@ static double conv(const ingot__call *c, const int64_t *at) {
     for (int64_t ch = 0; inside && ch < w->dim[1]; ch++) {
       xi[1] = first + ch;
       wi[1] = ch;
-      sum += (double)ingot__element_at(x, xi) * ingot__element_at(w, wi);
+      sum += ((double)ingot__element_at(x, xi) - (double)a->x_zero) * ingot__element_at(w, wi);
     }
   }
   return sum;
+}
+
+/* A sum of a convolution of levels, as the level it becomes. */
+static double level(const ingot__call *c, int64_t channel, double sum) {
+  const ingot__attrs_Conv *a = INGOT__ATTRS(c, Conv);
+  const ingot__view *s = &c->in[4];
+  const float low = (float)(a->y_low - a->y_zero), high = (float)(a->y_high - a->y_zero);
+  if (ingot__has_in(c, 2)) sum += ((const int32_t *)c->in[2].data)[channel];
+  float v = (float)sum * ((const float *)s->data)[ingot__view_count(s) == 1 ? 0 : channel];
+  return (double)(rintf(v < low ? low : v > high ? high : v) + (float)a->y_zero);
 }
 
 static double conv_transpose(const ingot__call *c, const int64_t *at) {
@@ -118,6 +131,7 @@ double ingot__element(const ingot__call *c, const int64_t *at) {
     alpha = t ? INGOT__ATTRS(c, ConvTranspose)->act_alpha : INGOT__ATTRS(c, Conv)->act_alpha;
     beta = t ? INGOT__ATTRS(c, ConvTranspose)->act_beta : INGOT__ATTRS(c, Conv)->act_beta;
     value = t ? conv_transpose(c, at) : conv(c, at);
+    if (c->out[0].dtype == INGOT_UINT8) return level(c, at[1], value);
     if (ingot__has_in(c, 2)) value += ingot__element_at(&c->in[2], bias_at);
     if (ingot__has_in(c, 3)) value += ingot__element_at(&c->in[3], at);
   }

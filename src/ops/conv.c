@@ -1,6 +1,7 @@
 /* Conv: inference and reference. out[n,m,p] = act(sum over channels c of m's group and taps t of W[m,c,t] * X[n,c, p*stride - pad + t*dilation]
- * + B[m] + residual[n,m,p]), summed in double. */
+ * + B[m] + residual[n,m,p]), summed in double. For 8 bits see ops.def. */
 #include "ops/window.h"
+#include <math.h>
 
 static ingot_status check_fused(ingot__infer *infer, const ingot__type *out) {
   if (infer->n_in < 4 || !infer->in[3]) return INGOT_OK;
@@ -12,8 +13,22 @@ static ingot_status check_fused(ingot__infer *infer, const ingot__type *out) {
   return fits ? INGOT_OK : INGOT__FAIL_INFER(infer, INGOT_E_SHAPE, "the residual does not have the output's shape");
 }
 
+/* uint8 by int8, with an int32 bias, finished by a scale. */
+static ingot_status check_levels(ingot__infer *infer) {
+  static const ingot_dtype wanted[5] = {INGOT_UINT8, INGOT_INT8, INGOT_INT32, INGOT_UNDEFINED, INGOT_FLOAT32};
+  const ingot__attrs_Conv *a = INGOT__ATTRS(infer, Conv);
+  if (infer->n_in < 5 || !infer->in[4]) return INGOT__FAIL_INFER(infer, INGOT_E_TYPE, "does not take uint8 without a scale");
+  for (size_t i = 0; i < infer->n_in; i++)
+    if (infer->in[i] && infer->in[i]->dtype != wanted[i])
+      return INGOT__FAIL_INFER(infer, INGOT_E_TYPE, "input %zu is %s beside uint8", i, ingot_dtype_name(infer->in[i]->dtype));
+  bool bytes = a->x_zero >= 0 && a->x_zero <= 255 && a->y_low >= 0 && a->y_low <= a->y_high && a->y_high <= 255 && a->y_zero >= 0 && a->y_zero <= 255;
+  return bytes ? INGOT_OK : INGOT__FAIL_INFER(infer, INGOT_E_NETWORK, "x_zero, y_zero, y_low or y_high is no uint8");
+}
+
 static ingot_status check_types(ingot__infer *infer) {
   ingot_dtype t = infer->in[0]->dtype;
+  if (t == INGOT_UINT8) return check_levels(infer);
+  if (infer->n_in > 4 && infer->in[4]) return INGOT__FAIL_INFER(infer, INGOT_E_TYPE, "takes a scale with uint8 alone");
   if (t != INGOT_FLOAT32 && t != INGOT_FLOAT64 && t != INGOT_FLOAT16 && t != INGOT_BFLOAT16) {
     return INGOT__FAIL_INFER(infer, INGOT_E_TYPE, "does not take %s", ingot_dtype_name(t));
   }
@@ -51,6 +66,11 @@ ingot_status ingot__infer_Conv(ingot__infer *infer) {
       return INGOT__FAIL_INFER(infer, INGOT_E_SHAPE, "the bias must have one value for each of %lld output channels", (long long)m);
     }
   }
+  if (infer->n_in > 4 && infer->in[4] && infer->in[4]->rank >= 0) {
+    const ingot__type *s = infer->in[4];
+    if (s->rank > 1 || (s->rank == 1 && s->dim[0] != 1 && s->dim[0] >= 0 && m >= 0 && s->dim[0] != m))
+      return INGOT__FAIL_INFER(infer, INGOT_E_SHAPE, "the scale must have one value, or one for each of %lld output channels", (long long)m);
+  }
   ingot__window window;
   ingot__window_attrs attrs = INGOT__WINDOW_ATTRS(a);
   INGOT_TRY(ingot__window_read(infer->diag, infer->node, &attrs, n, &w->dim[2], &window));
@@ -70,11 +90,27 @@ typedef struct job {
   int64_t groups, cg, mg, taps, in_plane, out_plane;
 } job;
 
+static void store_levels(const ingot__call *call, int64_t m, int64_t at, size_t n, const double *acc) {
+  const ingot__attrs_Conv *a = INGOT__ATTRS(call, Conv);
+  const ingot__view *s = &call->in[4];
+  const float scale = ((const float *)s->data)[ingot__view_count(s) == 1 ? 0 : m];
+  const float low = (float)(a->y_low - a->y_zero), high = (float)(a->y_high - a->y_zero);
+  const int32_t bias = ingot__has_in(call, 2) ? ((const int32_t *)call->in[2].data)[m] : 0;
+  for (size_t i = 0; i < n; i++) {
+    float v = (float)(acc[i] + bias) * scale;
+    ((uint8_t *)call->out[0].data)[at + (int64_t)i] = (uint8_t)(rintf(v < low ? low : v > high ? high : v) + (float)a->y_zero);
+  }
+}
+
 static void store(const job *j, int64_t m, int64_t at, size_t n, double *acc) {
   const ingot__call *call = j->call;
   const ingot__attrs_Conv *a = INGOT__ATTRS(call, Conv);
   ingot_dtype t = call->out[0].dtype;
   double residual[INGOT__ROW], bias = 0;
+  if (t == INGOT_UINT8) {
+    store_levels(call, m, at, n, acc);
+    return;
+  }
   if (ingot__has_in(call, 2)) ingot__row_load(t, call->in[2].data, m, 1, 1, &bias);
   for (size_t i = 0; i < n; i++) acc[i] += bias;
   if (ingot__has_in(call, 3)) {
@@ -89,6 +125,7 @@ static void store(const job *j, int64_t m, int64_t at, size_t n, double *acc) {
 /* One row of outputs for up to BLOCK channels of one group of one image. */
 static void compute(const job *j, ingot__gather *g, int64_t image, int64_t group, int64_t m0, int64_t first, size_t n) {
   const ingot__view *x = &j->call->in[0], *w = &j->call->in[1];
+  const double zero = (double)INGOT__ATTRS(j->call, Conv)->x_zero;
   double acc[BLOCK][INGOT__ROW], row[INGOT__ROW], weight[BLOCK][CHANNELS];
   size_t block = (size_t)(j->mg - m0 < BLOCK ? j->mg - m0 : BLOCK);
   int64_t m = group * j->mg + m0;
@@ -107,7 +144,8 @@ static void compute(const job *j, ingot__gather *g, int64_t image, int64_t group
           }
           for (size_t c = 0; c < channels; c++) {
             int64_t plane = (image * j->groups + group) * j->cg + c0 + (int64_t)c;
-            ingot__gather_load(g, x->dtype, x->data, plane * j->in_plane, 0, row);
+            ingot__gather_load(g, x->dtype, x->data, plane * j->in_plane, zero, row);
+            for (size_t i = 0; zero != 0 && i < n; i++) row[i] -= zero;
             ingot__row_mac(acc, &weight[0][c], CHANNELS, block, row, n);
           }
         }

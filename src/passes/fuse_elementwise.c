@@ -12,8 +12,30 @@ typedef struct group {
 
 static bool type_fits(const ingot__value *v) { return v->type.dtype == INGOT_FLOAT32 || v->type.dtype == INGOT_BOOL; }
 
+/* 8-bit integers, which a chain may begin or end with. */
+static bool levels(const ingot__value *v) { return v && (v->type.dtype == INGOT_UINT8 || v->type.dtype == INGOT_INT8); }
+static bool float_number(const ingot__value *v) { return v && v->data && v->type.rank == 0 && v->type.dtype == INGOT_FLOAT32; }
+
+/* A quantiser between float32 and 8-bit levels, with one scale and zero point. */
+static bool quantizer(const ingot__node *n) {
+  const ingot__value *from = n->in[0], *to = n->out[0], *zero = n->n_in > 2 ? n->in[2] : NULL;
+  if ((zero && (!zero->data || zero->type.rank != 0)) || !float_number(n->in[1])) return false;
+  if (n->op == INGOT__OP_QuantizeLinear)
+    return levels(to) && ingot__is_float32(from) && ((const ingot__attrs_QuantizeLinear *)n->attrs)->block_size == 0;
+  return levels(from) && ingot__is_float32(to) && ((const ingot__attrs_DequantizeLinear *)n->attrs)->block_size == 0;
+}
+
+static bool known_dims(const ingot__value *v) {
+  for (int d = 0; d < v->type.rank; d++)
+    if (v->type.dim[d] == INGOT__DIM_UNKNOWN) return false;
+  return v->type.rank >= 0;
+}
+
 static bool fusable(const ingot__node *n) {
-  if (n->n_out != 1 || !n->out[0] || !type_fits(n->out[0]) || n->out[0]->type.rank < 0) return false;
+  if (n->n_out != 1 || !n->out[0] || !known_dims(n->out[0])) return false;
+  if (n->op == INGOT__OP_QuantizeLinear || n->op == INGOT__OP_DequantizeLinear) return quantizer(n);
+  if (n->op == INGOT__OP_Cast && (levels(n->in[0]) || levels(n->out[0]))) return type_fits(n->in[0]) != type_fits(n->out[0]);
+  if (!type_fits(n->out[0])) return false;
   switch (n->op) {
   case INGOT__OP_Clip: case INGOT__OP_PRelu: case INGOT__OP_Pow: case INGOT__OP_Where: case INGOT__OP_Gelu: break;
   default:
@@ -21,8 +43,6 @@ static bool fusable(const ingot__node *n) {
   }
   for (size_t i = 0; i < n->n_in; i++)
     if (n->in[i] && !type_fits(n->in[i])) return false;
-  for (int d = 0; d < n->out[0]->type.rank; d++)
-    if (n->out[0]->type.dim[d] == INGOT__DIM_UNKNOWN) return false;
   return true;
 }
 
@@ -59,6 +79,7 @@ static size_t outside(const group *g, ingot__value **in) {
 
 static bool joins(const group *g, const ingot__node *p, const ingot__node *root) {
   if (!p || p->graph != root->graph || contains(g, p) || !fusable(p) || p->out[0]->is_output) return false;
+  if (!type_fits(p->out[0])) return false; /* what makes levels ends a chain */
   if (!same_dims(&p->out[0]->type, &root->out[0]->type)) return false;
   for (size_t u = 0; u < p->out[0]->n_user; u++)
     if (!contains(g, p->out[0]->user[u])) return false;

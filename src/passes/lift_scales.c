@@ -4,25 +4,10 @@
  *
  * On the right the sum is of whole numbers, which float32 adds exactly up to 2^24, in any order and with any kernel: what integer
  * arithmetic gives, as QLinearConv is defined. The left one's rounding errors would now and then end in the next level. So the inputs'
- * scales become 1 and the QuantizeLinear's scale takes them in, one for each output channel. */
-#include "passes/rewrite.h"
-#include <math.h>
+ * scales become 1 and the QuantizeLinear's scale takes them in, one for each output channel. For convolutions that is what is left when
+ * quantize_convolutions has taken those that fit 8-bit integers. */
+#include "passes/quantizers.h"
 #include <string.h>
-
-static bool floats_of(const ingot__value *v, size_t *n) {
-  return ingot__value_is_const(v) && v->type.dtype == INGOT_FLOAT32 && ingot__type_count(&v->type, n) && *n > 0;
-}
-static float float_at(const ingot__value *v, size_t i, size_t n) { return ((const float *)v->data)[n == 1 ? 0 : i]; }
-
-/* The DequantizeLinear that made v, with a scale for the whole tensor (or, for weights, for each of `channels`). */
-static ingot__node *dequantized(const ingot__value *v, size_t channels, size_t *n_scale) {
-  ingot__node *d = v ? v->producer : NULL;
-  if (!d || d->op != INGOT__OP_DequantizeLinear || ((const ingot__attrs_DequantizeLinear *)d->attrs)->block_size) return NULL;
-  if (!floats_of(d->in[1], n_scale) || (*n_scale != 1 && *n_scale != channels) || v->type.dtype != INGOT_FLOAT32) return NULL;
-  for (size_t i = 0; i < *n_scale; i++)
-    if (!(float_at(d->in[1], i, *n_scale) > 0)) return NULL;
-  return d;
-}
 
 static ingot__value *ones(ingot__graph *graph, const ingot__value *like) {
   float *data;
@@ -40,8 +25,8 @@ static ingot_status whole_numbers(ingot__node *d, ingot__diag *diag, ingot__valu
   for (size_t u = 0; u < q->n_user; u++) {
     ingot__node *other = q->user[u];
     size_t same = 0;
-    if (other->op != INGOT__OP_DequantizeLinear || other->graph != d->graph || other == d || !floats_of(other->in[1], &n)) continue;
-    while (same < n && float_at(other->in[1], same, n) == 1) same++;
+    if (other->op != INGOT__OP_DequantizeLinear || other->graph != d->graph || other == d || !ingot__floats_of(other->in[1], &n)) continue;
+    while (same < n && ingot__float_at(other->in[1], same, n) == 1) same++;
     if (same != n || (other->n_in > 2 ? other->in[2] : NULL) != (d->n_in > 2 ? d->in[2] : NULL)) continue;
     *out = other->out[0];
     return INGOT_OK;
@@ -79,25 +64,6 @@ static bool channel_axes(const ingot__node *p, int *result, int *weights, size_t
   return true;
 }
 
-/* The bias as constant float32 values, one a channel: the model's own, or a dequantised one. */
-static bool bias_of(const ingot__value *b, size_t channels, size_t i, double *value) {
-  size_t n;
-  if (floats_of(b, &n)) {
-    *value = float_at(b, i, n);
-    return n == channels;
-  }
-  const ingot__node *d = dequantized(b, channels, &n);
-  size_t count, zeros;
-  if (!d || !ingot__value_is_const(d->in[0]) || !ingot__type_count(&d->in[0]->type, &count) || count != channels) return false;
-  double zero = 0;
-  if (d->n_in > 2 && d->in[2]) {
-    if (!ingot__value_is_const(d->in[2]) || !ingot__type_count(&d->in[2]->type, &zeros) || (zeros != 1 && zeros != channels)) return false;
-    zero = ingot__get_double(d->in[2]->type.dtype, d->in[2]->data, zeros == 1 ? 0 : i);
-  }
-  *value = (ingot__get_double(d->in[0]->type.dtype, d->in[0]->data, i) - zero) * (double)float_at(d->in[1], i, n);
-  return true;
-}
-
 /* One zero point a channel, as a quantiser with one scale a channel has. NULL: no memory. */
 static ingot__value *repeated(ingot__graph *graph, const ingot__value *zero, size_t n) {
   ingot__type type = {.dtype = zero->type.dtype, .rank = 1, .dim = {(int64_t)n}};
@@ -107,40 +73,36 @@ static ingot__value *repeated(ingot__graph *graph, const ingot__value *zero, siz
   return data ? ingot__constant_new(graph, NULL, &type, data, n * size) : NULL;
 }
 
-/* The only reader of a value that nothing else needs. */
-static ingot__node *follower(const ingot__value *v) { return v->is_output ? NULL : ingot__value_only_user(v); }
-
 static ingot_status lift(ingot__node *p, ingot__diag *diag, bool *changed) {
   int axis, w_axis;
   size_t channels, n_x, n_w, n_y;
   if (!p->in[1] || !channel_axes(p, &axis, &w_axis, &channels)) return INGOT_OK;
-  ingot__node *dx = dequantized(p->in[0], 1, &n_x), *dw = dequantized(p->in[1], channels, &n_w);
+  ingot__node *dx = ingot__dequantized(p->in[0], 1, &n_x), *dw = ingot__dequantized(p->in[1], channels, &n_w);
   if (!dx || !dw || n_x != 1 || !ingot__value_is_const(dw->in[0])) return INGOT_OK;
   int64_t along = ((const ingot__attrs_DequantizeLinear *)dw->attrs)->axis;
   if (n_w > 1 && (along < 0 ? along + p->in[1]->type.rank : along) != w_axis) return INGOT_OK;
-  ingot__node *q = follower(p->out[0]);
-  if (q && q->op == INGOT__OP_Relu) q = follower(q->out[0]);
-  if (!q || q->op != INGOT__OP_QuantizeLinear || q->graph != p->graph || !floats_of(q->in[1], &n_y) || n_y != 1) return INGOT_OK;
+  ingot__node *q = ingot__follower(p->out[0]);
+  if (q && q->op == INGOT__OP_Relu) q = ingot__follower(q->out[0]);
+  if (!q || q->op != INGOT__OP_QuantizeLinear || q->graph != p->graph || !ingot__floats_of(q->in[1], &n_y) || n_y != 1) return INGOT_OK;
   if (((const ingot__attrs_QuantizeLinear *)q->attrs)->block_size) return INGOT_OK;
   if (q->in[0] != p->out[0] && q->in[0]->producer->in[0] != p->out[0]) return INGOT_OK;
   ingot__value *zero = q->n_in > 2 ? q->in[2] : NULL;
   if (zero && (!ingot__value_is_const(zero) || zero->type.rank > 1 || !ingot__dtype_size(zero->type.dtype))) return INGOT_OK;
   ingot__value *bias = p->n_in > 2 ? p->in[2] : NULL, *new_bias = NULL, *in = NULL, *weights = NULL;
   double b;
-  if (bias && !bias_of(bias, channels, 0, &b)) return INGOT_OK;
+  if (bias && !ingot__bias_at(bias, channels, 0, &b)) return INGOT_OK;
 
   int64_t dims[1] = {(int64_t)channels};
   size_t n_scale = n_w == 1 ? 1 : channels;
-  float *scale, *whole = NULL, sx = float_at(dx->in[1], 0, 1), sy = float_at(q->in[1], 0, 1);
+  float *scale, *whole = NULL, sx = ingot__float_at(dx->in[1], 0, 1), sy = ingot__float_at(q->in[1], 0, 1);
   ingot__value *scales = ingot__constant_floats(p->graph, NULL, n_scale == 1 ? 0 : 1, dims, &scale);
   if (!scales || (bias && !(new_bias = ingot__constant_floats(p->graph, NULL, 1, dims, &whole)))) return ingot__no_memory(diag);
   for (size_t i = 0; i < channels; i++) {
-    double unit = (double)sx * (double)float_at(dw->in[1], i, n_w);
+    double unit = (double)sx * (double)ingot__float_at(dw->in[1], i, n_w);
     if (i < n_scale) scale[i] = (float)((double)sy / unit);
     if (!bias) continue;
-    bias_of(bias, channels, i, &b);
-    double exact = b / unit, near = rint(exact); /* the quantiser made it whole; what came through float32 is not quite */
-    whole[i] = (float)(fabs(exact - near) < 1e-3 + 1e-6 * fabs(near) ? near : exact);
+    ingot__bias_at(bias, channels, i, &b);
+    whole[i] = (float)ingot__bias_units(b, unit);
   }
   INGOT_TRY(whole_numbers(dx, diag, &in));
   INGOT_TRY(whole_numbers(dw, diag, &weights));
@@ -156,13 +118,13 @@ static ingot_status lift(ingot__node *p, ingot__diag *diag, bool *changed) {
 /* The mean of whole numbers is exact more often than that of scaled ones, and its ties fall as integers' do. */
 static ingot_status lift_mean(ingot__node *p, ingot__diag *diag, bool *changed) {
   size_t n_x, n_y;
-  ingot__node *dx = dequantized(p->in[0], 1, &n_x), *q = follower(p->out[0]);
-  if (!dx || !q || q->op != INGOT__OP_QuantizeLinear || q->graph != p->graph || q->in[0] != p->out[0] || !floats_of(q->in[1], &n_y) || n_y != 1)
+  ingot__node *dx = ingot__dequantized(p->in[0], 1, &n_x), *q = ingot__follower(p->out[0]);
+  if (!dx || !q || q->op != INGOT__OP_QuantizeLinear || q->graph != p->graph || q->in[0] != p->out[0] || !ingot__floats_of(q->in[1], &n_y) || n_y != 1)
     return INGOT_OK;
   ingot__value *in, *scale;
   float *ratio;
   if (!(scale = ingot__constant_floats(p->graph, NULL, 0, NULL, &ratio))) return ingot__no_memory(diag);
-  *ratio = (float)((double)float_at(q->in[1], 0, 1) / (double)float_at(dx->in[1], 0, 1));
+  *ratio = (float)((double)ingot__float_at(q->in[1], 0, 1) / (double)ingot__float_at(dx->in[1], 0, 1));
   INGOT_TRY(whole_numbers(dx, diag, &in));
   if (!ingot__node_set_input(p, 0, in) || !ingot__node_set_input(q, 1, scale)) return ingot__no_memory(diag);
   *changed = true;

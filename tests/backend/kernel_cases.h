@@ -132,6 +132,41 @@ static const kernel_case kernel_cases[] = {
   {EXACT, "input x: float32[4,20,30]\nconst i: int64[] = {-1}\ny = Gather(x, i) {axis=1}"},
   {EXACT, "input x: float32[4,20,30]\nconst i: int32[3] = {5,0,-30}\ny = Gather(x, i) {axis=2}"},
 
+  /* Convolutions of 8-bit levels: bytes over their whole range, so that 16-bit sums of two products would overflow. */
+  {EXACT, "input u: uint8[2,64,9,11]\nconst w: int8[96,64,1,1] = random(3)\nconst b: int32[96] = random(4)\nconst f: float32[96] = random(5)\n"
+          "y = Conv(u, w, b, _, f) {x_zero=130 y_zero=7}"},
+  {EXACT, "input u: uint8[1,3,30,33]\nconst w: int8[32,3,3,3] = random(3)\nconst b: int32[32] = random(4)\nconst f: float32[] = {0.02}\n"
+          "y = Conv(u, w, b, _, f) {strides=[2,2] pads=[1,1,1,1] x_zero=114}"},
+  {EXACT, "input u: uint8[1,20,13,17]\nconst w: int8[37,20,3,3] = random(3)\nconst f: float32[] = {0.01}\n"
+          "y = Conv(u, w, _, _, f) {pads=[1,2,1,0] dilations=[1,2] y_zero=100}"},
+  {EXACT, "input u: uint8[1,16,20,19]\nconst w: int8[16,16,5,3] = random(3)\nconst b: int32[16] = random(4)\nconst f: float32[] = {0.01}\n"
+          "y = Conv(u, w, b, _, f) {strides=[2,3] auto_pad=\"SAME_UPPER\" x_zero=255 y_low=3 y_high=200}"},
+  {EXACT, "input u: uint8[2,24,8,7]\nconst w: int8[36,8,3,3] = random(3)\nconst b: int32[36] = random(4)\nconst f: float32[36] = {0.001,"
+          "0.002,0.003,0.004,0.005,0.006,0.007,0.008,0.009,0.010,0.011,0.012,0.013,0.014,0.015,0.016,0.017,0.018,0.019,0.020,0.021,0.022,"
+          "0.023,0.024,0.025,0.026,0.027,0.028,0.029,0.030,0.031,0.032,0.033,0.034,0.035,0.036}\n"
+          "y = Conv(u, w, b, _, f) {group=3 pads=[1,1,1,1] x_zero=9 y_zero=128}"},
+  {EXACT, "input u: uint8[1,7,12,12]\nconst w: int8[5,7,1,1] = random(3)\nconst f: float32[] = {0.03}\ny = Conv(u, w, _, _, f) {y_zero=120}"},
+  {EXACT, "input u: uint8[2,12,50]\nconst w: int8[17,12,4] = random(3)\nconst f: float32[] = {0.03}\ny = Conv(u, w, _, _, f) {pads=[2,"
+          "1] x_zero=3}"},
+  {EXACT, "input u: uint8[2,96,13,14]\nconst w: int8[96,1,3,3] = random(3)\nconst b: int32[96] = random(4)\nconst f: float32[96] = random(5)\n"
+          "y = Conv(u, w, b, _, f) {group=96 pads=[1,1,1,1] x_zero=77 y_zero=13}"},
+  {EXACT, "input u: uint8[1,144,15,9]\nconst w: int8[144,1,3,3] = random(3)\nconst b: int32[144] = random(4)\nconst f: float32[] = {0.03}\n"
+          "y = Conv(u, w, b, _, f) {group=144 strides=[2,2] pads=[1,1,1,1] x_zero=200 y_zero=128 y_low=128}"},
+  {EXACT, "input u: uint8[1,70,9,12]\nconst w: int8[70,1,5,5] = random(3)\nconst f: float32[] = {0.03}\n"
+          "y = Conv(u, w, _, _, f) {group=70 pads=[2,2,2,2] y_zero=60}"},
+  {EXACT, "input u: uint8[1,33,19,12]\nconst w: int8[33,1,5,5] = random(3)\nconst f: float32[] = {0.03}\n"
+          "y = Conv(u, w, _, _, f) {group=33 strides=[2,2] pads=[2,2,2,2] x_zero=5 y_zero=60}"},
+  {EXACT, "input u: uint8[1,40,11,12]\nconst w: int8[40,1,7,3] = random(3)\nconst b: int32[40] = random(4)\nconst f: float32[] = {0.03}\n"
+          "y = Conv(u, w, b, _, f) {group=40 dilations=[1,2] pads=[3,1,3,2] x_zero=31 y_zero=60}"},
+  {EXACT, "input u: uint8[1,4,7,30]\nconst w: int8[16,4,1,1] = {-128,127,127,126,127,-127,-127,-127,-127,-128,127,-127,127,-127,-127,127,"
+          "127,-127,126,-128,127,127,126,127,127,127,127,127,-127,-128,-127,127,127,-128,-127,-127,127,-128,126,-128,-128,-127,126,127,-127,"
+          "127,127,-128,126,127,126,127,-127,127,-128,126,126,127,-127,127,-127,127,127,-127}\n"
+          "const f: float32[] = {0.002}\ny = Conv(u, w, _, _, f) {y_zero=120}"},
+  {EXACT, "input u: uint8[1,64,7,9]\nconst w: int8[64,1,1,1] = {-128,127,127,126,127,-127,-127,-127,-127,-128,127,-127,127,-127,-127,127,"
+          "127,-127,126,-128,127,127,126,127,127,127,127,127,-127,-128,-127,127,127,-128,-127,-127,127,-128,126,-128,-128,-127,126,127,-127,"
+          "127,127,-128,126,127,126,127,-127,127,-128,126,126,127,-127,127,-127,127,127,-127}\n"
+          "const f: float32[] = {0.01}\ny = Conv(u, w, _, _, f) {group=64 y_zero=120}"},
+
   /* Pools. */
   {EXACT, X4(2, 64, 17, 19) "y = MaxPool(x) {kernel_shape=[3,3] strides=[2,2] pads=[1,1,1,1]}"},
   {EXACT, X4(1, 37, 14, 15) "y = MaxPool(x) {kernel_shape=[2,2] strides=[2,2]}"},

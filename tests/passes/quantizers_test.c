@@ -1,4 +1,4 @@
-/* lift_scales and pair_quantizers on a quantised convolution, and quantisers in epilogues: the graphs they make, with results to the level.
+/* quantize_convolutions, quantize_sums, lift_scales and pair_quantizers, and quantisers in epilogues: the graphs they make, with results to the level.
  * INGOT_TEST_ASAN */
 #include "passes/pass_check.h"
 
@@ -13,6 +13,32 @@ static void scales(void **unused) {
   pass_check_within(ingot__pass_lift_scales, QUANTISED,
                     "QuantizeLinear(Relu(Conv(DequantizeLinear(x, 1, 120), DequantizeLinear(int8[4,3,1,1], 1, 0), float32[4] exact=1)), 100, 10)",
                     1e-9);
+}
+
+/* The factor is 0.02 0.05 / 0.1, the bias 10, -20, 300, 0 of 0.001. */
+static void convolutions(void **unused) {
+  (void)unused;
+  pass_check(ingot__pass_quantize_convolutions, QUANTISED,
+             "Conv(x, int8[4,3,1,1], {10,-20,300,0}, _, 0.01 x_zero=120 y_zero=10 y_low=10)");
+#define SIGNED \
+  "network { input x: float32[1,2,3,3] const s: float32[] = {0.02} const z: int8[] = {-8} const wq: uint8[2,2,1,1] = {130,120,100,255} " \
+  "const zw: uint8[2] = {128,128} const sw: float32[2] = {0.5,0.25} q = QuantizeLinear(x, s, z) d = DequantizeLinear(q, s, z) " \
+  "w = DequantizeLinear(wq, sw, zw) {axis=0} c = Conv(d, w) y = QuantizeLinear(c, s, z) "
+  /* int8 between quantisers becomes uint8, 128 higher */
+  pass_check(ingot__pass_quantize_convolutions, SIGNED "o = DequantizeLinear(y, s, z) output o }",
+             "DequantizeLinear(Conv(QuantizeLinear(x, 0.02, 120), {2,-8,-28,127}, {0,0}, _, float32[2] x_zero=120 y_zero=120), 0.02, 120)");
+  pass_check(ingot__pass_quantize_convolutions, SIGNED "output y }",
+             "QuantizeLinear(Conv(DequantizeLinear(QuantizeLinear(x, 0.02, 120), 0.02, 120), "
+             "DequantizeLinear({130,120,100,255}, float32[2], {128,128} axis=0)), 0.02, -8)"); /* the output's type is the model's */
+}
+
+static void sums(void **unused) {
+  (void)unused;
+  pass_check_within(ingot__pass_quantize_sums,
+                    "network { input a: uint8[2,3] input b: uint8[2,3] const s: float32[] = {0.5} const t: float32[] = {0.25} const z: uint8[] = {10} "
+                    "const n: uint8[] = {4} x = DequantizeLinear(a, s, z) w = DequantizeLinear(b, t, n) c = Add(x, w) r = Relu(c) "
+                    "y = QuantizeLinear(r, s, n) output y }",
+                    "Cast(Clip(Round(Add(Mul(Cast(a), 1), Add(Mul(Cast(b), 0.5), -8))), 4, 255) to=2)", 0);
 }
 
 static void pairs(void **unused) {
@@ -37,6 +63,6 @@ static void in_epilogues(void **unused) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(scales), cmocka_unit_test(pairs), cmocka_unit_test(in_epilogues)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(scales), cmocka_unit_test(convolutions), cmocka_unit_test(sums), cmocka_unit_test(pairs), cmocka_unit_test(in_epilogues)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,14 +4,13 @@
 
 static bool is_float(const ingot__view *v, int rank) { return v->dtype == INGOT_FLOAT32 && v->rank == rank; }
 
-bool ingot__conv_get(const ingot__call *call, ingot__conv *conv) {
-  if (call->n_in < 2 || !ingot__has_out(call, 0)) return false;
+/* All but the types. */
+static bool dims(const ingot__call *call, ingot__conv *conv) {
   const ingot__view *x = &call->in[0], *w = &call->in[1], *y = &call->out[0];
   const int rank = x->rank;
-  if ((rank != 3 && rank != 4) || !is_float(x, rank) || !is_float(w, rank) || !is_float(y, rank) || !w->constant) return false;
+  if ((rank != 3 && rank != 4) || w->rank != rank || y->rank != rank || !w->constant) return false;
   const ingot__attrs_Conv *attrs = INGOT__ATTRS(call, Conv);
   *conv = (ingot__conv){.merged = 1, .residual = ingot__has_in(call, 3)};
-  if (ingot__has_in(call, 2) && (!is_float(&call->in[2], 1) || !call->in[2].constant)) return false;
   const bool image = rank == 4;
   const int iy = 2, ix = image ? 3 : 2; /* axes of y and x */
   if (attrs->group < 1 || y->dim[1] % attrs->group || y->dim[1] != w->dim[0] || x->dim[1] != w->dim[1] * attrs->group) return false;
@@ -33,15 +32,31 @@ bool ingot__conv_get(const ingot__call *call, ingot__conv *conv) {
   conv->in_n = (size_t)x->stride[0], conv->in_c = (size_t)x->stride[1];
   conv->in_y = image ? (size_t)x->stride[iy] : 0, conv->in_x = (size_t)x->stride[ix];
   conv->out_n = (size_t)y->stride[0], conv->out_y = image ? (size_t)y->stride[iy] : 0, conv->out_x = (size_t)y->stride[ix];
-  if (y->dim[1] > 1 && y->stride[1] != 1) return false;
+  return y->dim[1] <= 1 || y->stride[1] == 1;
+}
+
+bool ingot__conv_get(const ingot__call *call, ingot__conv *conv) {
+  if (call->n_in < 2 || !ingot__has_out(call, 0)) return false;
+  const ingot__view *y = &call->out[0];
+  const int rank = call->in[0].rank;
+  if (!is_float(&call->in[0], rank) || !is_float(&call->in[1], rank) || !is_float(y, rank) || !dims(call, conv)) return false;
+  if (ingot__has_in(call, 2) && (!is_float(&call->in[2], 1) || !call->in[2].constant)) return false;
   if (!conv->residual) return true;
+  const bool image = rank == 4;
   const ingot__view *r = &call->in[3];
   if (!is_float(r, rank)) return false;
   for (int i = 0; i < rank; i++)
     if (r->dim[i] != y->dim[i]) return false;
   if (r->dim[1] > 1 && r->stride[1] != 1) return false;
-  conv->res_n = (size_t)r->stride[0], conv->res_y = image ? (size_t)r->stride[iy] : 0, conv->res_x = (size_t)r->stride[ix];
+  conv->res_n = (size_t)r->stride[0], conv->res_y = image ? (size_t)r->stride[2] : 0, conv->res_x = (size_t)r->stride[image ? 3 : 2];
   return true;
+}
+
+bool ingot__conv_get_levels(const ingot__call *call, ingot__conv *conv) {
+  if (call->n_in < 5 || !ingot__has_out(call, 0) || !ingot__has_in(call, 4)) return false;
+  if (call->in[0].dtype != INGOT_UINT8 || call->in[1].dtype != INGOT_INT8 || call->out[0].dtype != INGOT_UINT8) return false;
+  if (ingot__has_in(call, 3) || !call->in[4].constant || (ingot__has_in(call, 2) && !call->in[2].constant)) return false;
+  return dims(call, conv) && (conv->in_c == 1 || conv->c * conv->groups == 1);
 }
 
 void ingot__conv_merge(ingot__conv *conv) {

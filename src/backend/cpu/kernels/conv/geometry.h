@@ -19,6 +19,8 @@ typedef struct ingot__conv {
 /* False when the call isn't a float32 convolution of one or two dimensions with constant weights (and bias), or its residual isn't
  * of the output's shape. For Conv; in_layout is the row's, the output must be CHANNELS_LAST. */
 bool ingot__conv_get(const ingot__call *call, ingot__conv *conv);
+/* The same for a convolution in 8 bits (see ops.def), both sides CHANNELS_LAST; strides are in bytes then. */
+bool ingot__conv_get_levels(const ingot__call *call, ingot__conv *conv);
 /* Groups of fewer than 16 output channels are taken several at a time. Of 4 or 8 channels in and out: 16 channels at a time, the last time
  * perhaps fewer, whatever the groups (`width` is then 4 or 8). Others: as one group of 16 whose weights are zero between them. */
 void ingot__conv_merge(ingot__conv *conv);

@@ -201,6 +201,14 @@ static bool add_input(builder *b, const ingot__call *call, size_t i, const ingot
   return bind(b, value, SIZE_MAX, slot, t);
 }
 
+/* Whether a quantiser of a body has one scale and zero point for all; true for other nodes. */
+static bool one_scale(const ingot__node *n) {
+  if (n->op != INGOT__OP_QuantizeLinear && n->op != INGOT__OP_DequantizeLinear) return true;
+  for (size_t i = 1; i < n->n_in; i++)
+    if (n->in[i] && n->in[i]->type.rank != 0) return false;
+  return true;
+}
+
 /* Bodies are elementwise throughout, so values between must be floats or bools; others only as what is loaded or stored by a Cast. */
 static bool build_body(builder *b, const ingot__call *call, const ingot__graph *body) {
   if (body->n_input != call->n_in || body->n_output != call->n_out) return false;
@@ -217,9 +225,7 @@ static bool build_body(builder *b, const ingot__call *call, const ingot__graph *
   }
   for (const ingot__node *node = body->first; node; node = node->next) {
     int slot = 0;
-    if (node->n_out != 1 || !node->out[0] || node->op == INGOT__OP_Fused || node->op == INGOT__OP_QuantizeLinear ||
-        node->op == INGOT__OP_DequantizeLinear)
-      return false;
+    if (node->n_out != 1 || !node->out[0] || node->op == INGOT__OP_Fused || !one_scale(node)) return false;
     const ingot__value *v = node->out[0];
     if (!add_node(b, node, v->type.dtype, &slot)) return false;
     if (!computed(v->type.dtype) && v->n_user) return false;
