@@ -119,8 +119,8 @@ static ingot_status lift(ingot__node *p, ingot__diag *diag, bool *changed) {
 static ingot_status lift_mean(ingot__node *p, ingot__diag *diag, bool *changed) {
   size_t n_x, n_y;
   ingot__node *dx = ingot__dequantized(p->in[0], 1, &n_x), *q = ingot__follower(p->out[0]);
-  if (!dx || !q || q->op != INGOT__OP_QuantizeLinear || q->graph != p->graph || q->in[0] != p->out[0] || !ingot__floats_of(q->in[1], &n_y) || n_y != 1)
-    return INGOT_OK;
+  if (!dx || !q || q->op != INGOT__OP_QuantizeLinear || q->graph != p->graph || q->in[0] != p->out[0]) return INGOT_OK;
+  if (!ingot__floats_of(q->in[1], &n_y) || n_y != 1) return INGOT_OK;
   ingot__value *in, *scale;
   float *ratio;
   if (!(scale = ingot__constant_floats(p->graph, NULL, 0, NULL, &ratio))) return ingot__no_memory(diag);

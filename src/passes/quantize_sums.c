@@ -42,7 +42,8 @@ static ingot_status rewrite(ingot__node *q, ingot__diag *diag, bool *changed) {
   ingot__node *relu = q->in[0]->producer, *add = relu;
   if (relu && relu->op == INGOT__OP_Relu) add = relu->in[0]->producer;
   else relu = NULL;
-  if (!add || add->op != INGOT__OP_Add || ingot__follower(add->out[0]) != (relu ? relu : q) || (relu && ingot__follower(relu->out[0]) != q)) return INGOT_OK;
+  if (!add || add->op != INGOT__OP_Add || ingot__follower(add->out[0]) != (relu ? relu : q)) return INGOT_OK;
+  if (relu && ingot__follower(relu->out[0]) != q) return INGOT_OK;
   if (q->out[0]->type.dtype != INGOT_UINT8 || ((const ingot__attrs_QuantizeLinear *)q->attrs)->block_size) return INGOT_OK;
   if (!ingot__floats_of(q->in[1], &n) || n != 1 || !ingot__zero_of(q, &zero)) return INGOT_OK;
   addend a, b;

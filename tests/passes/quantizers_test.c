@@ -1,4 +1,5 @@
-/* quantize_convolutions, quantize_sums, lift_scales and pair_quantizers, and quantisers in epilogues: the graphs they make, with results to the level.
+/* quantize_convolutions, quantize_sums, lift_scales and pair_quantizers, and quantisers in epilogues: the graphs they make, with results to the
+ * level.
  * INGOT_TEST_ASAN */
 #include "passes/pass_check.h"
 
@@ -35,7 +36,8 @@ static void convolutions(void **unused) {
 static void sums(void **unused) {
   (void)unused;
   pass_check_within(ingot__pass_quantize_sums,
-                    "network { input a: uint8[2,3] input b: uint8[2,3] const s: float32[] = {0.5} const t: float32[] = {0.25} const z: uint8[] = {10} "
+                    "network { input a: uint8[2,3] input b: uint8[2,3] const s: float32[] = {0.5} const t: float32[] = {0.25} "
+                    "const z: uint8[] = {10} "
                     "const n: uint8[] = {4} x = DequantizeLinear(a, s, z) w = DequantizeLinear(b, t, n) c = Add(x, w) r = Relu(c) "
                     "y = QuantizeLinear(r, s, n) output y }",
                     "Cast(Clip(Round(Add(Mul(Cast(a), 1), Add(Mul(Cast(b), 0.5), -8))), 4, 255) to=2)", 0);
@@ -63,6 +65,7 @@ static void in_epilogues(void **unused) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(scales), cmocka_unit_test(convolutions), cmocka_unit_test(sums), cmocka_unit_test(pairs), cmocka_unit_test(in_epilogues)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(scales), cmocka_unit_test(convolutions), cmocka_unit_test(sums), cmocka_unit_test(pairs),
+                                     cmocka_unit_test(in_epilogues)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

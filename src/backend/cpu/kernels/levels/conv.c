@@ -56,7 +56,10 @@ static bool prepare(const ingot__call *call, const ingot__levels_tiles *tiles, d
   d->runs = v->kh * v->kw;
   d->border = v->kh * v->c * ((widest ? widest - 1 : 0) * (size_t)v->sw + (v->kw - 1) * (size_t)v->dw + 1) + INGOT__QUAD;
   d->per_thread = ingot__align(d->runs * sizeof(uint8_t *), 64) + ingot__align(d->border, 64);
-  if (call->in[0].data) d->end = (const uint8_t *)call->in[0].data + (v->n - 1) * v->in_n + (v->h - 1) * v->in_y + (v->w - 1) * v->in_x + v->c * v->groups;
+  if (call->in[0].data && v->n && v->h && v->w) {
+    const size_t last = (v->n - 1) * v->in_n + (v->h - 1) * v->in_y + (v->w - 1) * v->in_x;
+    d->end = (const uint8_t *)call->in[0].data + last + v->c * v->groups;
+  }
   size_t n = call->threads > 1 ? (size_t)call->threads : 1;
   double by_tiles = ingot__imbalance(d->rows * d->parts, n), by_panels = ingot__imbalance((d->all + 1) / 2, n);
   bool heavy = d->quads * 4 * v->oc * v->groups > v->n * v->h * v->w * v->c * v->groups; /* weights outweigh the input */

@@ -76,7 +76,8 @@ LANES_INLINE void compute(const ingot__levels_tile *t, const int R, const int P,
 
 #define FN(v, p, r) static void fn_##v##_##p##_##r(const ingot__levels_tile *t) { compute(t, r, p, v); }
 #define FN_4(v, p) FN(v, p, 1) FN(v, p, 2) FN(v, p, 3) FN(v, p, 4)
-#define FN_14(v, p) FN_4(v, p) FN(v, p, 5) FN(v, p, 6) FN(v, p, 7) FN(v, p, 8) FN(v, p, 9) FN(v, p, 10) FN(v, p, 11) FN(v, p, 12) FN(v, p, 13) FN(v, p, 14)
+#define FN_14(v, p) FN_4(v, p) FN(v, p, 5) FN(v, p, 6) FN(v, p, 7) FN(v, p, 8) FN(v, p, 9) FN(v, p, 10) \
+  FN(v, p, 11) FN(v, p, 12) FN(v, p, 13) FN(v, p, 14)
 #define LIST_4(v, p) NULL, fn_##v##_##p##_1, fn_##v##_##p##_2, fn_##v##_##p##_3, fn_##v##_##p##_4
 #define LIST_14(v, p) LIST_4(v, p), fn_##v##_##p##_5, fn_##v##_##p##_6, fn_##v##_##p##_7, fn_##v##_##p##_8, fn_##v##_##p##_9, fn_##v##_##p##_10, \
                       fn_##v##_##p##_11, fn_##v##_##p##_12, fn_##v##_##p##_13, fn_##v##_##p##_14
@@ -86,7 +87,8 @@ FN_14(0, 1)
 FN_14(0, 2)
 FN_14(1, 1)
 FN_14(1, 2)
-const ingot__levels_tiles TILES = {INGOT__ISA_AVX512, {0, ROWS_1, ROWS_2}, {{{NULL}, {LIST_14(0, 1)}, {LIST_14(0, 2)}}, {{NULL}, {LIST_14(1, 1)}, {LIST_14(1, 2)}}}};
+const ingot__levels_tiles TILES = {INGOT__ISA_AVX512, {0, ROWS_1, ROWS_2},
+                                   {{{NULL}, {LIST_14(0, 1)}, {LIST_14(0, 2)}}, {{NULL}, {LIST_14(1, 1)}, {LIST_14(1, 2)}}}};
 #else
 FN_4(0, 1)
 #if defined(__AVX2__)
