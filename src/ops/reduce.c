@@ -128,7 +128,7 @@ static void store_int(const ingot__view *out, int64_t at, sum *s, ingot__op op, 
     if (low && is_unsigned) r = 0;
   }
   if (op == INGOT__OP_ReduceMean) r = n == 0 ? 0 : is_unsigned ? (int64_t)((uint64_t)r / (uint64_t)n) : r / n;
-  if (op == INGOT__OP_ReduceL2) r = (int64_t)sqrt((double)r);
+  if (op == INGOT__OP_ReduceL2) r = r > 0 ? (int64_t)sqrt((double)r) : 0; /* it may have wrapped */
   if (op == INGOT__OP_ReduceLogSum) r = r > 0 ? (int64_t)log((double)r) : 0;
   switch (out->dtype) { /* sums wrap as the type does; extremes of nothing saturate */
   case INGOT_UINT64: case INGOT_INT64: ((int64_t *)out->data)[at] = r; return;

@@ -43,9 +43,11 @@ size_t ingot__reference_workspace(const ingot__call *call) {
 ingot_status ingot__reference(const ingot__call *call) {
   const ingot__op_functions *f = ingot__op_functions_get(call->node->op);
   if (!f) return INGOT__FAIL_CALL(call, INGOT_E_INTERNAL, "has no operator");
-  /* Where there is nothing to write, dims beside the 0 may be so large that counting through them would take forever. */
+  /* Where there is nothing to write, dims beside the 0 may be so large that counting through them would take forever. An output that the
+   * operator is to size is empty too, but has no memory yet. */
   bool empty = call->n_out > 0;
-  for (size_t i = 0; empty && i < call->n_out; i++) empty = !ingot__has_out(call, i) || ingot__view_count(&call->out[i]) == 0;
+  for (size_t i = 0; empty && i < call->n_out; i++)
+    empty = !ingot__has_out(call, i) || (ingot__view_count(&call->out[i]) == 0 && (call->out[i].data || !call->resize));
   if (empty) return INGOT_OK;
   size_t packed = ingot__packed_workspace(call);
   return packed ? ingot__packed_run(call, packed, f->reference) : f->reference(call);

@@ -2,7 +2,8 @@
 #include "ops/ints.h"
 #include "ops/move.h"
 
-/* Start and number of elements that start:end:step takes out of dim elements, by NumPy's rules. */
+/* Start and number of elements that start:end:step takes out of dim elements: NumPy's rules, but that, going backwards, a start before the
+ * first element is the first (ONNX clamps it so). */
 static int64_t take(int64_t dim, int64_t start, int64_t end, int64_t step, int64_t *first) {
   if (start < 0) start += dim;
   if (end < 0) end += dim;
@@ -12,7 +13,7 @@ static int64_t take(int64_t dim, int64_t start, int64_t end, int64_t step, int64
     *first = start;
     return end > start ? (end - start - 1) / step + 1 : 0;
   }
-  start = start < 0 ? -1 : start >= dim ? dim - 1 : start;
+  start = start < 0 ? 0 : start >= dim ? dim - 1 : start;
   end = end < 0 ? -1 : end >= dim ? dim - 1 : end;
   *first = start < 0 ? 0 : start;
   return start <= end ? 0 : step == INT64_MIN ? 1 : (start - end - 1) / -step + 1;

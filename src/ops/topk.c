@@ -1,6 +1,7 @@
 /* TopK: the k largest (or smallest) along an axis, best first, the lower index first among equals; NaN counts as larger than all. A heap of
  * the k best so far, the worst of them on top, then sorted in place: O(n log k). */
 #include "ops/ints.h"
+#include "ops/move.h"
 #include <math.h>
 
 ingot_status ingot__infer_TopK(ingot__infer *infer) {
@@ -74,8 +75,7 @@ ingot_status ingot__ref_TopK(const ingot__call *call) {
   if (k < 0 || k > n) return INGOT__FAIL_CALL(call, INGOT_E_SHAPE, "k is %lld, the axis has %lld elements", (long long)k, (long long)n);
   for (size_t i = 0; i < call->n_out; i++) {
     if (!ingot__has_out(call, i)) continue;
-    if (call->resize) INGOT_TRY(call->resize(call->user, (ingot__call *)(uintptr_t)call, i, x->rank, dim));
-    else if (call->out[i].dim[axis] != k) return INGOT__FAIL_CALL(call, INGOT_E_SHAPE, "k is not what the output's shape says");
+    INGOT_TRY(ingot__set_out(call, i, x->rank, dim));
   }
   if (k == 0) return INGOT_OK;
   bool real = ingot__dtype_is_float(x->dtype), largest = a->largest != 0;

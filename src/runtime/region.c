@@ -83,7 +83,7 @@ static ingot_status place_values(planner *p) {
       }
       if (dynamic) {
         inst->source[v->id] = INGOT__SOURCE_DYNAMIC;
-        inst->view[v->id] = (ingot__view){.dtype = inst->type[v->id].dtype};
+        inst->view[v->id] = (ingot__view){.dtype = inst->type[v->id].dtype, .rank = 1}; /* nothing, until its kernel says what */
         continue;
       }
       size_t offset;
@@ -192,6 +192,37 @@ static ingot_status make_call(planner *p, const ingot__node *n, ingot__run_step 
   return INGOT_OK;
 }
 
+static bool computes_nothing(const ingot__call *call) {
+  for (size_t i = 0; i < call->n_out; i++)
+    if (ingot__has_out(call, i) && ingot__view_count(&call->out[i])) return false;
+  return true;
+}
+
+static bool dense_and_plain(const ingot__call *call) {
+  for (size_t i = 0; i < call->n_in; i++) {
+    const ingot__view *v = &call->in[i];
+    if (ingot__has_in(call, i) && (!v->dense || v->layout != INGOT__PLAIN || (v->constant && !v->data && ingot__view_count(v)))) return false;
+  }
+  for (size_t i = 0; i < call->n_out; i++)
+    if (ingot__has_out(call, i) && (!call->out[i].dense || call->out[i].layout != INGOT__PLAIN)) return false;
+  return true;
+}
+
+/* Kernels were chosen for one set of shapes: where they don't take these, the reference does. */
+static ingot_status fall_back(planner *p, ingot__run_step *run) {
+  const ingot__backend *backend = p->engine->backend;
+  if (run->step->kernel->functions->supports == NULL || run->step->kernel->functions->supports(&run->call) || !dense_and_plain(&run->call)) return INGOT_OK;
+  const ingot__kernel *reference = backend->find("reference");
+  ingot__step *step = reference && backend->fits(reference, &run->call) ? INGOT_NEW(&p->region->arena, ingot__step) : NULL;
+  if (!step) return reference ? ingot__no_memory(p->inst->diag) : INGOT_OK;
+  *step = *run->step;
+  step->kernel = reference;
+  step->packed = NULL;
+  run->step = step;
+  run->call.packed = NULL;
+  return INGOT_OK;
+}
+
 ingot_status ingot__region_plan(ingot__frame *frame, size_t index) {
   ingot__instance *inst = frame->instance;
   const ingot__network *net = inst->context->engine->network;
@@ -229,6 +260,10 @@ ingot_status ingot__region_plan(ingot__frame *frame, size_t index) {
     if (!kernel || (kernel->flags & INGOT__K_VIEW)) continue;
     ingot__run_step *run = &region->step[region->n_step];
     INGOT_TRY(make_call(&p, n, run));
+    bool dynamic = region->dynamic_end && s + 1 == p.n_node;
+    if (!dynamic && computes_nothing(&run->call)) continue;
+    INGOT_TRY(fall_back(&p, run));
+    kernel = run->step->kernel;
     size_t size = kernel->functions->workspace ? kernel->functions->workspace(&run->call) : 0;
     if (size == SIZE_MAX) return INGOT__FAIL_NODE(inst->diag, INGOT_E_LIMIT, n, "needs more workspace than there can be");
     run->call.workspace_size = size;

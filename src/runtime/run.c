@@ -22,6 +22,11 @@ static ingot_status resize_output(void *user, ingot__call *call, size_t i, int r
   const ingot__value *v = call->node->out[i];
   if (!v) return INGOT_OK;
   ingot__view *view = &inst->view[v->id];
+  if (inst->source[v->id] != INGOT__SOURCE_DYNAMIC) { /* those who read it were planned with the shape that inference told */
+    bool same = view->rank == rank;
+    for (int d = 0; same && d < rank; d++) same = view->dim[d] == dim[d];
+    return same ? INGOT_OK : INGOT__FAIL_NODE(call->diag, INGOT_E_SHAPE, call->node, "output '%s' has another shape than was told before the run", v->name);
+  }
   ingot_dtype dtype = call->out[i].dtype;
   size_t bytes;
   if (rank > INGOT_MAX_RANK || !ingot__view_set(view, dtype, rank, dim, INGOT__PLAIN) ||
@@ -214,12 +219,25 @@ static ingot_status region_outputs(ingot__frame *frame) {
   return INGOT_OK;
 }
 
+/* An operator that can't size its outputs has left them alone. */
+static ingot_status sized_outputs(ingot__frame *frame, const ingot__region *region) {
+  const ingot__node *n = region->dynamic_end && region->n_step ? region->step[region->n_step - 1].node : NULL;
+  for (size_t i = 0; n && i < n->n_out; i++) {
+    const ingot__type *type = n->out[i] ? &frame->instance->type[n->out[i]->id] : NULL;
+    bool told = !type || type->rank >= 0;
+    for (int d = 0; type && d < type->rank; d++) told = told && type->dim[d] >= 0;
+    if (!told) return INGOT__FAIL_NODE(frame->instance->diag, INGOT_E_SHAPE, n, "the shape of its output can't be told from its inputs");
+  }
+  return INGOT_OK;
+}
+
 ingot_status ingot__frame_run(ingot__frame *frame, const ingot__view *in, size_t n_in) {
   INGOT_TRY(go_on(frame->instance));
   if (frame->graph->outer && shapes_changed(frame, in, n_in)) INGOT_TRY(ingot__frame_plan(frame));
   for (size_t i = 0;; i++) {
     INGOT_TRY(get_slab(frame, i));
     INGOT_TRY(run_region(frame, frame->region[i]));
+    INGOT_TRY(sized_outputs(frame, frame->region[i]));
     const ingot__node *after = frame->region[i]->after;
     if (!after) return INGOT_OK;
     INGOT_TRY(add_region(frame, i + 1));
