@@ -93,7 +93,7 @@ static void put_bytes(writer *w, const void *bytes, size_t n) {
     return;
   }
   w->p -= n;
-  if (n) memcpy(w->p, bytes, n);
+  if (n && bytes) memcpy(w->p, bytes, n);
 }
 static void put_varint(writer *w, uint64_t v) {
   uint8_t b[10];
@@ -136,7 +136,8 @@ static int pick(const tree *t, const field *like, int other_than) {
   for (int tries = 0; tries < 40 && t->n; tries++) {
     int i = (int)below((unsigned)t->n);
     if (i == other_than) continue;
-    if (!like || (t->f[i].wire == like->wire && t->f[i].is == like->is && (like->is || (t->f[i].of == like->of && t->f[i].number == like->number)))) return i;
+    const field *f = &t->f[i];
+    if (!like || (f->wire == like->wire && f->is == like->is && (like->is || (f->of == like->of && f->number == like->number)))) return i;
   }
   return -1;
 }
@@ -167,7 +168,8 @@ static void other_bytes(tree *t, field *f) {
     for (int tries = 0; tries < 60 && other < 0; tries++) {
       int i = (int)below((unsigned)t->n);
       const field *g = &t->f[i];
-      if (g->wire == 2 && !g->is && ((g->of == NODE && g->number <= 2) || (g->of == VALUE && g->number == 1) || (g->of == TENSOR && g->number == 8))) other = i;
+      bool name = (g->of == NODE && g->number <= 2) || (g->of == VALUE && g->number == 1) || (g->of == TENSOR && g->number == 8);
+      if (g->wire == 2 && !g->is && name) other = i;
     }
   } else if (below(2)) {
     other = pick(t, f, -1);
@@ -177,7 +179,7 @@ static void other_bytes(tree *t, field *f) {
     return;
   }
   size_t n = f->n < sizeof room[0] ? f->n : sizeof room[0];
-  if (n) memcpy(made, f->bytes, n);
+  if (n && f->bytes) memcpy(made, f->bytes, n);
   if (n >= 8 && n % 8 == 0 && below(2)) { /* such as the int64 of shapes and axes */
     uint64_t v;
     size_t k = 8 * below((unsigned)n / 8);

@@ -6,8 +6,8 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from oracle import COPIES, IR_VERSION, Refused, deviation, elem, free_names, node_needs, run_node, scale_of
 from table import KNOWN
-from oracle import COPIES, IR_VERSION, Refused, deviation, elem, free_names, run_node, scale_of
 
 SIZES = [1, 2, 3, 4, 5, 7, 8, 12, 16, 17, 33]
 MOST_ELEMENTS = 6000
@@ -90,7 +90,8 @@ class Graph:
 
     def pick_float(self, low=0, high=6, make_rank=None):
         ranks = [r for r in ([make_rank] if make_rank is not None else self.theme.ranks) if low <= r <= high] or [max(low, min(high, 2))]
-        return self.pick(lambda v: v.dtype == self.main_float and low <= v.rank <= high and not v.const, lambda: self.input(self.draw_shape(self.one_of(ranks))))
+        return self.pick(lambda v: v.dtype == self.main_float and low <= v.rank <= high and not v.const,
+                         lambda: self.input(self.draw_shape(self.one_of(ranks))))
 
     # ---- Shapes and data
 
@@ -198,6 +199,8 @@ class Graph:
         return self.add_node(node, inputs, check)
 
     def add_node(self, node, inputs, check=True):
+        if node.op_type not in KNOWN:
+            raise Reject("ingot doesn't have it")
         known = {v.name: v for v in self.visible()}
         needs = [v for v in inputs if v] + [known[n] for a in node.attribute if a.type == onnx.AttributeProto.GRAPH for n in free_names(a.g)]
         results = [[] for _ in node.output]
@@ -285,7 +288,7 @@ def finish(g, keep_all=False):
         return None
     if g.chance(0.5):
         outputs = outputs[::-1]
-    used = {n for node in g.nodes for n in list(node.input) + [f for a in node.attribute if a.type == onnx.AttributeProto.GRAPH for f in free_names(a.g)]}
+    used = {n for node in g.nodes for n in node_needs(node)}
     inputs = [(v, dims) for v, dims in g.inputs if v.name in used or g.chance(0.5)]
     infos = [helper.make_tensor_value_info(v.name, elem(v.dtype), dims) for v, dims in inputs]
     results = [helper.make_tensor_value_info(v.name, elem(v.dtype), [None] * v.rank) for v in outputs]

@@ -61,12 +61,16 @@ def check(engines, model, sets, wanted, plan, whole=True):
     return 3
 
 
+def shaken(a, rng):
+    return a if a.dtype.kind != "f" else np.asarray(a + rng.uniform(-0.02, 0.02, a.shape) * (np.abs(a) + 0.1)).astype(a.dtype)
+
+
 def redo(oracle, model, sets, seed, rng=None):
     """The wanted outputs of a model for these sets of feeds, or for new data of the same shapes with `rng`; None where it can't be told."""
     new_sets, wanted = [], []
     for feeds in sets:
         if rng is not None:
-            feeds = {n: a if a.dtype.kind != "f" else (a + rng.uniform(-0.02, 0.02, a.shape) * (np.abs(a) + 0.1)).astype(a.dtype) for n, a in feeds.items()}
+            feeds = {n: shaken(a, rng) for n, a in feeds.items()}
         try:
             values = run_model(oracle, model, feeds, seed)
         except Refused:
@@ -78,9 +82,9 @@ def redo(oracle, model, sets, seed, rng=None):
     return new_sets, wanted
 
 
-DISCRETE = {"QuantizeLinear", "DynamicQuantizeLinear", "QLinearConv", "QLinearMatMul", "Floor", "Ceil", "Round", "Cast", "Sign", "Equal", "Less", "Greater",
-            "LessOrEqual", "GreaterOrEqual", "ArgMax", "ArgMin", "TopK", "Mod", "NonMaxSuppression", "NonZero", "Hardmax", "Shrink", "ThresholdedRelu",
-            "Where", "If", "Loop", "Scan", "CastLike", "Clip"}
+DISCRETE = {"QuantizeLinear", "DynamicQuantizeLinear", "QLinearConv", "QLinearMatMul", "Floor", "Ceil", "Round", "Cast", "Sign", "Equal", "Less",
+            "Greater", "LessOrEqual", "GreaterOrEqual", "ArgMax", "ArgMin", "TopK", "Mod", "NonMaxSuppression", "NonZero", "Hardmax", "Shrink",
+            "ThresholdedRelu", "Where", "If", "Loop", "Scan", "CastLike", "Clip"}
 
 
 def stands(engines, oracle, model, sets, plan, finding, seed):

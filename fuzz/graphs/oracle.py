@@ -20,6 +20,10 @@ DISTURBANCE = {"float32": 1e-5, "float64": 1e-6, "float16": 2e-3}
 ALLOWED = {"float32": 3e-5, "float64": 1e-5, "float16": 6e-3}
 
 
+# What the onnx package's evaluator gets wrong, or refuses, in ways that its inputs don't tell.
+MISTAKEN = {"GlobalMaxPool"}
+
+
 class Refused(Exception):
     """Neither evaluator takes the node."""
 
@@ -97,8 +101,10 @@ class Oracle:
             session = ort.InferenceSession(model.SerializeToString(), options(), providers=["CPUExecutionProvider"])
             return ("ort", session)
         except Exception as e:
-            if not any(word in str(e) for word in ("NOT_IMPLEMENTED", "INVALID_GRAPH")):
+            if node.op_type in ("Loop", "Scan", "If") or not any(word in str(e) for word in ("NOT_IMPLEMENTED", "INVALID_GRAPH")):
                 raise Refused(f"{node.op_type}: {e}") from None
+        if node.op_type in MISTAKEN:
+            raise Refused(f"{node.op_type}: no evaluator that is right")
         try:
             return ("onnx", ReferenceEvaluator(model))
         except Exception as e:
@@ -213,7 +219,7 @@ def compare(found, copies):
     if want.dtype.kind in "iub":
         limit = 3 * dev
     else:
-        limit = ALLOWED[str(want.dtype)] * scale_of(want) + 3 * dev + 1e-30
+        limit = ALLOWED[str(want.dtype)] * (scale_of(want) + 0.1) + 3 * dev
     bad = ~((a == b) | (np.isnan(a) & np.isnan(b)))
     with np.errstate(invalid="ignore"):
         bad &= ~(np.abs(a - b) <= limit)

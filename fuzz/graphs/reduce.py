@@ -198,9 +198,10 @@ class Reducer:
                     if a.dtype == np.int64 and a.ndim == 1 and a.size <= 8:
                         tensors.append(numpy_helper.from_array(np.where(a == n, less, a), t.name))
                     else:
-                        tensors.append(numpy_helper.from_array(np.ascontiguousarray(cut(a)), t.name))
+                        tensors.append(numpy_helper.from_array(np.ascontiguousarray(cut(a)) if a.ndim else a, t.name))
                 shapes = [(name, d, [less if x == n else x for x in s]) for name, d, s in inputs]
-                if self.attempt(rebuilt(self.model, nodes, shapes, outputs, tensors), [{k: np.ascontiguousarray(cut(a)) if a.ndim else a for k, a in s.items()} for s in self.sets]):
+                sets = [{k: np.ascontiguousarray(cut(a)) if a.ndim else a for k, a in s.items()} for s in self.sets]
+                if self.attempt(rebuilt(self.model, nodes, shapes, outputs, tensors), sets):
                     changed = True
                     break
         return changed

@@ -18,7 +18,8 @@ def act(g, x):
     if style == 3:
         return g.add("Mul", [x, g.add("Sigmoid", [x])])  # SiLU
     if style == 4:  # hard swish
-        return g.add("Div", [g.add("Mul", [x, g.add("Clip", [g.add("Add", [x, g.scalar(3.0, x)]), g.scalar(0.0, x), g.scalar(6.0, x)])]), g.scalar(6.0, x)])
+        ramp = g.add("Clip", [g.add("Add", [x, g.scalar(3.0, x)]), g.scalar(0.0, x), g.scalar(6.0, x)])
+        return g.add("Div", [g.add("Mul", [x, ramp]), g.scalar(6.0, x)])
     if style == 5:  # GELU by erf
         e = g.add("Erf", [g.add("Div", [x, g.scalar(1.4142135381698608, x)])])
         return g.add("Mul", [g.add("Mul", [x, g.add("Add", [e, g.scalar(1.0, x)])]), g.scalar(0.5, x)])
@@ -49,7 +50,8 @@ def conv_block(g):
     if g.chance(0.3):
         y = act(g, y)
     if g.chance(0.5):  # a residual
-        other = g.pick(lambda v: v.dtype == y.dtype and v.sizes == y.sizes and v is not y, lambda: convolve(g, x, y.dim(1), [1, 1], {}) if g.chance(0.7) else partner(g, y))
+        other = g.pick(lambda v: v.dtype == y.dtype and v.sizes == y.sizes and v is not y,
+                       lambda: convolve(g, x, y.dim(1), [1, 1], {}) if g.chance(0.7) else partner(g, y))
         y = g.add("Add", [y, other] if g.chance(0.5) else [other, y])
     if g.chance(0.7):
         y = act(g, y)

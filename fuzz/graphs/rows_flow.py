@@ -91,7 +91,10 @@ def loop(g):
         if v.dtype == g.main_float:  # bounded, whatever the number of iterations
             found = result(body, v.dtype, v.sizes, v.rank)
             if found and found not in state:
-                w = body.add("Mul", [body.add("Tanh", [found]), body.scalar(1.5, v)]) if g.chance(0.7) else body.add("Clip", [found, body.scalar(-3.0, v), body.scalar(3.0, v)])
+                if g.chance(0.7):
+                    w = body.add("Mul", [body.add("Tanh", [found]), body.scalar(1.5, v)])
+                else:
+                    w = body.add("Clip", [found, body.scalar(-3.0, v), body.scalar(3.0, v)])
             if w is None or g.chance(0.2):
                 w = body.add("Mul", [body.add("Add", [v, body.scalar(0.5, v)]), body.scalar(0.7, v)])
         else:
@@ -111,7 +114,10 @@ def loop(g):
         raise Reject("an output twice")
     names = [g.fresh("v") for _ in outs[1:]]
     node = helper.make_node("Loop", [m.name, on.name if on else ""] + [v.name for v in carried], names, name=g.fresh("n"), body=body.proto(outs))
-    g.add_node(node, [m, on] + carried)
+    made = g.add_node(node, [m, on] + carried)
+    for v in (made if isinstance(made, list) else [made])[len(ends):]:
+        if 0 in v.sizes[0]:
+            raise Reject("of nothing, where the shape is anyone's guess")
 
 
 @row("Scan", tags=("flow",))

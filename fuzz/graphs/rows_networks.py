@@ -102,6 +102,8 @@ def pool(g):
     kernel, attrs = window(g, x, 3)
     if op == "LpPool" and "dilations" in attrs and g.opset < 18:
         raise Reject("opset")
+    if "SAME" in attrs.get("auto_pad", "") and "dilations" in attrs:
+        raise Reject("evaluators differ")
     if op == "AveragePool":
         if g.opset < 19:
             attrs.pop("dilations", None)
@@ -146,6 +148,8 @@ def resize(g):
         attrs["antialias"] = 1
     if g.chance(0.65):
         scales = [1.0, 1.0] + [g.one_of([1.0, 2.0, 2.0, 3.0, 0.5]) for _ in range(x.rank - 2)]
+        if coordinates == "align_corners" and any(n * s % 1 for sizes, s in zip(x.sizes, scales) for n in sizes):
+            raise Reject("evaluators differ")
         g.add("Resize", [x, None, g.const(np.array(scales, np.float32))], **attrs)
     else:
         sizes = [x.dim(0), x.dim(1)] + [g.one_of([2, 3, 4, 8]) * x.dim(d) for d in range(2, x.rank)]
@@ -278,7 +282,8 @@ def recurrent(g):
     if min(length) == 0 or min(batch) == 0 or width == 0:
         raise Reject("empty")
     attrs = {"hidden_size": h, "direction": direction}
-    inputs = [x, g.floats(d, gates * h, width, scale=0.5), g.floats(d, gates * h, h, scale=0.5), g.floats(d, 2 * gates * h) if g.chance(0.7) else None]
+    inputs = [x, g.floats(d, gates * h, width, scale=0.5), g.floats(d, gates * h, h, scale=0.5)]
+    inputs.append(g.floats(d, 2 * gates * h) if g.chance(0.7) else None)
     fixed = len(set(length)) == 1 and len(set(batch)) == 1
     inputs.append(g.const(g.rng.integers(1, length[0] + 1, batch[0]).astype(np.int32)) if fixed and g.chance(0.2) else None)
     for _ in range(2 if op == "LSTM" else 1):
@@ -398,4 +403,5 @@ def integer_products(g):
         q = g.add("QuantizeLinear", [x, s, z])
         k = x.dim(1)
         w = g.const(g.rng.integers(0, 256, (k, g.one_of([1, 4, 17]))).astype(np.uint8))
-        g.add("QLinearMatMul", [q, s, z, w, g.const(np.array(0.01, np.float32)), z, g.const(np.array(max(x.scale, .1) * np.sqrt(max(k, 1)) / 80, np.float32)), z])
+        ys = g.const(np.array(max(x.scale, 0.1) * np.sqrt(max(k, 1)) / 80, np.float32))
+        g.add("QLinearMatMul", [q, s, z, w, g.const(np.array(0.01, np.float32)), z, ys, z])

@@ -302,7 +302,8 @@ static ingot_status read_node(reader *r, ingot__graph *graph, record *rec, ingot
   if (!in) return ingot__no_memory(r->diag);
   for (uint32_t i = 0; i < n_in; i++) {
     INGOT_TRY(old_value(r, graph, &in[i]));
-    if (!in[i] && (int)i < info->min_in) return DAMAGED(r, "a node lacks an input");
+    bool optional = op == INGOT__OP_Loop; /* trip count and condition may be left out */
+    if (!in[i] && (int)i < info->min_in && !optional) return DAMAGED(r, "a node lacks an input");
   }
   if (!count(r, &n_out, 4) || (int64_t)n_out < info->min_out || (info->max_out >= 0 && (int64_t)n_out > info->max_out)) {
     return DAMAGED(r, "a node's outputs");

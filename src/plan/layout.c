@@ -154,6 +154,9 @@ static bool needs_copy(const layouts *l, const ingot__value *v, ingot__layout ha
   return false;
 }
 
+/* A value from outside of the node's graph: it comes PLAIN, and is copied inside for the nodes that want it otherwise. */
+static bool captured(const ingot__node *n, const ingot__value *v) { return two_layouts(v) && v->graph != n->graph; }
+
 /* The cost of node n under configuration c, everything else as chosen: its kernel and the Reformats of its inputs and outputs. */
 static double local_cost(layouts *l, const ingot__node *n, int c) {
   if (!l->config[n->id][c].kernel) return INFINITE;
@@ -161,7 +164,8 @@ static double local_cost(layouts *l, const ingot__node *n, int c) {
   uint8_t before = l->chosen[n->id];
   l->chosen[n->id] = (uint8_t)c;
   for (size_t i = 0; i < n->n_in; i++)
-    if (two_layouts(n->in[i]) && n->in[i]->graph == n->graph && needs_copy(l, n->in[i], layout_of(l, n->in[i]))) cost += l->reformat[n->in[i]->id];
+    if (captured(n, n->in[i]) ? wanted(n, i, c) != INGOT__PLAIN : two_layouts(n->in[i]) && needs_copy(l, n->in[i], layout_of(l, n->in[i])))
+      cost += l->reformat[n->in[i]->id];
   for (size_t i = 0; i < n->n_out; i++)
     if (two_layouts(n->out[i]) && needs_copy(l, n->out[i], out_layout(c))) cost += l->reformat[n->out[i]->id];
   l->chosen[n->id] = before;
@@ -196,18 +200,19 @@ static void start(layouts *l, const ingot__node *n) {
 
 /* ---- Reformats */
 
-static ingot_status insert_reformat(layouts *l, ingot__value *v, ingot__layout have) {
+/* A copy of v for its users in `graph` that want another layout than it has. */
+static ingot_status insert_reformat(layouts *l, ingot__value *v, ingot__graph *graph, ingot__layout have) {
   ingot__planner *p = l->planner;
-  ingot__node *before = v->producer ? v->producer->next : v->graph->first;
+  ingot__node *before = graph != v->graph || !v->producer ? graph->first : v->producer->next;
   const char *name = ingot__arena_printf(&l->net->arena, "%s/%s", v->name, have == INGOT__PLAIN ? "channels_last" : "plain");
-  ingot__node *r = name ? ingot__node_new(v->graph, INGOT__OP_Reformat, name, before, &v, 1, 1, &name) : NULL;
+  ingot__node *r = name ? ingot__node_new(graph, INGOT__OP_Reformat, name, before, &v, 1, 1, &name) : NULL;
   if (!r) return ingot__no_memory(p->diag);
   r->out[0]->type = v->type;
   r->out[0]->known = v->known;
   for (size_t u = 0; u < v->n_user;) {
     ingot__node *user = v->user[u];
     bool changed = false;
-    for (size_t i = 0; i < user->n_in && user != r && user->graph == v->graph; i++)
+    for (size_t i = 0; i < user->n_in && user != r && user->graph == graph; i++)
       if (user->in[i] == v && wanted(user, i, l->chosen[user->id]) != have) {
         if (!ingot__node_set_input(user, i, r->out[0])) return ingot__no_memory(p->diag);
         changed = true;
@@ -218,12 +223,23 @@ static ingot_status insert_reformat(layouts *l, ingot__value *v, ingot__layout h
   return INGOT_OK;
 }
 
+/* The first user of v in another graph than its own that wants it in another layout than PLAIN; NULL: none. */
+static ingot__node *captured_by(const layouts *l, const ingot__value *v) {
+  for (size_t u = 0; u < v->n_user; u++) {
+    ingot__node *n = v->user[u];
+    if (!captured(n, v) || n->op == INGOT__OP_Reformat || !planned_graph(n->graph, l->net)) continue;
+    for (size_t i = 0; i < n->n_in; i++)
+      if (n->in[i] == v && wanted(n, i, l->chosen[n->id]) != INGOT__PLAIN) return n;
+  }
+  return NULL;
+}
+
 static ingot_status choose_reformat(ingot__planner *p, const ingot__node *n, ingot__layout from, ingot__layout to) {
   const ingot__kernel *list[INGOT__MAX_CANDIDATES];
   ingot__view in, out;
   ingot__call call;
   ingot_engine *e = p->engine;
-  if (ingot__plan_same_memory(&n->out[0]->type)) {
+  if (ingot__plan_same_memory(&n->out[0]->type) && n->in[0]->graph == n->graph) {
     e->step[n->id].kernel = NULL;
     e->place[n->out[0]->id] = (ingot__place){.layout = (uint8_t)to, .home = INGOT__HOME_VIEW, .of = n->in[0]->id};
     return INGOT_OK;
@@ -309,7 +325,8 @@ ingot_status ingot__plan_layouts(ingot__planner *p) {
     ingot__value *v = net->value[i];
     if (!v || !two_layouts(v) || !planned_graph(v->graph, net)) continue;
     ingot__layout have = layout_of(&l, v);
-    if (needs_copy(&l, v, have)) INGOT_TRY(insert_reformat(&l, v, have));
+    if (needs_copy(&l, v, have)) INGOT_TRY(insert_reformat(&l, v, v->graph, have));
+    for (ingot__node *inner; (inner = captured_by(&l, v)) != NULL;) INGOT_TRY(insert_reformat(&l, v, inner->graph, INGOT__PLAIN));
   }
   e->place = INGOT_NEW_ARRAY(&e->arena, net->n_value + 1, ingot__place);
   e->step = INGOT_NEW_ARRAY(&e->arena, net->n_node + 1, ingot__step);

@@ -211,7 +211,8 @@ static bool dense_and_plain(const ingot__call *call) {
 /* Kernels were chosen for one set of shapes: where they don't take these, the reference does. */
 static ingot_status fall_back(planner *p, ingot__run_step *run) {
   const ingot__backend *backend = p->engine->backend;
-  if (run->step->kernel->functions->supports == NULL || run->step->kernel->functions->supports(&run->call) || !dense_and_plain(&run->call)) return INGOT_OK;
+  const ingot__kernel_functions *functions = run->step->kernel->functions;
+  if (!functions->supports || functions->supports(&run->call) || !dense_and_plain(&run->call)) return INGOT_OK;
   const ingot__kernel *reference = backend->find("reference");
   ingot__step *step = reference && backend->fits(reference, &run->call) ? INGOT_NEW(&p->region->arena, ingot__step) : NULL;
   if (!step) return reference ? ingot__no_memory(p->inst->diag) : INGOT_OK;

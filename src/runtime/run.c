@@ -25,7 +25,8 @@ static ingot_status resize_output(void *user, ingot__call *call, size_t i, int r
   if (inst->source[v->id] != INGOT__SOURCE_DYNAMIC) { /* those who read it were planned with the shape that inference told */
     bool same = view->rank == rank;
     for (int d = 0; same && d < rank; d++) same = view->dim[d] == dim[d];
-    return same ? INGOT_OK : INGOT__FAIL_NODE(call->diag, INGOT_E_SHAPE, call->node, "output '%s' has another shape than was told before the run", v->name);
+    if (same) return INGOT_OK;
+    return INGOT__FAIL_NODE(call->diag, INGOT_E_SHAPE, call->node, "output '%s' has another shape than was told before the run", v->name);
   }
   ingot_dtype dtype = call->out[i].dtype;
   size_t bytes;

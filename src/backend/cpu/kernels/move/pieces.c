@@ -95,7 +95,7 @@ static ingot_status slice_piece(const ingot__call *call, move_piece *p) {
     int axis = ingot__has_in(call, 3) ? axis_of(int_of(&call->in[3], k), in->rank) : (int)k;
     int64_t step = ingot__has_in(call, 4) ? int_of(&call->in[4], k) : 1, start = int_of(&call->in[1], k), dim = in->dim[axis];
     if (start < 0) start += dim;
-    start = step > 0 ? (start < 0 ? 0 : start > dim ? dim : start) : (start < 0 ? -1 : start >= dim ? dim - 1 : start);
+    start = start < 0 ? 0 : step > 0 ? (start > dim ? dim : start) : start >= dim ? dim - 1 : start;
     int64_t count = out->dim[axis], last = start + (count - 1) * step;
     if (count > 0 && (last < 0 || last >= dim || start < 0 || start >= dim))
       return INGOT__FAIL_CALL(call, INGOT_E_SHAPE, "axis %d is sliced past its end", axis);

@@ -1,0 +1,44 @@
+"""The differential fuzzer: some hundred random models of fixed seeds by the engine, the reference kernels and ONNX Runtime; and which
+operators its table covers."""
+import pathlib
+import sys
+
+import pytest
+
+pytest.importorskip("onnx", reason="no onnx package here")
+pytest.importorskip("onnxruntime", reason="no onnxruntime here")
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "fuzz"))
+import graphs  # noqa: E402
+
+# Operators of ops.def that no row of the generator makes, and why.
+MICROSOFT, SEQUENCES, LATER = "of ONNX Runtime's own domain", "values in the graphs are tensors", "no row yet"
+UNCOVERED = {
+    **dict.fromkeys(["BiasGelu", "FastGelu", "FusedConv", "QuickGelu"], MICROSOFT),
+    **dict.fromkeys(["SequenceAt", "SequenceConstruct", "SequenceEmpty", "SequenceErase", "SequenceInsert", "SequenceLength", "SequenceMap",
+                     "SplitToSequence", "ConcatFromSequence", "Optional", "OptionalGetElement", "OptionalHasElement"], SEQUENCES),
+    **dict.fromkeys(["FlexAttention", "LinearAttention", "CausalConvWithState", "SwiGLU"], "neither ONNX Runtime nor numpy evaluates it quickly"),
+    **dict.fromkeys(["Attention", "RotaryEmbedding", "TensorScatter", "AffineGrid", "GridSample", "DeformConv", "RoiAlign", "MaxRoiPool", "Col2Im",
+                     "MaxUnpool", "CenterCropPad", "Det", "Unique", "NegativeLogLikelihoodLoss", "SoftmaxCrossEntropyLoss", "BitCast"], LATER),
+    "Constant": "the builder makes it", "Scatter": "is ScatterElements before opset 11",
+}
+
+
+@pytest.mark.seconds(300)
+def test_random_models(build, tmp_path):
+    library = build / "libingot.so"
+    if not library.exists():
+        pytest.skip("no libingot.so")
+    models, findings, operators = graphs.fuzz(library, tmp_path, range(1, 301), seconds=50, reduce_seconds=10, most=3, quiet=True)
+    assert not findings
+    assert models >= 20 and len(operators) > 20  # it did run, even on a slow machine
+
+
+def test_every_operator_has_a_row():
+    import generate  # noqa: F401
+    from table import KNOWN, ROWS
+
+    covered = {op for r in ROWS for op in r.ops}
+    assert KNOWN - covered - set(UNCOVERED) == set(), "add rows to fuzz/graphs/rows_*.py, or say in UNCOVERED why not"
+    assert set(UNCOVERED) <= KNOWN
+    assert covered & set(UNCOVERED) == set()
