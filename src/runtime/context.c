@@ -160,7 +160,7 @@ ingot_status ingot__context_plan(ingot_context *context, ingot__diag *diag) {
   }
   ingot__frame *frame;
   ingot_status status = ingot__instance_frame(inst, context->engine->network->main, &frame);
-  if (status == INGOT_OK) status = ingot__frame_plan(frame);
+  if (status == INGOT_OK) status = ingot__slot_first(frame, NULL, 0);
   for (size_t i = context->n_in; status == INGOT_OK && i < context->n_io; i++) {
     size_t bytes;
     const ingot__type *type = &inst->type[context->io[i].value->id];

@@ -40,17 +40,10 @@ ingot_status ingot__instance_new(ingot_context *context, ingot__diag *diag, ingo
   return INGOT_OK;
 }
 
-static void free_region(ingot__heap *heap, ingot__region *region) {
-  if (!region) return;
-  ingot__free(heap, region->own.data, region->own.size);
-  ingot__arena_free(&region->arena);
-}
-
 void ingot__instance_free(ingot__instance *inst) {
   if (!inst) return;
   ingot__heap *heap = &inst->context->heap;
-  for (size_t f = 0; f < inst->n_frame; f++)
-    for (size_t r = 0; r < inst->frame[f]->n_region; r++) free_region(heap, inst->frame[f]->region[r]);
+  for (size_t f = 0; f < inst->n_frame; f++) ingot__slots_free(inst->frame[f]);
   if (inst->buffer)
     for (size_t i = 0; i < inst->context->engine->network->n_value; i++) ingot__free(heap, inst->buffer[i].data, inst->buffer[i].size);
   if (inst->object)
@@ -72,7 +65,7 @@ ingot_status ingot__instance_frame(ingot__instance *inst, const ingot__graph *gr
   frame->graph = graph;
   if (graph->outer) {
     if (ingot__shapes_captured(&inst->arena, graph, &frame->captured, &frame->n_captured) != INGOT_OK) return ingot__no_memory(inst->diag);
-    frame->key = INGOT_NEW_ARRAY(&inst->arena, (frame->n_captured + graph->n_input) * (INGOT_MAX_RANK + 2) + 1, int64_t);
+    frame->key = INGOT_NEW_ARRAY(&inst->arena, (frame->n_captured + graph->n_input) * (2 * INGOT_MAX_RANK + 2) + 1, int64_t);
     if (!frame->key) return ingot__no_memory(inst->diag);
   }
   inst->frame[inst->n_frame++] = frame;

@@ -1,5 +1,5 @@
 /* Planning a region: which nodes it takes, where their values lie, and the calls that run them. Region 0 of a graph depends on the shapes
- * of its inputs alone and is kept; later ones depend on what was computed before them and are planned at each run. */
+ * of its inputs alone, later ones on what was computed before them; slot.c keeps the plans. */
 #include "runtime/state.h"
 #include <string.h>
 
@@ -18,25 +18,37 @@ typedef struct planner {
 } planner;
 enum { NONE = 0xffffffffu };
 
-/* Takes nodes as long as their shapes can be told; sets region->after and dynamic_end. */
-static ingot_status take_nodes(planner *p, bool with_data) {
-  ingot__region *region = p->region;
+/* Only a kernel that runs can tell the shape of its output, and only when its inputs have theirs. */
+static ingot_status can_tell(const ingot__instance *inst, const ingot__node *n) {
+  const ingot__kernel *kernel = inst->context->engine->step[n->id].kernel;
+  bool can = kernel && !(kernel->flags & INGOT__K_VIEW) && !strcmp(kernel->name, "reference");
+  for (size_t i = 0; i < n->n_in; i++) {
+    const ingot__type *type = n->in[i] ? &inst->type[n->in[i]->id] : NULL;
+    if (!type || type->kind != INGOT__TENSOR) continue;
+    can = can && type->rank >= 0;
+    for (int d = 0; d < type->rank; d++) can = can && ingot__dim_is_number(type->dim[d]);
+  }
+  return can ? INGOT_OK : INGOT__FAIL_NODE(inst->diag, INGOT_E_SHAPE, n, "the shape of its output can't be told from its inputs");
+}
+
+/* Sets region->after, n_node and dynamic_end. */
+ingot_status ingot__region_take(ingot__frame *frame, ingot__region *region, bool with_data) {
+  ingot__instance *inst = frame->instance;
+  ingot__arena_reset(&region->arena);
   region->dynamic_end = false;
-  p->n_node = 0;
+  region->n_node = 0;
   for (const ingot__node *n = region->first; n; n = n->next) {
     bool complete;
     for (size_t i = 0; i < n->n_out; i++)
-      if (n->out[i]) p->inst->view[n->out[i]->id].dtype = INGOT_UNDEFINED;
-    INGOT_TRY(ingot__shapes_node(p->inst, n, with_data, &region->arena, &complete));
+      if (n->out[i]) inst->view[n->out[i]->id].dtype = INGOT_UNDEFINED;
+    INGOT_TRY(ingot__shapes_node(inst, n, with_data, &region->arena, &complete));
     if (!complete && !(with_data && n == region->first)) {
       region->after = n;
       return INGOT_OK;
     }
-    p->n_node++;
+    region->n_node++;
     if (!complete) {
-      const ingot__kernel *kernel = p->engine->step[n->id].kernel; /* only a kernel that runs can tell */
-      if (!kernel || (kernel->flags & INGOT__K_VIEW))
-        return INGOT__FAIL_NODE(p->inst->diag, INGOT_E_SHAPE, n, "the shape of its output can't be told from its inputs");
+      INGOT_TRY(can_tell(inst, n));
       region->dynamic_end = true;
       region->after = n->next;
       return INGOT_OK;
@@ -152,6 +164,7 @@ static bool bind(planner *p, void **slot, const ingot__value *v) {
   const ingot__value *r = ingot__root(p->engine, (ingot__value *)v);
   void *const *base = NULL;
   size_t offset = v == r ? 0 : inst->offset[v->id];
+  const bool outside = (v->producer || v->is_input) && !in_region(p, v); /* its own region has put its address into its view */
   if (!v->producer && !v->is_input) { /* a constant */
     *slot = inst->view[v->id].data;
     return true;
@@ -159,6 +172,9 @@ static bool bind(planner *p, void **slot, const ingot__value *v) {
   if (p->block_of[r->id] != NONE) {
     base = &p->region->slab;
     offset += p->block[p->block_of[p->merged[r->id]]].offset;
+  } else if (outside) {
+    base = &inst->view[v->id].data;
+    offset = 0;
   } else if (inst->source[r->id] >= 0 && !p->frame->graph->outer && !r->graph->outer) {
     base = &inst->context->io[inst->source[r->id]].data;
   } else {
@@ -224,14 +240,35 @@ static ingot_status fall_back(planner *p, ingot__run_step *run) {
   return INGOT_OK;
 }
 
-ingot_status ingot__region_plan(ingot__frame *frame, size_t index) {
+/* Puts down what was found out, for when the region runs again. */
+static ingot_status record(planner *p) {
+  ingot__region *region = p->region;
+  ingot__instance *inst = p->inst;
+  size_t outs = 0, ins = 0, s = 0;
+  for (const ingot__node *n = region->first; s < p->n_node; n = n->next, s++) outs += n->n_out, ins += n->n_in;
+  region->placed = INGOT_NEW_ARRAY(&region->arena, outs + 1, ingot__placed);
+  region->read = INGOT_NEW_ARRAY(&region->arena, ins + 1, ingot__view);
+  if (!region->placed || !region->read) return ingot__no_memory(inst->diag);
+  region->n_placed = region->n_read = s = 0;
+  for (const ingot__node *n = region->first; s < p->n_node; n = n->next, s++) {
+    for (size_t i = 0; i < n->n_out; i++) {
+      const ingot__value *v = n->out[i];
+      if (!v) continue;
+      region->placed[region->n_placed++] = (ingot__placed){.id = v->id, .source = inst->source[v->id], .offset = inst->offset[v->id],
+          .type = inst->type[v->id], .known = inst->known[v->id], .view = inst->view[v->id]};
+    }
+    for (size_t i = 0; i < n->n_in; i++)
+      if (n->in[i] && (n->in[i]->producer || n->in[i]->is_input) && !in_region(p, n->in[i]))
+        region->read[region->n_read++] = inst->view[n->in[i]->id];
+  }
+  return INGOT_OK;
+}
+
+ingot_status ingot__region_place(ingot__frame *frame, ingot__region *region) {
   ingot__instance *inst = frame->instance;
   const ingot__network *net = inst->context->engine->network;
-  ingot__region *region = frame->region[index];
   ingot__arena *arena = &region->arena;
-  ingot__arena_reset(arena);
-  planner p = {.frame = frame, .inst = inst, .region = region, .engine = inst->context->engine};
-  INGOT_TRY(take_nodes(&p, index > 0));
+  planner p = {.frame = frame, .inst = inst, .region = region, .engine = inst->context->engine, .n_node = region->n_node};
   size_t values = 0, s = 0;
   for (const ingot__node *n = region->first; s < p.n_node; n = n->next, s++) values += n->n_out + 1;
   p.step_of = INGOT_NEW_ARRAY(arena, net->n_node + 1, uint32_t);
@@ -293,5 +330,5 @@ ingot_status ingot__region_plan(ingot__frame *frame, size_t index) {
       region->patch[p.n_patch++] = (ingot__patch){&run->call.workspace, (void *const *)&region->slab, p.block[workspace_block[k]].offset};
   }
   region->n_patch = p.n_patch;
-  return INGOT_OK;
+  return record(&p);
 }

@@ -69,63 +69,18 @@ static ingot_status run_subgraph(void *user, ingot__call *call, const ingot__gra
 
 /* ---- Frames */
 
-/* A subgraph's inputs take the views they are given; whether region 0 must be planned anew. */
-static bool shapes_changed(ingot__frame *frame, const ingot__view *in, size_t n_in) {
-  ingot__instance *inst = frame->instance;
-  size_t n = 0;
-  bool changed = !frame->planned;
-  for (size_t k = 0; k < frame->n_captured + frame->graph->n_input; k++) {
-    const ingot__view *view;
-    if (k < frame->n_captured) view = &inst->view[frame->captured[k]->id];
-    else {
-      size_t i = k - frame->n_captured;
-      ingot__value *v = frame->graph->input[i];
-      if (i < n_in) {
-        inst->view[v->id] = in[i];
-        inst->known[v->id] = NULL;
-        inst->type[v->id].dtype = in[i].dtype;
-        inst->type[v->id].kind = in[i].kind;
-        inst->type[v->id].rank = ingot__is_tensor(&in[i]) ? (int8_t)in[i].rank : -1;
-        for (int d = 0; d < in[i].rank; d++) inst->type[v->id].dim[d] = in[i].dim[d];
-        inst->source[v->id] = INGOT__SOURCE_FIXED;
-      }
-      view = &inst->view[v->id];
-    }
-    int64_t head[2] = {view->rank, (int64_t)view->dtype | (int64_t)view->kind << 32};
-    if (memcmp(frame->key + n, head, sizeof head) || memcmp(frame->key + n + 2, view->dim, view->rank * sizeof view->dim[0])) changed = true;
-    memcpy(frame->key + n, head, sizeof head);
-    memcpy(frame->key + n + 2, view->dim, view->rank * sizeof view->dim[0]);
-    n += 2 + view->rank;
-  }
-  return changed;
-}
-
-static ingot_status add_region(ingot__frame *frame, size_t index) {
-  ingot__instance *inst = frame->instance;
-  if (index < frame->n_region) return INGOT_OK;
-  if (!ingot__arena_grow(&inst->arena, (void **)&frame->region, &frame->region_capacity, index + 1, sizeof *frame->region))
-    return ingot__no_memory(inst->diag);
-  ingot__region *region = INGOT_NEW(&inst->arena, ingot__region);
-  if (!region) return ingot__no_memory(inst->diag);
-  ingot__arena_init(&region->arena, &inst->context->heap);
-  frame->region[frame->n_region++] = region;
-  return INGOT_OK;
-}
-
-ingot_status ingot__frame_plan(ingot__frame *frame) {
-  INGOT_TRY(add_region(frame, 0));
-  frame->region[0]->first = frame->graph->first;
-  frame->planned = false;
-  INGOT_TRY(ingot__region_plan(frame, 0));
-  frame->planned = true;
-  return INGOT_OK;
+/* Grows with room to spare, for what grows once often grows again. */
+static bool grow(ingot__heap *heap, ingot__buffer *buffer, size_t size) {
+  if (buffer->data && buffer->size < size && ingot__buffer_reserve(heap, buffer, size + size / 2)) return true;
+  return ingot__buffer_reserve(heap, buffer, size);
 }
 
 static ingot_status get_slab(ingot__frame *frame, size_t index) {
   ingot__region *region = frame->region[index];
   ingot_context *context = frame->instance->context;
-  ingot__buffer *buffer = !frame->graph->outer && index == 0 ? &context->slab : &region->own;
-  if (!ingot__buffer_reserve(&context->heap, buffer, region->slab_size)) return ingot__no_memory(frame->instance->diag);
+  bool main = !frame->graph->outer && index == 0;
+  ingot__buffer *buffer = main ? &context->slab : &frame->slot[index]->slab;
+  if (!(main ? ingot__buffer_reserve : grow)(&context->heap, buffer, region->slab_size)) return ingot__no_memory(frame->instance->diag);
   region->slab = buffer->data;
   return INGOT_OK;
 }
@@ -166,6 +121,11 @@ static ingot_status run_region(ingot__frame *frame, ingot__region *region) {
   for (size_t i = 0; i < region->n_patch; i++) {
     const ingot__patch *p = &region->patch[i];
     *p->slot = *p->base ? (char *)*p->base + p->offset : NULL;
+  }
+  if (region->dynamic_end) { /* it sets the sizes of its outputs anew */
+    const ingot__run_step *run = &region->step[region->n_step - 1];
+    for (size_t i = 0; i < run->call.n_out; i++)
+      if (ingot__is_tensor(&run->call.out[i])) run->call.out[i] = (ingot__view){.dtype = run->call.out[i].dtype};
   }
   for (size_t i = 0; i < region->n_step; i++) {
     ingot__run_step *run = &region->step[i];
@@ -234,16 +194,14 @@ static ingot_status sized_outputs(ingot__frame *frame, const ingot__region *regi
 
 ingot_status ingot__frame_run(ingot__frame *frame, const ingot__view *in, size_t n_in) {
   INGOT_TRY(go_on(frame->instance));
-  if (frame->graph->outer && shapes_changed(frame, in, n_in)) INGOT_TRY(ingot__frame_plan(frame));
+  if (frame->graph->outer) INGOT_TRY(ingot__slot_first(frame, in, n_in));
   for (size_t i = 0;; i++) {
     INGOT_TRY(get_slab(frame, i));
     INGOT_TRY(run_region(frame, frame->region[i]));
     INGOT_TRY(sized_outputs(frame, frame->region[i]));
     const ingot__node *after = frame->region[i]->after;
     if (!after) return INGOT_OK;
-    INGOT_TRY(add_region(frame, i + 1));
-    frame->region[i + 1]->first = after;
-    INGOT_TRY(ingot__region_plan(frame, i + 1));
+    INGOT_TRY(ingot__slot_next(frame, i + 1, after));
     INGOT_TRY(region_outputs(frame));
   }
 }

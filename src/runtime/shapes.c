@@ -99,19 +99,19 @@ static ingot_status infer_graph(ingot__infer *infer, const ingot__graph *graph, 
     inst->type[graph->input[i]->id] = in[i];
     inst->known[graph->input[i]->id] = NULL;
   }
-  bool known = true;
   ingot_status status = INGOT_OK;
+  inst->stamp++;
   ingot__diag *diag = inst->diag;
   inst->diag = infer->diag; /* If tries branches without telling of their problems */
-  for (const ingot__node *n = graph->first; n && known && status == INGOT_OK; n = n->next)
+  for (const ingot__node *n = graph->first; n && status == INGOT_OK; n = n->next) {
+    bool known; /* what isn't may not matter to the outputs */
     status = ingot__shapes_node(inst, n, false, infer->arena, &known);
+  }
   inst->diag = diag;
   if (status != INGOT_OK) return status;
   for (size_t i = 0; i < n_out && i < graph->n_output; i++) {
     out[i] = inst->type[graph->output[i]->id];
-    if (!known && graph->output[i]->producer) {
-      out[i] = (ingot__type){.dtype = graph->output[i]->type.dtype, .kind = graph->output[i]->type.kind, .rank = -1};
-    }
+    if (out[i].dtype == INGOT_UNDEFINED) out[i].dtype = graph->output[i]->type.dtype, out[i].kind = graph->output[i]->type.kind;
   }
   return INGOT_OK;
 }

@@ -27,29 +27,56 @@ typedef struct ingot__run_step {
 /* Memory that is made at run time for one output whose size depends on data; kept and grown. */
 typedef struct ingot__buffer { void *data; size_t size; } ingot__buffer;
 
+/* What planning found out about a value that a region computes: put back when the region runs after another plan. */
+typedef struct ingot__placed {
+  uint32_t id;               /* the value's */
+  int source;
+  size_t offset;
+  ingot__type type;
+  const ingot__dim *known;
+  ingot__view view;
+} ingot__placed;
+
 typedef struct ingot__region {
   ingot__arena arena;        /* steps, patches */
   const ingot__node *first, *after; /* nodes first .. before after (NULL: the graph's end) */
+  size_t n_node;
+  ingot__placed *placed;     /* the nodes' outputs, in order */
+  size_t n_placed;
+  ingot__view *read;         /* of values from outside that the nodes read, in order: what a plan was made for */
+  size_t n_read;
+  int64_t *key;              /* a subgraph's first region: the frame's key that it was planned for */
+  size_t key_length;
+  uint64_t used;             /* the slot's clock when last used */
   ingot__run_step *step;
   size_t n_step;
   ingot__patch *patch;
   size_t n_patch;
-  void *slab;                /* in `own`, or in the context's slab */
-  ingot__buffer own;         /* the slab of regions that don't use the context's */
+  void *slab;                /* the slot's, or the context's */
   size_t slab_size, workspace_size;
   bool dynamic_end;          /* its last node gives its outputs their sizes */
 } ingot__region;
+
+/* The plans kept for one place in a frame, for the shapes met there last. */
+enum { INGOT__MAX_PLANS = 8 };
+typedef struct ingot__slot {
+  ingot__region *plan[INGOT__MAX_PLANS], *spare; /* spare: where the next one is made */
+  size_t n_plan;
+  uint64_t clock;
+  ingot__region *applied;    /* the one that the instance's values are as placed by, */
+  uint64_t stamp;            /* when the instance's stamp was this */
+  ingot__buffer slab;        /* of its regions; unused where they take the context's */
+} ingot__slot;
 
 struct ingot__frame {
   ingot__instance *instance;
   const ingot__graph *graph;
   ingot__value **captured;   /* values of outer graphs read inside, deeper subgraphs included */
   size_t n_captured;
-  ingot__region **region;
-  size_t n_region, region_capacity;
-  bool planned;              /* region 0 is, for `key` */
-  int64_t *key;              /* dims of captured values and inputs that region 0 was planned for (subgraphs) */
-  size_t key_length;
+  ingot__slot **slot;        /* by region's place: all that were met */
+  ingot__region **region;    /* the present plan of each */
+  size_t n_slot, n_region, slot_capacity, region_capacity; /* n_region: slots that have a plan */
+  int64_t *key;              /* subgraphs: what region 0 depends on, the views of captured values and inputs; as they are now */
 };
 
 struct ingot__instance {
@@ -66,6 +93,7 @@ struct ingot__instance {
   ingot__object **object;    /* by value id: what sequences and optionals that nodes make are at present; the view's data points here */
   ingot__frame **frame;      /* by order of ingot__instance_frame's asking; [0] is the main graph's */
   size_t n_frame, frame_capacity;
+  uint64_t stamp;            /* counts inferences of subgraphs, which change the types of their values */
   bool *early;               /* by io: outputs whose shapes are known before it runs */
   ingot__diag *diag;         /* of the call in progress */
 };
@@ -151,9 +179,16 @@ bool ingot__view_covers(const ingot__view *view, const ingot__view *root); /* th
 typedef struct ingot__block { size_t size, offset; uint32_t first, last; } ingot__block;
 size_t ingot__memory_plan(ingot__block *block, size_t n, uint32_t *order /* n, scratch */);
 
-/* ---- region.c, run.c */
-ingot_status ingot__region_plan(ingot__frame *frame, size_t index);
-ingot_status ingot__frame_plan(ingot__frame *frame); /* region 0 */
+/* ---- region.c: one region's plan. First its nodes, from region->first on, as far as their shapes can be told; then all the rest. */
+ingot_status ingot__region_take(ingot__frame *frame, ingot__region *region, bool with_data);
+ingot_status ingot__region_place(ingot__frame *frame, ingot__region *region);
+
+/* ---- slot.c: the plans of a frame's regions, kept for shapes that come again. Both set frame->region[index]. */
+ingot_status ingot__slot_first(ingot__frame *frame, const ingot__view *in, size_t n_in); /* region 0; in: a subgraph's inputs */
+ingot_status ingot__slot_next(ingot__frame *frame, size_t index, const ingot__node *first); /* later ones, when what is before has run */
+void ingot__slots_free(ingot__frame *frame);
+
+/* ---- run.c */
 ingot_status ingot__frame_run(ingot__frame *frame, const ingot__view *in, size_t n_in); /* in: a subgraph's inputs; NULL for main */
 /* Memory for an output's `bytes`: of the caller's allocator, at the caller's address, or the context's own; into io->data. */
 ingot_status ingot__output_reserve(ingot_context *context, ingot__io *io, size_t bytes, ingot__diag *diag);
