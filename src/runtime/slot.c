@@ -102,7 +102,8 @@ static size_t take_inputs(ingot__frame *frame, const ingot__view *in, size_t n_i
       }
       view = &inst->view[v->id];
     }
-    frame->key[n++] = (int64_t)view->dtype | (int64_t)view->rank << 16 | (int64_t)view->layout << 24 | (int64_t)view->dense << 32 | (int64_t)view->kind << 40;
+    frame->key[n++] = (int64_t)view->dtype | (int64_t)view->rank << 16 | (int64_t)view->layout << 24 | (int64_t)view->dense << 32 |
+                      (int64_t)view->kind << 40;
     for (int d = 0; d < view->rank; d++) frame->key[n++] = view->dim[d];
     for (int d = 0; d < view->rank && !view->dense; d++) frame->key[n++] = view->stride[d];
   }
@@ -127,7 +128,8 @@ ingot_status ingot__slot_first(ingot__frame *frame, const ingot__view *in, size_
   INGOT_TRY(ingot__region_take(frame, made, false));
   INGOT_TRY(ingot__region_place(frame, made));
   made->key_length = length;
-  if (!(made->key = length ? ingot__arena_copy(&made->arena, frame->key, length * sizeof *made->key) : INGOT_NEW(&made->arena, int64_t))) return ingot__no_memory(inst->diag);
+  made->key = length ? ingot__arena_copy(&made->arena, frame->key, length * sizeof *made->key) : INGOT_NEW(&made->arena, int64_t);
+  if (!made->key) return ingot__no_memory(inst->diag);
   use(frame, 0, keep(slot));
   return INGOT_OK;
 }
