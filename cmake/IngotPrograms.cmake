@@ -1,13 +1,30 @@
 # The command `ingot` (cli/*.c) and the examples: examples/<folder>/*.c is one program named after the folder, unless the folder has a
 # CMakeLists.txt of its own. They link the public library and, where they use them, the libraries for images, archives and JSON.
-pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
-pkg_check_modules(LIBZIP REQUIRED IMPORTED_TARGET libzip)
-find_package(JPEG REQUIRED)
-find_package(PNG REQUIRED)
+if(SKBUILD) # a wheel runs where those may not be: their static forms, where there are any
+  set(CMAKE_FIND_LIBRARY_SUFFIXES .a ${CMAKE_FIND_LIBRARY_SUFFIXES})
+endif()
+pkg_check_modules(JANSSON IMPORTED_TARGET jansson)
+find_package(ZLIB)
+find_package(JPEG)
+find_package(PNG)
+set(missing "")
+foreach(pair JANSSON:libjansson-dev ZLIB:zlib1g-dev JPEG:libjpeg-dev PNG:libpng-dev)
+  string(REPLACE ":" ";" pair ${pair})
+  list(GET pair 0 found)
+  list(GET pair 1 package)
+  if(NOT ${found}_FOUND)
+    list(APPEND missing ${package})
+  endif()
+endforeach()
+if(missing)
+  list(JOIN missing " " missing)
+  message(FATAL_ERROR "The command `ingot` needs libraries that aren't here: install ${missing} (names of Debian and Ubuntu), or leave it out: "
+                      "-DINGOT_CLI=OFF -DINGOT_EXAMPLES=OFF; with pip: -C cmake.define.INGOT_CLI=OFF")
+endif()
 
 function(ingot_program name)
   add_executable(${name} ${ARGN})
-  target_link_libraries(${name} PRIVATE ingot_flags ingot::ingot PkgConfig::JANSSON PkgConfig::LIBZIP JPEG::JPEG PNG::PNG Threads::Threads m)
+  target_link_libraries(${name} PRIVATE ingot_flags ingot::ingot PkgConfig::JANSSON ZLIB::ZLIB JPEG::JPEG PNG::PNG Threads::Threads m)
   target_link_options(${name} PRIVATE LINKER:--as-needed)
 endfunction()
 
@@ -17,6 +34,10 @@ if(INGOT_CLI AND cli_sources)
   target_include_directories(ingot_cli PRIVATE src) # for the table status.def alone: ./dev check holds the rule
   set_target_properties(ingot_cli PROPERTIES OUTPUT_NAME ingot INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}")
   install(TARGETS ingot_cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+  if(SKBUILD)
+    set_target_properties(ingot_cli PROPERTIES INSTALL_RPATH "$ORIGIN/..")
+    install(TARGETS ingot_cli RUNTIME DESTINATION ingot/bin COMPONENT python)
+  endif()
 endif()
 
 if(INGOT_EXAMPLES)

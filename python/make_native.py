@@ -46,8 +46,9 @@ def declarations(header: str) -> str:
 
 
 def callbacks(text: str) -> str:
-    """For every function type `ingot_x_fn` a function `ingot_python_x` that Python defines."""
+    """For every function type `ingot_x_fn`, and the allocator's function, a function `ingot_python_x` that Python defines."""
     found = re.findall(r"typedef ([a-z_]+) \(\*ingot_([a-z]+)_fn\)(\([^;]*\));", text)
+    found += [(result, name, arguments) for result, name, arguments in re.findall(r"^ +(void \*)\(\*(reallocate)\)(\([^;]*\));", text, flags=re.M)]
     return "".join(f'extern "Python" {result} ingot_python_{name}{arguments};\n' for result, name, arguments in found)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from . import dlpack, dtypes
 from ._native import ffi, lib
+from .dlpack import address
 from .errors import DTypeError
 
 Array = np.ndarray[Any, Any]
@@ -31,15 +32,44 @@ def as_array(value: Any, number: int, name: str) -> Array:
     return value if value.flags.c_contiguous else np.ascontiguousarray(value)
 
 
+def number_of(value: Any) -> int:
+    """The library's data type for something that as_array takes."""
+    return dtypes.from_numpy(value.dtype if isinstance(value, np.ndarray) else np.asarray(value).dtype)
+
+
 def pointer(array: Array, number: int) -> tuple[Any, Any]:
-    """The address for the library, and what must live while it is used: the array, or a packed copy of types below a byte."""
+    """The address for the library, and what must live while it is used: the array, or a packed copy of types below a byte, or strings."""
+    if number == lib.INGOT_STRING:
+        return strings(array)
     if dtypes.bits(number) < 8:
         array = dtypes.pack(array, number)
-    return ffi.cast("void *", dlpack.address(array)), array
+    return ffi.cast("void *", address(array)), array
+
+
+def strings(array: Array) -> tuple[Any, Any]:
+    """The elements as an array of ingot_string, and what must live with it. Text goes as UTF-8; bytes as they are."""
+    encoded = [element if isinstance(element, bytes) else str(element).encode("utf-8", "surrogateescape") for element in array.reshape(-1)]
+    memory = [ffi.from_buffer(element) for element in encoded]
+    out = ffi.new("ingot_string[]", max(len(encoded), 1))
+    for i, (buffer, element) in enumerate(zip(memory, encoded)):
+        out[i].data, out[i].size = ffi.cast("char *", buffer), len(element)
+    return ffi.cast("void *", out), (out, memory, encoded)
+
+
+def from_strings(data: Any, shape: tuple[int, ...]) -> Array:
+    """An object array of str from an array of ingot_string. Bytes that aren't UTF-8 become surrogates, and themselves again as an input."""
+    count = int(np.prod(shape, dtype=np.int64))
+    out = np.empty(count, np.object_)
+    elements = ffi.cast("ingot_string *", data)
+    for i in range(count):
+        out[i] = bytes(ffi.buffer(elements[i].data, elements[i].size)).decode("utf-8", "surrogateescape") if elements[i].size else ""
+    return out.reshape(shape)
 
 
 def from_memory(data: Any, number: int, shape: tuple[int, ...]) -> Array:
-    """A copy of `shape` elements at `data`."""
+    """A copy of the elements at `data`."""
+    if number == lib.INGOT_STRING:
+        return from_strings(data, shape)
     width, count = dtypes.bits(number), int(np.prod(shape, dtype=np.int64))
     size = (count * width + 7) // 8
     if size == 0 or data == ffi.NULL:
@@ -48,6 +78,11 @@ def from_memory(data: Any, number: int, shape: tuple[int, ...]) -> Array:
     if width < 8:
         return dtypes.unpack(raw, number, shape)
     return raw.copy().view(dtypes.to_numpy(number)).reshape(shape)
+
+
+def in_place(number: int) -> bool:
+    """Whether the library's memory of the type is NumPy's."""
+    return dtypes.bits(number) >= 8
 
 
 def output_memory(shape: tuple[int, ...], number: int, out: Optional[Array], name: str) -> Array:

@@ -1,4 +1,4 @@
-"""Data types: ingot's (the numbers of ONNX's TensorProto.DataType) as NumPy's, with bfloat16, 8-bit floats and 4-bit types of ml_dtypes."""
+"""Data types: ingot's (the numbers of ONNX's TensorProto.DataType) as NumPy's, and ml_dtypes' for what NumPy hasn't got."""
 from __future__ import annotations
 
 from typing import Any
@@ -16,7 +16,8 @@ _NUMPY = {
     "float8e4m3fnuz": ml_dtypes.float8_e4m3fnuz, "float8e5m2": ml_dtypes.float8_e5m2, "float8e5m2fnuz": ml_dtypes.float8_e5m2fnuz,
     "uint4": ml_dtypes.uint4, "int4": ml_dtypes.int4,
 }
-for _name, _type in (("float4e2m1", "float4_e2m1fn"), ("float8e8m0", "float8_e8m0fnu"), ("uint2", "uint2"), ("int2", "int2")):
+for _name, _type in (("float4e2m1", "float4_e2m1fn"), ("float6e2m3", "float6_e2m3fn"), ("float6e3m2", "float6_e3m2fn"),
+                     ("float8e8m0", "float8_e8m0fnu"), ("uint2", "uint2"), ("int2", "int2")):
     if hasattr(ml_dtypes, _type):  # newer releases of ml_dtypes
         _NUMPY[_name] = getattr(ml_dtypes, _type)
 

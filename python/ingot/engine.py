@@ -10,10 +10,11 @@ from typing import Any, Optional, Union
 
 import numpy as np
 
-from . import arrays, dtypes
+from . import arrays, dtypes, values
 from ._native import ffi, lib
 from .errors import ArgumentError, StateError, check, text
-from .network import TensorInfo, environment
+from .network import KINDS, TensorInfo, environment
+from .values import Value
 
 Array = np.ndarray[Any, Any]
 
@@ -61,7 +62,7 @@ class Engine:
             shape = tuple(int(d) if d >= 0 else None for d in info.dims[0:info.rank]) if info.rank >= 0 else None
             ranges = [tuple(int(d) for d in dims[0:info.rank]) if info.is_input and info.rank >= 0 else () for dims in
                       (info.min, info.opt, info.max)]
-            (inputs if info.is_input else outputs).append(IoInfo(text(info.name), _dtype(info.dtype), shape, int(info.dtype), *ranges))
+            (inputs if info.is_input else outputs).append(IoInfo(text(info.name), _dtype(info.dtype), shape, int(info.dtype), KINDS[info.kind], *ranges))
         self.inputs: tuple[IoInfo, ...] = tuple(inputs)
         self.outputs: tuple[IoInfo, ...] = tuple(outputs)
         self._idle: list[Context] = []
@@ -113,7 +114,7 @@ class Engine:
         """What one run at a time needs: memory and threads. 0 threads: as many as the engine was built for, or as there are."""
         return Context(self, threads=threads)
 
-    def run(self, feeds: Mapping[str, Any], outputs: Optional[Sequence[str]] = None, *, out: Optional[Mapping[str, Array]] = None) -> dict[str, Array]:
+    def run(self, feeds: Mapping[str, Any], outputs: Optional[Sequence[str]] = None, *, out: Optional[Mapping[str, Array]] = None) -> dict[str, Any]:
         """Runs once in a context of the engine's own (threads that run at once have one each): Context.run."""
         try:
             context = self._idle.pop()
@@ -148,12 +149,16 @@ class Context:
         self._shapes: list[Optional[tuple[int, ...]]] = [None] * len(self._inputs)
         self._planned: Optional[list[Optional[tuple[int, ...]]]] = None  # outputs' shapes for these; None: known after a run
         self._listener: Optional[_Listener] = None
+        self._input_names = {info.name for info in engine.inputs}
+        self._memory = _OutputMemory()
+        self._allocated: set[str] = set()  # outputs that an allocator is set for
 
-    def run(self, feeds: Mapping[str, Any], outputs: Optional[Sequence[str]] = None, *, out: Optional[Mapping[str, Array]] = None) -> dict[str, Array]:
+    def run(self, feeds: Mapping[str, Any], outputs: Optional[Sequence[str]] = None, *, out: Optional[Mapping[str, Array]] = None) -> dict[str, Any]:
         """Runs once, and gives the outputs by name.
 
         feeds    arrays for all inputs by name: NumPy's, or anything with __dlpack__ or __array__. Dense row-major ones are read where they
-                 are (read-only too); others are copied first. Numbers and lists are converted.
+                 are (read-only too); others are copied first. Numbers and lists are converted. Strings are object arrays (or any of str or
+                 bytes), sequences lists of arrays, optionals an array, a list, or None (or left out): these are copied.
         outputs  the names wanted; all by default
         out      arrays that outputs are written into, by name; others are new ones
 
@@ -172,16 +177,21 @@ class Context:
             return found
 
     def _set_inputs(self, feeds: Mapping[str, Any]) -> list[Any]:
-        if len(feeds) != len(self._inputs) or any(info.name not in feeds for info, _ in self._inputs):
-            missing = [info.name for info, _ in self._inputs if info.name not in feeds]
-            unknown = [name for name in feeds if name not in {info.name for info, _ in self._inputs}]
-            raise ArgumentError("; ".join(([f"missing inputs: {', '.join(missing)}"] if missing else []) +
+        absent = [info.name for info, _ in self._inputs if info.name not in feeds and not info.kind.startswith("optional")]
+        if absent or not feeds.keys() <= self._input_names:
+            unknown = [name for name in feeds if name not in self._input_names]
+            raise ArgumentError("; ".join(([f"missing inputs: {', '.join(absent)}"] if absent else []) +
                                           ([f"the engine has no inputs {', '.join(map(repr, unknown))}"] if unknown else [])))
-        keep = []
+        keep: list[Any] = []
         for i, (info, name) in enumerate(self._inputs):
+            if info.kind != "tensor":
+                check(lib.ingot_context_set_value(self._handle, name, values.make(feeds.get(info.name), info.number, info.name)))
+                self._planned = None
+                continue
             array = arrays.as_array(feeds[info.name], info.number, info.name)
             if array.shape != self._shapes[i]:
                 self._planned = None
+                self._shapes[i] = None
                 check(lib.ingot_context_set_input_shape(self._handle, name, array.ndim, array.shape))
                 self._shapes[i] = array.shape
             data, owner = arrays.pointer(array, info.number)
@@ -201,8 +211,8 @@ class Context:
     def _plan(self) -> list[Optional[tuple[int, ...]]]:
         rank, dims = ffi.new("int *"), ffi.new("int64_t[8]")
         shapes: list[Optional[tuple[int, ...]]] = []
-        for _, name in self._outputs:
-            status = lib.ingot_context_shape(self._handle, name, rank, dims)
+        for info, name in self._outputs:
+            status = lib.ingot_context_shape(self._handle, name, rank, dims) if info.kind == "tensor" else lib.INGOT_E_STATE
             if status == lib.INGOT_E_STATE:
                 shapes.append(None)
                 continue
@@ -210,27 +220,41 @@ class Context:
             shapes.append(tuple(dims[0:rank[0]]))
         return shapes
 
-    def _set_outputs(self, wanted: list[tuple[IoInfo, Any]], out: Mapping[str, Array]) -> dict[str, Array]:
+    def _set_outputs(self, wanted: list[tuple[IoInfo, Any]], out: Mapping[str, Array]) -> dict[str, Any]:
+        """The arrays of outputs whose sizes are known. The library asks for memory for others when it runs."""
         if self._planned is None:
             self._planned = self._plan()
         asked = {info.name for info, _ in wanted}
         results: dict[str, Array] = {}
         for (info, name), shape in zip(self._outputs, self._planned):
-            data = ffi.NULL
-            if info.name in asked and shape is not None and dtypes.bits(info.number) >= 8:
-                results[info.name] = array = arrays.output_memory(shape, info.number, out.get(info.name), info.name)
-                data = arrays.pointer(array, info.number)[0]
+            if info.kind != "tensor":
+                continue
+            data, allocator = ffi.NULL, ffi.NULL
+            if info.name in asked and arrays.in_place(info.number):
+                if shape is None:
+                    allocator = self._memory.allocator
+                else:
+                    results[info.name] = array = arrays.output_memory(shape, info.number, out.get(info.name), info.name)
+                    data = arrays.pointer(array, info.number)[0]
+            if allocator != ffi.NULL or info.name in self._allocated:
+                self._allocated.add(info.name)
+                check(lib.ingot_context_set_output_allocator(self._handle, name, allocator))
             check(lib.ingot_context_set_address(self._handle, name, data))
         return results
 
-    def _result(self, info: IoInfo, name: Any, array: Optional[Array], out: Mapping[str, Array]) -> Array:
+    def _result(self, info: IoInfo, name: Any, array: Optional[Array], out: Mapping[str, Array]) -> Value:
         if array is not None:
             return array
-        rank, dims = ffi.new("int *"), ffi.new("int64_t[8]")  # its size was not known before the run
+        if info.kind != "tensor":
+            return values.read(lib.ingot_context_value(self._handle, name))
+        rank, dims = ffi.new("int *"), ffi.new("int64_t[8]")
         check(lib.ingot_context_shape(self._handle, name, rank, dims))
-        array = arrays.from_memory(lib.ingot_context_output(self._handle, name), info.number, tuple(dims[0:rank[0]]))
+        shape, data = tuple(dims[0:rank[0]]), lib.ingot_context_output(self._handle, name)
+        array = self._memory.take(info, shape, data)
+        if array is None:
+            array = arrays.from_memory(data, info.number, shape)
         if info.name in out:
-            arrays.output_memory(array.shape, info.number, out[info.name], info.name)[...] = array
+            arrays.output_memory(shape, info.number, out[info.name], info.name)[...] = array
             return out[info.name]
         return array
 
@@ -261,12 +285,47 @@ class Context:
         function = lib.ingot_python_profiler if listener else ffi.NULL
         check(lib.ingot_context_set_profiler(self._handle, function, listener.handle if listener else ffi.NULL))
 
+    def cancel(self) -> None:
+        """Asks the run in progress to stop, from another thread: it raises ingot.CancelledError, and the context can run again."""
+        lib.ingot_context_cancel(self._handle)
+
     @property
     def memory(self) -> Memory:
         """What the context and its engine hold, for the shapes of the last run."""
         info = ffi.new("ingot_memory_info *")
         check(lib.ingot_context_memory(self._handle, info))
         return Memory(info.weights, info.activations, info.workspace)
+
+
+class _OutputMemory:
+    """Arrays for outputs whose sizes are known only when they are computed, made as the library asks for them."""
+
+    def __init__(self) -> None:
+        self.blocks: dict[str, Array] = {}
+        self.handle = ffi.new_handle(self)
+        self.allocator = ffi.new("ingot_output_allocator *")
+        self.allocator.reallocate, self.allocator.user = lib.ingot_python_reallocate, self.handle
+
+    def take(self, info: IoInfo, shape: tuple[int, ...], data: Any) -> Optional[Array]:
+        """The array that the library wrote to; None where it wrote elsewhere."""
+        block = self.blocks.pop(info.name, None)
+        dtype = dtypes.to_numpy(info.number)
+        size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+        start = int(ffi.cast("uintptr_t", data)) - arrays.address(block) if block is not None else -1
+        if block is None or start < 0 or start + size > block.nbytes:
+            return None
+        return block[start:start + size].view(dtype).reshape(shape)
+
+
+@ffi.def_extern()  # type: ignore[untyped-decorator]
+def ingot_python_reallocate(user: Any, output: Any, current: Any, size: int, align: int) -> Any:
+    memory: _OutputMemory = ffi.from_handle(user)
+    try:
+        block = np.empty(size + align, np.uint8)
+    except MemoryError:
+        return ffi.NULL
+    memory.blocks[text(output)] = block
+    return ffi.cast("void *", (arrays.address(block) + align - 1) // align * align)
 
 
 class _Listener:

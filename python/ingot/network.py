@@ -40,6 +40,11 @@ class TensorInfo:
     dtype: np.dtype[Any]
     shape: Optional[tuple[Union[int, str, None], ...]]
     number: int  # ingot's and ONNX's number of the data type
+    kind: str = "tensor"  # or "sequence" (of tensors of this type), "optional" (a tensor or None), "optional_sequence"
+
+
+KINDS = {lib.INGOT_KIND_TENSOR: "tensor", lib.INGOT_KIND_SEQUENCE: "sequence", lib.INGOT_KIND_OPTIONAL: "optional",
+         lib.INGOT_KIND_OPTIONAL_SEQUENCE: "optional_sequence"}
 
 
 class Network:
@@ -78,12 +83,13 @@ class Network:
 def _info(tensor: Any) -> TensorInfo:
     name, rank, number = text(lib.ingot_tensor_name(tensor)), lib.ingot_tensor_rank(tensor), lib.ingot_tensor_dtype(tensor)
     dtype = np.dtype(np.object_) if number == lib.INGOT_UNDEFINED else dtypes.to_numpy(number)
+    kind = KINDS[lib.ingot_tensor_kind(tensor)]
     if rank < 0:
-        return TensorInfo(name, dtype, None, number)
+        return TensorInfo(name, dtype, None, number, kind)
     dims = ffi.new("int64_t[8]")
     lib.ingot_tensor_dims(tensor, dims)
     shape = tuple(int(dims[i]) if dims[i] >= 0 else _symbol(tensor, i) for i in range(rank))
-    return TensorInfo(name, dtype, shape, number)
+    return TensorInfo(name, dtype, shape, number, kind)
 
 
 def _symbol(tensor: Any, axis: int) -> Optional[str]:

@@ -52,7 +52,9 @@ class NodeArg:
     def __init__(self, info: TensorInfo) -> None:
         self.name = info.name
         self.shape: list[Union[int, str, None]] = list(info.shape or ())
-        self.type = f"tensor({_TYPE_NAMES.get(info.number, '?')})"
+        tensor = f"tensor({_TYPE_NAMES.get(info.number, '?')})"
+        self.type = {"sequence": f"seq({tensor})", "optional": f"optional({tensor})", "optional_sequence": f"optional(seq({tensor}))"}.get(
+            info.kind, tensor)
 
     def __repr__(self) -> str:
         return f"NodeArg(name='{self.name}', type='{self.type}', shape={self.shape})"
@@ -76,7 +78,7 @@ class InferenceSession:
         else:
             self._network = Network(path_or_bytes)
             self._inputs, self._outputs = self._network.inputs, self._network.outputs
-            if all(info.shape is not None and all(isinstance(d, int) for d in info.shape) for info in self._inputs):
+            if all(info.kind != "tensor" or info.shape is not None and all(isinstance(d, int) for d in info.shape) for info in self._inputs):
                 self._build({})
 
     def _build(self, feeds: Mapping[str, Array]) -> Engine:
@@ -85,6 +87,8 @@ class InferenceSession:
             if self._engine is None:
                 shapes = {}
                 for info in self._inputs:
+                    if info.kind != "tensor":
+                        continue
                     dims = feeds[info.name].shape if info.name in feeds else ()
                     if info.shape is None or len(info.shape) == len(dims):
                         declared = info.shape or (None,) * len(dims)
@@ -112,14 +116,15 @@ class InferenceSession:
     def get_providers(self) -> list[str]:
         return ["CPUExecutionProvider"]
 
-    def run(self, output_names: Optional[Sequence[str]], input_feed: Mapping[str, Any], run_options: Any = None) -> list[Array]:
+    def run(self, output_names: Optional[Sequence[str]], input_feed: Mapping[str, Any], run_options: Any = None) -> list[Any]:
         """The outputs named, all for None, in that order; `input_feed` has every input by name. Threads may run at once."""
         engine = self._engine
         if engine is None:
-            missing = [info.name for info in self._inputs if info.name not in input_feed]
+            tensors = [info for info in self._inputs if info.kind == "tensor"]
+            missing = [info.name for info in tensors if info.name not in input_feed]
             if missing:
                 raise ArgumentError(f"missing inputs: {', '.join(missing)}")
-            input_feed = {**input_feed, **{info.name: arrays.as_array(input_feed[info.name], info.number, info.name) for info in self._inputs}}
+            input_feed = {**input_feed, **{info.name: arrays.as_array(input_feed[info.name], info.number, info.name) for info in tensors}}
             engine = self._build(input_feed)
         names = [info.name for info in self._outputs] if output_names is None else list(output_names)
         results = engine.run(input_feed, names)

@@ -236,6 +236,18 @@ def test_bomb_and_lies(ingot, tmp_path):
     one_line(ingot("run", net, "--inputs", tmp_path / "flip.npz", check=False), FORMAT, "checksum")
 
 
+def test_wide_archives(ingot, tmp_path, monkeypatch):
+    """Sizes, offsets and counts in 64 bits, as archives of more than 4 GB have them: Python's writer is told that everything is so large."""
+    net = cli_models.identity(tmp_path / "n.onnx", "float32", [2])
+    monkeypatch.setattr(zipfile, "ZIP64_LIMIT", 10)
+    monkeypatch.setattr(zipfile, "ZIP_FILECOUNT_LIMIT", 0)
+    np.savez(tmp_path / "i.npz", x=np.float32([3, 4]))
+    monkeypatch.undo()
+    assert b"PK\x06\x06" in (tmp_path / "i.npz").read_bytes()
+    ingot("run", net, "--inputs", tmp_path / "i.npz", "--outputs", tmp_path / "o.npz")
+    np.testing.assert_array_equal(np.load(tmp_path / "o.npz")["y"], [3, 4])
+
+
 def test_missing_files_and_folders(ingot, tmp_path):
     net = cli_models.identity(tmp_path / "n.onnx", "float32", [2])
     for name in ("nothing.npy", "nothing.npz", "nothing.png"):

@@ -33,11 +33,11 @@ need_tools() {
   command -v ninja >/dev/null || missing+=(ninja-build)
   if command -v pkg-config >/dev/null; then
     local pair
-    for pair in libxxhash:libxxhash-dev jansson:libjansson-dev libzip:libzip-dev libjpeg:libjpeg-dev libpng:libpng-dev cmocka:libcmocka-dev; do
+    for pair in libxxhash:libxxhash-dev jansson:libjansson-dev zlib:zlib1g-dev libjpeg:libjpeg-dev libpng:libpng-dev cmocka:libcmocka-dev; do
       pkg-config --exists "${pair%:*}" || missing+=("${pair#*:}")
     done
   else
-    missing+=(pkg-config libxxhash-dev libjansson-dev libzip-dev libjpeg-dev libpng-dev libcmocka-dev)
+    missing+=(pkg-config libxxhash-dev libjansson-dev zlib1g-dev libjpeg-dev libpng-dev libcmocka-dev)
   fi
   [ ${#missing[@]} = 0 ] || install_packages "${missing[@]}"
 }
