@@ -12,9 +12,9 @@ import numpy as np
 
 from . import arrays, dtypes, values
 from ._native import ffi, lib
+from .dlpack import address
 from .errors import ArgumentError, StateError, check, text
 from .network import KINDS, TensorInfo, environment
-from .values import Value
 
 Array = np.ndarray[Any, Any]
 
@@ -114,7 +114,7 @@ class Engine:
         """What one run at a time needs: memory and threads. 0 threads: as many as the engine was built for, or as there are."""
         return Context(self, threads=threads)
 
-    def run(self, feeds: Mapping[str, Any], outputs: Optional[Sequence[str]] = None, *, out: Optional[Mapping[str, Array]] = None) -> dict[str, Any]:
+    def run(self, feeds: Mapping[str, Any], outputs: Optional[Sequence[str]] = None, *, out: Optional[Mapping[str, Array]] = None) -> dict[str, Array]:
         """Runs once in a context of the engine's own (threads that run at once have one each): Context.run."""
         try:
             context = self._idle.pop()
@@ -153,8 +153,8 @@ class Context:
         self._memory = _OutputMemory()
         self._allocated: set[str] = set()  # outputs that an allocator is set for
 
-    def run(self, feeds: Mapping[str, Any], outputs: Optional[Sequence[str]] = None, *, out: Optional[Mapping[str, Array]] = None) -> dict[str, Any]:
-        """Runs once, and gives the outputs by name.
+    def run(self, feeds: Mapping[str, Any], outputs: Optional[Sequence[str]] = None, *, out: Optional[Mapping[str, Array]] = None) -> dict[str, Array]:
+        """Runs once, and gives the outputs by name: arrays (a sequence is a list of them, an optional may be None, whatever the type hint says).
 
         feeds    arrays for all inputs by name: NumPy's, or anything with __dlpack__ or __array__. Dense row-major ones are read where they
                  are (read-only too); others are copied first. Numbers and lists are converted. Strings are object arrays (or any of str or
@@ -220,7 +220,7 @@ class Context:
             shapes.append(tuple(dims[0:rank[0]]))
         return shapes
 
-    def _set_outputs(self, wanted: list[tuple[IoInfo, Any]], out: Mapping[str, Array]) -> dict[str, Any]:
+    def _set_outputs(self, wanted: list[tuple[IoInfo, Any]], out: Mapping[str, Array]) -> dict[str, Array]:
         """The arrays of outputs whose sizes are known. The library asks for memory for others when it runs."""
         if self._planned is None:
             self._planned = self._plan()
@@ -242,7 +242,7 @@ class Context:
             check(lib.ingot_context_set_address(self._handle, name, data))
         return results
 
-    def _result(self, info: IoInfo, name: Any, array: Optional[Array], out: Mapping[str, Array]) -> Value:
+    def _result(self, info: IoInfo, name: Any, array: Optional[Array], out: Mapping[str, Array]) -> Any:
         if array is not None:
             return array
         if info.kind != "tensor":
@@ -311,7 +311,7 @@ class _OutputMemory:
         block = self.blocks.pop(info.name, None)
         dtype = dtypes.to_numpy(info.number)
         size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
-        start = int(ffi.cast("uintptr_t", data)) - arrays.address(block) if block is not None else -1
+        start = int(ffi.cast("uintptr_t", data)) - address(block) if block is not None else -1
         if block is None or start < 0 or start + size > block.nbytes:
             return None
         return block[start:start + size].view(dtype).reshape(shape)
@@ -325,7 +325,7 @@ def ingot_python_reallocate(user: Any, output: Any, current: Any, size: int, ali
     except MemoryError:
         return ffi.NULL
     memory.blocks[text(output)] = block
-    return ffi.cast("void *", (arrays.address(block) + align - 1) // align * align)
+    return ffi.cast("void *", (address(block) + align - 1) // align * align)
 
 
 class _Listener:
