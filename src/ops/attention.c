@@ -38,6 +38,13 @@ static ingot_status check_mask(ingot__infer *infer, const ingot__type *scores, b
   return fits ? INGOT_OK : INGOT__FAIL_INFER(infer, INGOT_E_SHAPE, "the mask does not broadcast to the scores");
 }
 
+/* With heads before positions. */
+static ingot__type swapped(const ingot__type *t, int64_t is) {
+  ingot__type r = *t;
+  if (is && r.rank > 2) r.dim[r.rank - 2] = t->dim[r.rank - 3], r.dim[r.rank - 3] = t->dim[r.rank - 2];
+  return r;
+}
+
 /* The leading dims of an input; K's and V's heads as many as Q's where these are a multiple. */
 static ingot__type leading(const ingot__type *t, const ingot__type *q) {
   ingot__type r = *t;
@@ -55,7 +62,8 @@ ingot_status ingot__infer_FusedAttention(ingot__infer *infer) {
     INGOT_TRY(ingot__infer_rank(infer, i, 2, -1, &unknown[i]));
     if (infer->in[i]->dtype != infer->in[0]->dtype) return INGOT__FAIL_INFER(infer, INGOT_E_TYPE, "the inputs have different types");
   }
-  const ingot__type *q = infer->in[0], *k = infer->in[1], *v = infer->in[2];
+  const ingot__type types[] = {swapped(infer->in[0], attrs->swapped & 1), swapped(infer->in[1], attrs->swapped & 2),
+                               swapped(infer->in[2], attrs->swapped & 4)}, *q = &types[0], *k = &types[1], *v = &types[2];
   if (!is_real(q->dtype)) return INGOT__FAIL_INFER(infer, INGOT_E_TYPE, "does not take %s", ingot_dtype_name(q->dtype));
   if (attrs->precision && !is_real((ingot_dtype)attrs->precision)) {
     return INGOT__FAIL_INFER(infer, INGOT_E_TYPE, "the softmax's precision is type %lld", (long long)attrs->precision);
@@ -79,7 +87,9 @@ ingot_status ingot__infer_FusedAttention(ingot__infer *infer) {
   if (infer->n_out > 1) infer->out[1] = scores;
   INGOT_TRY(check_mask(infer, &scores, attrs->mask_pads != 0));
   INGOT_TRY(check_counts(infer, 4));
-  return check_counts(infer, 5);
+  INGOT_TRY(check_counts(infer, 5));
+  *out = swapped(out, attrs->swapped & 8);
+  return INGOT_OK;
 }
 
 static int64_t count_of(const ingot__call *call, size_t i, int64_t batch, int64_t absent) {
@@ -89,31 +99,40 @@ static int64_t count_of(const ingot__call *call, size_t i, int64_t batch, int64_
   return n > most ? most : n < -most ? -most : n;
 }
 
-void ingot__attention_keys(const ingot__call *call, int64_t batch, int64_t l, int64_t *begin, int64_t *end) {
+ingot__view ingot__attention_view(const ingot__call *call, int i) {
+  ingot__view v = i == INGOT__ATTENTION_OUT ? call->out[0] : call->in[i];
+  if (!(INGOT__ATTRS(call, FusedAttention)->swapped >> i & 1) || v.rank < 3) return v;
+  int64_t dim = v.dim[v.rank - 2], stride = v.stride[v.rank - 2];
+  v.dim[v.rank - 2] = v.dim[v.rank - 3], v.stride[v.rank - 2] = v.stride[v.rank - 3];
+  v.dim[v.rank - 3] = dim, v.stride[v.rank - 3] = stride;
+  return v;
+}
+
+void ingot__attention_keys(const ingot__call *call, int64_t keys, int64_t batch, int64_t l, int64_t *begin, int64_t *end) {
   const ingot__attrs_FusedAttention *attrs = INGOT__ATTRS(call, FusedAttention);
-  int64_t s = call->in[1].dim[call->in[1].rank - 2], to = count_of(call, 4, batch, s), from = 0;
-  if (to > s) to = s;
+  int64_t to = count_of(call, 4, batch, keys), from = 0;
+  if (to > keys) to = keys;
   if (ingot__has_in(call, 3) && attrs->mask_pads && call->in[3].rank && call->in[3].dim[call->in[3].rank - 1] < to) {
     to = call->in[3].dim[call->in[3].rank - 1];
   }
   if (attrs->causal || attrs->left >= 0 || attrs->right >= 0) {
     int64_t at = count_of(call, 5, batch, 0) + l;
     if (attrs->causal && at < to) to = at + 1;
-    if (attrs->right >= 0 && attrs->right < s && at + attrs->right < to) to = at + attrs->right + 1;
+    if (attrs->right >= 0 && attrs->right < keys && at + attrs->right < to) to = at + attrs->right + 1;
     if (attrs->left >= 0 && attrs->left < at) from = at - attrs->left;
   }
   *end = to < 0 ? 0 : to;
   *begin = from < *end ? from : *end;
 }
 
-int64_t ingot__attention_group(const ingot__call *call, const ingot__view *v) {
-  const ingot__view *q = &call->in[0];
+int64_t ingot__attention_group(const ingot__view *q, const ingot__view *v) {
   int64_t heads = q->rank > 2 ? q->dim[q->rank - 3] : 1, own = v->rank > 2 ? v->dim[v->rank - 3] : 1;
   return own > 1 && heads > own ? heads / own : 1;
 }
 
 static size_t scores_bytes(const ingot__call *call) { /* of one thread */
-  size_t bytes, s = (size_t)call->in[1].dim[call->in[1].rank - 2];
+  ingot__view k = ingot__attention_view(call, 1);
+  size_t bytes, s = (size_t)k.dim[k.rank - 2];
   return ingot__mul(s, sizeof(double), &bytes) && bytes < SIZE_MAX / 4 ? ingot__align(bytes, 64) : SIZE_MAX;
 }
 
@@ -124,17 +143,17 @@ size_t ingot__workspace_FusedAttention(const ingot__call *call) {
 
 typedef struct job {
   const ingot__call *call;
-  const ingot__view *out;                     /* whose leading dims count: the result, or the scores where those alone are wanted */
   const ingot__attrs_FusedAttention *attrs;
+  ingot__view in[4], out;                     /* heads before positions; `out` is the scores' where those alone are wanted */
   ingot_dtype type, precision;                /* of the values, of the softmax */
   double scale, factor;                       /* factor: of Q and of K, rounded, where halves are scaled before the product; or 0 */
   int64_t length, positions, features, width; /* L, S, D, E */
 } job;
 
-/* The offset of input i for the leading dims' number `batch`. */
-static int64_t offset(const job *j, size_t i, int64_t batch) {
-  const ingot__view *out = j->out, *v = &j->call->in[i];
-  int64_t at = 0, group = i == 1 || i == 2 ? ingot__attention_group(j->call, v) : 1;
+/* Where the leading dims' number `batch` begins in a view. */
+static int64_t offset(const job *j, const ingot__view *v, int64_t batch) {
+  const ingot__view *out = &j->out;
+  int64_t at = 0, group = v == &j->in[1] || v == &j->in[2] ? ingot__attention_group(&j->in[0], v) : 1;
   for (int d = out->rank - 3, k = v->rank - 3; d >= 0; d--, k--) {
     int64_t c = batch % out->dim[d];
     batch /= out->dim[d];
@@ -147,8 +166,8 @@ static double dot(const job *j, int64_t q, int64_t k) {
   double a[INGOT__ROW], b[INGOT__ROW], sum = 0;
   for (int64_t d = 0; d < j->features; d += INGOT__ROW) {
     size_t m = (size_t)(j->features - d < INGOT__ROW ? j->features - d : INGOT__ROW);
-    ingot__row_load(j->call->in[0].dtype, j->call->in[0].data, q + d, 1, m, a);
-    ingot__row_load(j->call->in[1].dtype, j->call->in[1].data, k + d, 1, m, b);
+    ingot__row_load(j->in[0].dtype, j->in[0].data, q + d, 1, m, a);
+    ingot__row_load(j->in[1].dtype, j->in[1].data, k + d, 1, m, b);
     for (size_t i = 0; j->factor != 0 && i < m; i++) {
       a[i] = ingot__row_round(j->type, a[i] * j->factor);
       b[i] = ingot__row_round(j->type, b[i] * j->factor);
@@ -165,10 +184,10 @@ static double capped(const job *j, double v) {
 
 /* Adds the mask and takes out what lies outside [begin, end); returns whether any key is left. */
 static bool add_mask(const job *j, int64_t batch, int64_t l, int64_t begin, int64_t end, double *score) {
-  const ingot__view *m = &j->call->in[3];
+  const ingot__view *m = &j->in[3];
   bool has = ingot__has_in(j->call, 3), any = false;
   int64_t row = has && m->rank >= 2 && m->dim[m->rank - 2] != 1 ? m->stride[m->rank - 2] : 0;
-  int64_t step = has && m->rank >= 1 && m->dim[m->rank - 1] != 1 ? m->stride[m->rank - 1] : 0, at = has ? offset(j, 3, batch) + l * row : 0;
+  int64_t step = has && m->rank >= 1 && m->dim[m->rank - 1] != 1 ? m->stride[m->rank - 1] : 0, at = has ? offset(j, m, batch) + l * row : 0;
   for (int64_t s = 0; s < j->positions; s++) {
     double v = s >= begin && s < end ? 0 : -INFINITY;
     if (has && v == 0) {
@@ -205,12 +224,14 @@ static void store_scores(const job *j, int64_t which, int64_t row, const double 
 
 static void query(const job *j, int64_t batch, int64_t l, double *score) {
   const ingot__call *call = j->call;
-  int64_t q = offset(j, 0, batch) + l * j->features, k = offset(j, 1, batch), v = offset(j, 2, batch), begin, end;
+  const ingot__view *views = j->in;
+  int64_t q = offset(j, &views[0], batch) + l * views[0].stride[views[0].rank - 2], k = offset(j, &views[1], batch), begin, end;
+  int64_t v = offset(j, &views[2], batch), k_row = views[1].stride[views[1].rank - 2], v_row = views[2].stride[views[2].rank - 2];
   int64_t row = batch * j->length + l, lead = 1;
   double in[INGOT__ROW], acc[INGOT__ROW];
-  for (int d = 1; d < j->out->rank - 2; d++) lead *= j->out->dim[d];
-  ingot__attention_keys(call, j->out->rank > 2 ? batch / lead : 0, l, &begin, &end);
-  for (int64_t s = 0; s < j->positions; s++) score[s] = dot(j, q, k + s * j->features);
+  for (int d = 1; d < j->out.rank - 2; d++) lead *= j->out.dim[d];
+  ingot__attention_keys(call, j->positions, j->out.rank > 2 ? batch / lead : 0, l, &begin, &end);
+  for (int64_t s = 0; s < j->positions; s++) score[s] = dot(j, q, k + s * k_row);
   store_scores(j, 0, row, score);
   for (int64_t s = 0; j->attrs->softcap > 0 && s < j->positions; s++) score[s] = capped(j, score[s]);
   store_scores(j, 1, row, score);
@@ -223,32 +244,35 @@ static void query(const job *j, int64_t batch, int64_t l, double *score) {
     for (size_t i = 0; i < m; i++) acc[i] = 0;
     for (int64_t s = begin; s < end; s++) {
       if (score[s] == 0) continue; /* what takes no part may be anything */
-      ingot__row_load(call->in[2].dtype, call->in[2].data, v + s * j->width + e, 1, m, in);
+      ingot__row_load(j->type, views[2].data, v + s * v_row + e, 1, m, in);
       for (size_t i = 0; i < m; i++) acc[i] += score[s] * in[i];
     }
-    ingot__row_store(call->out[0].dtype, call->out[0].data, row * j->width + e, 1, m, acc);
+    ingot__row_store(j->type, j->out.data, offset(j, &j->out, batch) + l * j->out.stride[j->out.rank - 2] + e, 1, m, acc);
   }
 }
 
 static void work(void *arg, int i, int n) {
   const job *j = arg;
   size_t begin, end, rows = 1;
-  for (int d = 0; d < j->out->rank - 1; d++) rows *= (size_t)j->out->dim[d];
+  for (int d = 0; d < j->out.rank - 1; d++) rows *= (size_t)j->out.dim[d];
   double *score = (double *)((char *)j->call->workspace + (size_t)i * scores_bytes(j->call));
   ingot__share(rows, 1, i, n, &begin, &end);
   for (size_t u = begin; u < end; u++) query(j, (int64_t)u / j->length, (int64_t)u % j->length, score);
 }
 
 ingot_status ingot__ref_FusedAttention(const ingot__call *call) {
-  const ingot__view *q = &call->in[0], *k = &call->in[1], *v = &call->in[2], *out = &call->out[ingot__has_out(call, 0) ? 0 : 1];
   const ingot__attrs_FusedAttention *attrs = INGOT__ATTRS(call, FusedAttention);
-  job j = {.call = call, .out = out, .attrs = attrs, .type = q->dtype, .scale = (double)attrs->scale, .length = q->dim[q->rank - 2],
-           .positions = k->dim[k->rank - 2], .features = q->dim[q->rank - 1], .width = v->dim[v->rank - 1]};
+  job j = {.call = call, .attrs = attrs, .type = call->in[0].dtype, .scale = (double)attrs->scale};
+  for (int i = 0; i < 3; i++) j.in[i] = ingot__attention_view(call, i);
+  if (ingot__has_in(call, 3)) j.in[3] = call->in[3];
+  j.out = ingot__has_out(call, 0) ? ingot__attention_view(call, INGOT__ATTENTION_OUT) : call->out[1];
+  j.length = j.in[0].dim[j.in[0].rank - 2], j.features = j.in[0].dim[j.in[0].rank - 1];
+  j.positions = j.in[1].dim[j.in[1].rank - 2], j.width = j.in[2].dim[j.in[2].rank - 1];
   if (j.scale == 0) j.scale = 1 / sqrt((double)j.features);
   j.precision = attrs->precision ? (ingot_dtype)attrs->precision : j.type;
   if (is_half(j.type) && j.scale > 0) j.factor = ingot__row_round(j.type, sqrt(j.scale));
-  for (int i = 0; i < out->rank - 1; i++)
-    if (out->dim[i] == 0) return INGOT_OK;
+  for (int i = 0; i < j.out.rank - 1; i++)
+    if (j.out.dim[i] == 0) return INGOT_OK;
   size_t threads = (size_t)ingot__pool_threads(call->pool);
   if (call->workspace_size < scores_bytes(call) * threads) return INGOT__FAIL_CALL(call, INGOT_E_INTERNAL, "has too little workspace");
   ingot__pool_run(call->pool, work, &j);

@@ -11,13 +11,17 @@
  *   left, right   and those from p - left up to p + right, where these aren't -1
  *   scores     what a second output gives: 0 the products, 1 those with the softcap, 2 with the mask, 3 the softmax
  *   precision  the type of the softmax, when it isn't Q's
+ *   swapped    bits for Q (1), K (2), V (4) and the result (8): its heads stand behind its positions, (.., L, heads, D)
  * A query without any key gives zeros. */
 #ifndef INGOT_OPS_ATTENTION_H
 #define INGOT_OPS_ATTENTION_H
 #include "ops/call.h"
 
-/* The keys [begin, end) that query `l` of batch element `batch` (the first leading dim's) may see, but for the mask. */
-void ingot__attention_keys(const ingot__call *call, int64_t batch, int64_t l, int64_t *begin, int64_t *end);
-/* How many heads of queries share a head of this input (K or V): 1 where they have as many, or one for all. */
-int64_t ingot__attention_group(const ingot__call *call, const ingot__view *v);
+/* in[i] (out[0] for i = 3) with its heads before its positions, whichever way it lies. */
+enum { INGOT__ATTENTION_OUT = 3 };
+ingot__view ingot__attention_view(const ingot__call *call, int i);
+/* Of `keys` those [begin, end) that query `l` of batch element `batch` (the first leading dim's) may see, but for the mask. */
+void ingot__attention_keys(const ingot__call *call, int64_t keys, int64_t batch, int64_t l, int64_t *begin, int64_t *end);
+/* How many heads of queries share a head of K or V (as ingot__attention_view gives them): 1 where they have as many, or one for all. */
+int64_t ingot__attention_group(const ingot__view *q, const ingot__view *v);
 #endif

@@ -1,4 +1,5 @@
 /* The arithmetic of a call, for reports and cost models: a multiply-add is two, an elementwise function one, moving elements none. */
+#include "ops/attention.h"
 #include "ops/ops.h"
 
 static double count(const ingot__view *v) {
@@ -26,9 +27,11 @@ static double products(const ingot__call *call) {
     if (in[0].rank == 0) return 0;
     return count(out) * (double)in[0].dim[in[0].rank - (INGOT__ATTRS(call, MatMul)->trans_a && in[0].rank > 1 ? 2 : 1)];
   case INGOT__OP_Gemm: return count(out) * (double)in[0].dim[INGOT__ATTRS(call, Gemm)->transA ? 0 : 1];
-  case INGOT__OP_FusedAttention: /* L S (D + E) */
-    n = count(out) * (double)in[1].dim[in[1].rank - 2];
+  case INGOT__OP_FusedAttention: { /* L S (D + E) */
+    ingot__view k = ingot__attention_view(call, 1);
+    n = count(out) * (double)k.dim[k.rank - 2];
     return n + (out->dim[out->rank - 1] ? n / (double)out->dim[out->rank - 1] * (double)in[0].dim[in[0].rank - 1] : 0);
+  }
   case INGOT__OP_Einsum: /* of the largest operand by the output: exact for products of matrices of like size */
     n = count(&in[0]);
     for (size_t i = 1; i < call->n_in; i++) n = count(&in[i]) > n ? count(&in[i]) : n;

@@ -259,6 +259,24 @@ static const kernel_case kernel_cases[] = {
   {LOOSE, "input q: float32[2,3,50,64]\ninput k: float32[2,3,37,64]\ninput v: float32[2,3,37,32]\ny = FusedAttention(q, k, v) {scale=0.125}"},
   {LOOSE, "input q: float32[4,20,16]\ninput k: float32[4,70,16]\ninput v: float32[4,70,16]\ninput m: float32[1,20,70]\n"
           "y = FusedAttention(q, k, v, m)"},
+  /* Few queries and many; grouped heads, caps, windows, causality with an offset, lengths, masks that are short, of bools, or repeated. */
+#define QKV(l, s, h, g) "input q: float32[2," #h "," #l ",20]\ninput k: float32[2," #g "," #s ",20]\ninput v: float32[2," #g "," #s ",70]\n"
+  {LOOSE, QKV(1, 37, 6, 6) "y = FusedAttention(q, k, v)"},
+  {LOOSE, QKV(2, 37, 6, 2) "const p: int64[] = {30}\ny = FusedAttention(q, k, v, _, _, p) {causal=1 softcap=1.5}"},
+  {LOOSE, QKV(50, 61, 6, 2) "const p: int64[2] = {11, -3}\ny = FusedAttention(q, k, v, _, _, p) {causal=1}"},
+  {LOOSE, QKV(50, 61, 2, 1) "const n: int64[2] = {40, 61}\nconst p: int64[2] = {0, 11}\ny = FusedAttention(q, k, v, _, n, p) {left=7 right=3}"},
+  {LOOSE, QKV(3, 61, 2, 2) "const n: int32[2] = {0, 33}\ny = FusedAttention(q, k, v, _, n) {left=20}"},
+  {LOOSE, QKV(30, 40, 4, 4) "input m: bool[30,40]\ny = FusedAttention(q, k, v, m)"},
+  {LOOSE, QKV(30, 40, 4, 2) "input m: bool[2,1,30,1]\ny = FusedAttention(q, k, v, m)"},
+  {LOOSE, QKV(30, 40, 4, 4) "input m: bool[4,1,33]\ny = FusedAttention(q, k, v, m) {mask_pads=1}"},
+  {LOOSE, QKV(30, 40, 4, 4) "input m: float32[30,33]\ny = FusedAttention(q, k, v, m) {mask_pads=1 causal=1}"},
+  {LOOSE, QKV(30, 40, 4, 4) "input m: float32[2,1,1,40]\ny = FusedAttention(q, k, v, m) {softcap=0.7}"},
+  {LOOSE, QKV(30, 40, 4, 4) "input m: float32[2,4,30,1]\ny = FusedAttention(q, k, v, m)"},
+  {LOOSE, QKV(1, 40, 4, 2) "input m: float32[2,1,1,40]\ny = FusedAttention(q, k, v, m)"},
+  {LOOSE, QKV(1, 40, 4, 2) "input m: bool[2,1,1,40]\ny = FusedAttention(q, k, v, m)"},
+  {LOOSE, "input q: float32[2,30,4,20]\ninput k: float32[2,40,2,20]\ninput v: float32[2,2,40,33]\ny = FusedAttention(q, k, v) {swapped=11}"},
+  {LOOSE, "input q: float32[2,3,4,20]\ninput k: float32[2,2,40,20]\ninput v: float32[2,40,2,33]\ny = FusedAttention(q, k, v) {swapped=5}"},
+#undef QKV
 
   /* Recurrent. */
   {LOOSE, "input x: float32[9,2,20]\nconst w: float32[1,132,20] = random(3)\nconst r: float32[1,132,33] = random(4)\n"

@@ -1,4 +1,4 @@
-/* Attention's softmax for portable. */
+/* Attention's rows for portable. */
 #define ATTENTION ingot__attention_portable
 #define TILES ingot__tiles_portable
-#include "backend/cpu/kernels/attention/softmax_rows.inc"
+#include "backend/cpu/kernels/attention/rows.inc"
