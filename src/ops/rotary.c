@@ -30,7 +30,7 @@ static ingot_status check_dim(ingot__infer *infer, const char *what, ingot__dim 
 
 ingot_status ingot__infer_RotaryEmbedding(ingot__infer *infer) {
   bool unknown, table_unknown, positions = ingot__infer_has(infer, 3);
-  ingot__dim width, turned;
+  ingot__dim width = INGOT__DIM_UNKNOWN, turned = INGOT__DIM_UNKNOWN;
   INGOT_TRY(ingot__infer_rank(infer, 0, 3, 4, &unknown));
   const ingot__type *x = infer->in[0], *p = positions ? infer->in[3] : NULL;
   for (size_t i = 0; i < 3; i++) {
