@@ -189,7 +189,8 @@ static double cost(const ingot__call *call, const ingot__attention *set) {
   attention a;
   if (!prepare(call, set, &a)) return 1e9;
   const double threads = call->threads > 1 ? call->threads : 1, rows = (double)a.batches * (double)a.l;
-  const double rate = ingot__cpu_rates_get(set->tiles->isa)->f32_flops, read = (double)a.batches / (double)a.group * (double)a.s * (double)(a.d + a.e);
+  const double rate = ingot__cpu_rates_get(set->tiles->isa)->f32_flops;
+  const double read = (double)a.batches / (double)a.group * (double)a.s * (double)(a.d + a.e);
   double seconds = rows * (double)a.s * 60 / rate; /* softmax */
   if (a.direct) return 1e-6 + (seconds + rows * (double)a.s * ((double)(a.d + a.e) * 6 + 60) / rate + read / 4e9) / threads;
   seconds += ingot__product_seconds(set->tiles, rows, a.l, a.d, a.s, 1) + ingot__product_seconds(set->tiles, rows, a.l, a.s, a.e, 1);
