@@ -8,7 +8,6 @@ import numpy as np
 
 from . import dlpack, dtypes
 from ._native import ffi, lib
-from .dlpack import address
 from .errors import DTypeError
 
 Array = np.ndarray[Any, Any]
@@ -18,6 +17,8 @@ def as_array(value: Any, number: int, name: str) -> Array:
     """A dense row-major array of the input's type: `value` itself, its memory, or a copy where it has gaps. Arrays of another type are
     refused; Python's numbers and lists are converted."""
     want = dtypes.to_numpy(number)
+    if type(value) is np.ndarray and value.dtype is want and value.flags.c_contiguous:
+        return value  # as nearly always
     if not isinstance(value, np.ndarray):
         if hasattr(value, "__dlpack__") and not isinstance(value, np.generic):
             value = dlpack.to_array(value)
@@ -43,7 +44,7 @@ def pointer(array: Array, number: int) -> tuple[Any, Any]:
         return strings(array)
     if dtypes.bits(number) < 8:
         array = dtypes.pack(array, number)
-    return ffi.cast("void *", address(array)), array
+    return ffi.from_buffer(array), array
 
 
 def strings(array: Array) -> tuple[Any, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Optional, Union
 
@@ -172,16 +172,18 @@ class Context:
             if listener and listener.error:
                 error, listener.error = listener.error, None
                 raise error
-            found = {info.name: self._result(info, name, results.get(info.name), out or {}) for info, name in wanted}
             del keep
-            return found
+            if len(results) == len(wanted):
+                return results
+            return {info.name: self._result(info, name, results.get(info.name), out or {}) for info, name in wanted}
 
     def _set_inputs(self, feeds: Mapping[str, Any]) -> list[Any]:
-        absent = [info.name for info, _ in self._inputs if info.name not in feeds and not info.kind.startswith("optional")]
-        if absent or not feeds.keys() <= self._input_names:
+        if feeds.keys() != self._input_names:
+            absent = [info.name for info, _ in self._inputs if info.name not in feeds and not info.kind.startswith("optional")]
             unknown = [name for name in feeds if name not in self._input_names]
-            raise ArgumentError("; ".join(([f"missing inputs: {', '.join(absent)}"] if absent else []) +
-                                          ([f"the engine has no inputs {', '.join(map(repr, unknown))}"] if unknown else [])))
+            if absent or unknown:
+                raise ArgumentError("; ".join(([f"missing inputs: {', '.join(absent)}"] if absent else []) +
+                                              ([f"the engine has no inputs {', '.join(map(repr, unknown))}"] if unknown else [])))
         keep: list[Any] = []
         for i, (info, name) in enumerate(self._inputs):
             if info.kind != "tensor":
@@ -224,13 +226,14 @@ class Context:
         """The arrays of outputs whose sizes are known. The library asks for memory for others when it runs."""
         if self._planned is None:
             self._planned = self._plan()
-        asked = {info.name for info, _ in wanted}
+        everything = wanted is self._outputs
+        asked: Collection[str] = () if everything else {info.name for info, _ in wanted}
         results: dict[str, Array] = {}
         for (info, name), shape in zip(self._outputs, self._planned):
             if info.kind != "tensor":
                 continue
             data, allocator = ffi.NULL, ffi.NULL
-            if info.name in asked and arrays.in_place(info.number):
+            if (everything or info.name in asked) and arrays.in_place(info.number):
                 if shape is None:
                     allocator = self._memory.allocator
                 else:
