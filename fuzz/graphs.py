@@ -1,5 +1,5 @@
 """Differential fuzzing: random valid ONNX models by ingot's engine, by its reference kernels and by ONNX Runtime. Run it with
-./dev fuzz graphs [SECONDS | --count N] [--seed S] [--one SEED]; the library is build/libingot.so unless BUILD says otherwise.
+./dev fuzz graphs [SECONDS | --count N] [--seed S] [--one SEED] [--row NAME]; the library is build/libingot.so unless BUILD says otherwise.
 
 Models are made and run in child processes, one for each of INGOT_ISA's sets in turn; one that dies or hangs is a finding of the model that it was
 at. A finding is made smaller, printed as ONNX's text and saved with its inputs in the build folder's graphs/."""
@@ -23,7 +23,7 @@ def isa_of(seed):
     return ISAS[seed % len(ISAS)]
 
 
-def run_seeds(library, seeds, say):
+def run_seeds(library, seeds, say, row=None):
     """Makes and checks the models of seeds, in this process; says 'start SEED', then 'ok SEED operators..' or 'finding SEED kind'."""
     from check import Finding, check, plan_for, stands
     from engines import Engines, pass_names
@@ -33,7 +33,7 @@ def run_seeds(library, seeds, say):
     oracle, engines, passes = Oracle(), Engines(library), pass_names(ROOT)
     for seed in seeds:
         say(f"start {seed}")
-        made = generate(oracle, seed)
+        made = generate(oracle, seed, row)
         if made is None:
             say(f"none {seed}")
             continue
@@ -50,7 +50,7 @@ def run_seeds(library, seeds, say):
                 say(f"ok {seed} 2 {','.join(ops)}")
 
 
-def batch(library, seeds, isa, log):
+def batch(library, seeds, isa, log, row):
     """A child for these seeds; yields its lines, then ('died', how) if it did."""
     read, write = os.pipe()
     child = os.fork()
@@ -60,7 +60,7 @@ def batch(library, seeds, isa, log):
         os.dup2(log.fileno(), 2)
         code = 1
         try:
-            run_seeds(library, seeds, lambda line: os.write(write, (line + "\n").encode()))
+            run_seeds(library, seeds, lambda line: os.write(write, (line + "\n").encode()), row)
             code = 0
         except BaseException:
             import traceback
@@ -92,10 +92,8 @@ def batch(library, seeds, isa, log):
         yield f"died {died}"
 
 
-def report(library, seed, kind, folder, seconds):
+def report(library, seed, kind, folder, seconds, row):
     """Reduces a finding in a child of its own and prints it."""
-    from reduce import in_child
-
     read, write = os.pipe()
     child = os.fork()
     if child == 0:
@@ -109,7 +107,7 @@ def report(library, seed, kind, folder, seconds):
             from reduce import Reducer
 
             oracle = Oracle()
-            model, sets, _, _ = generate(oracle, seed)
+            model, sets, _, _ = generate(oracle, seed, row)
             r = Reducer(library, oracle, model, sets, plan_for(seed, pass_names(ROOT)), seed, seconds).run()
             path = folder / f"{seed}.onnx"
             path.write_bytes(r.model.SerializeToString())
@@ -129,10 +127,9 @@ def report(library, seed, kind, folder, seconds):
     os.close(read)
     os.waitpid(child, 0)
     print(text.decode(errors="replace"), flush=True)
-    del in_child
 
 
-def fuzz(library, folder, seeds, seconds=None, reduce_seconds=60, most=25, quiet=False):
+def fuzz(library, folder, seeds, seconds=None, reduce_seconds=60, most=25, quiet=False, row=None):
     """Runs seeds (an iterator) until they or the time end. Gives (models run, findings: {seed: kind}, operators: Counter)."""
     folder.mkdir(parents=True, exist_ok=True)
     log = open(folder / "log.txt", "a")
@@ -154,7 +151,7 @@ def fuzz(library, folder, seeds, seconds=None, reduce_seconds=60, most=25, quiet
             todo, pending[name] = pending[name], []
             while todo and len(findings) < most and not (seconds and time.time() > start + seconds):
                 at, state = todo[0], None
-                for line in batch(library, todo, name, log):
+                for line in batch(library, todo, name, log, row):
                     word, _, rest = line.partition(" ")
                     if word in ("start", "try"):
                         at, state = int(rest), word
@@ -180,7 +177,7 @@ def fuzz(library, folder, seeds, seconds=None, reduce_seconds=60, most=25, quiet
                 todo = todo[todo.index(at) + 1:]
     if reduce_seconds:
         for seed, kind in findings.items():
-            report(library, seed, kind, folder, reduce_seconds)
+            report(library, seed, kind, folder, reduce_seconds, row)
     return models, findings, ops
 
 
@@ -192,6 +189,7 @@ def main():
     p.add_argument("--one", type=int, help="one seed's model alone: print it, run it, reduce it")
     p.add_argument("--reduce", type=float, default=60, help="seconds to make a finding smaller; 0: not at all")
     p.add_argument("--findings", type=int, default=25, help="stop after so many")
+    p.add_argument("--row", help="models of this row of the generator's table alone, with a few nodes around it")
     a = p.parse_args()
     warnings.simplefilter("ignore")
     build = ROOT / os.environ.get("BUILD", "build")
@@ -205,7 +203,7 @@ def main():
     else:
         seeds, seconds = iter(range(a.seed, a.seed + 10**9)), a.seconds or 60
     start = time.time()
-    models, findings, ops = fuzz(build / "libingot.so", build / "graphs", seeds, seconds, a.reduce, a.findings)
+    models, findings, ops = fuzz(build / "libingot.so", build / "graphs", seeds, seconds, a.reduce, a.findings, row=a.row)
     print(f"{models} models from seed {a.one if a.one is not None else a.seed} in {time.time() - start:.0f} s, {len(ops)} operators, "
           f"{sum(ops.values())} nodes: {len(findings)} findings")
     sys.exit(1 if findings else 0)

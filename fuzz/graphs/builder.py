@@ -50,6 +50,13 @@ class Value:
         return max((float(c[0].max()) for c in self.data if c[0].size), default=0.0)
 
 
+class Sequence:
+    """A sequence of tensors: data[s][k] is a list."""
+
+    def __init__(self, name, data, depth):
+        self.name, self.data, self.depth, self.used = name, data, depth, 0
+
+
 class Graph:
     """The main graph; Sub (below) is a subgraph's."""
 
@@ -198,6 +205,23 @@ class Graph:
         node = helper.make_node(op, [v.name if v else "" for v in inputs], names, name=self.fresh("n"), **attrs)
         return self.add_node(node, inputs, check)
 
+    def add_sequence(self, op, inputs, **attrs):
+        """A node that gives a sequence of tensors, which is no value of the graph's pool: its row goes on with it."""
+        if op not in KNOWN:
+            raise Reject("ingot doesn't have it")
+        while inputs and inputs[-1] is None:
+            inputs = inputs[:-1]
+        node = helper.make_node(op, [v.name if v else "" for v in inputs], [self.fresh("s")], name=self.fresh("n"), **attrs)
+        needs = [v for v in inputs if v]
+        data = [run_node(self.oracle, node, {v.name: v.data[s] for v in needs}, self.opset, self.rng)[0] for s in range(self.n_sets)]
+        if any(not c for copies in data for c in copies):
+            raise Reject("an empty sequence, whose type isn't told")
+        for v in needs:
+            v.used += 1
+        self.nodes.append(node)
+        self.ops.append(op)
+        return Sequence(node.output[0], data, 1 + max([v.depth for v in needs], default=0))
+
     def add_node(self, node, inputs, check=True):
         if node.op_type not in KNOWN:
             raise Reject("ingot doesn't have it")
@@ -250,7 +274,7 @@ class Graph:
         try:
             row(self)
             return True
-        except (Reject, Refused):
+        except (Reject, Refused, ValueError):  # the last: a draw from nothing
             self.back_to(mark)
             return False
 

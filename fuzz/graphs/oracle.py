@@ -40,6 +40,21 @@ def elem(dtype):
     return helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
 
 
+def as_fed(a):
+    """Arrays are arrays, of no dims too; sequences are lists of them."""
+    return [np.asarray(x) for x in a] if isinstance(a, list) else np.asarray(a)
+
+
+def kind_of(a):
+    return "sequence " + str(a[0].dtype) if isinstance(a, list) else str(a.dtype)
+
+
+def info_of(name, a):
+    if isinstance(a, list):
+        return helper.make_tensor_sequence_value_info(name, elem(a[0].dtype), None)
+    return helper.make_tensor_value_info(name, elem(a.dtype), None)
+
+
 def free_names(graph):
     """Names that a subgraph takes from around it."""
     known = {i.name for i in graph.input} | {i.name for i in graph.initializer}
@@ -84,7 +99,7 @@ class Oracle:
             names = [places[n] for n in needs]
         else:
             names = needs
-        kinds = tuple(str(arrays[n].dtype) for n in needs)
+        kinds = tuple(kind_of(arrays[n]) for n in needs)
         key = (plain.SerializeToString(), kinds, opset)
         if key not in self.sessions:
             if len(self.sessions) > MOST_SESSIONS:
@@ -93,7 +108,7 @@ class Oracle:
         return self.sessions[key], names, needs
 
     def make(self, node, names, arrays, opset):
-        infos = [helper.make_tensor_value_info(n, elem(a.dtype), None) for n, a in zip(names, arrays)]
+        infos = [info_of(n, a) for n, a in zip(names, arrays)]
         outputs = [onnx.ValueInfoProto(name=n) for n in node.output if n]
         graph = helper.make_graph([node], "g", infos, outputs)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=IR_VERSION)
@@ -113,14 +128,14 @@ class Oracle:
     def run(self, node, arrays, opset):
         """The node's outputs in order (None for one without a name), for arrays by name."""
         (kind, session), names, needs = self.session(node, arrays, opset)
-        feeds = {name: np.asarray(arrays[n]) for name, n in zip(names, needs)}
+        feeds = {name: as_fed(arrays[n]) for name, n in zip(names, needs)}
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 found = session.run(None, feeds)
         except Exception as e:
             raise Refused(f"{node.op_type} ({kind}): {e}") from None
-        found = iter([np.asarray(a) for a in found])
+        found = iter([as_fed(a) for a in found])
         return [next(found) if n else None for n in node.output]
 
 
@@ -200,7 +215,9 @@ def run_node(oracle, node, values, opset, rng):
 EXACT = {"Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Concat", "Split", "Slice", "Pad", "Expand", "Tile", "Gather",
          "GatherElements", "GatherND", "Shape", "Size", "ConstantOfShape", "Range", "NonZero", "OneHot", "Trilu", "DepthToSpace", "SpaceToDepth",
          "Where", "Max", "Min", "Relu", "Neg", "Abs", "Sign", "Clip", "MaxPool", "GlobalMaxPool", "ReduceMax", "ReduceMin", "TopK", "Constant",
-         "Dropout", "Floor", "Ceil", "Round", "Compress", "ReverseSequence", "DequantizeLinear"}
+         "Dropout", "Floor", "Ceil", "Round", "Compress", "ReverseSequence", "DequantizeLinear", "SplitToSequence", "SequenceConstruct",
+         "SequenceAt", "SequenceInsert", "SequenceErase", "SequenceLength", "ConcatFromSequence", "CenterCropPad", "Unique", "BitCast",
+         "TensorScatter", "MaxUnpool"}
 
 
 def compare(found, copies):

@@ -128,6 +128,8 @@ class Reducer:
             return False
         values = self.values()
         for node in nodes[:-1]:
+            if any(isinstance(values[0][n][0], list) for n in node.output if n):
+                continue
             outs = [(n, elem(values[0][n][0].dtype), values[0][n][0].ndim) for n in node.output if n]
             if node.op_type != "Constant" and self.attempt(rebuilt(self.model, nodes, inputs, outs, initializers), self.sets):
                 return True
@@ -142,6 +144,8 @@ class Reducer:
                 continue
             values = self.values()
             arrays = [v[name][0] for v in values]
+            if isinstance(arrays[0], list):
+                continue
             dims = [n[0] if len(set(n)) == 1 else f"D_{name}_{i}" for i, n in enumerate(zip(*[a.shape for a in arrays]))]
             less = [n for n in nodes if name not in n.output]
             model = rebuilt(self.model, less, inputs + [(name, elem(arrays[0].dtype), dims)], outputs, initializers)
