@@ -122,6 +122,21 @@ static void test_control_characters(void **state) {
   refuse(graph_of(&n, 1), INGOT_E_NETWORK, "m.onnx: ?[2Jred?? (Relu): ");
 }
 
+/* A zero byte ends C's text: a name that holds one would be another name, or none. @ stands for it. */
+static void test_zero_bytes(void **state) {
+  (void)state;
+  static const struct { const char *op, *in, *out, *input; } cases[] = {
+      {"Equal@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@", "x x", "y", "x"}, {"Flatten", "x", "@y", "x"},
+      {"Relu", "x", "y@", "x"}, {"Relu", "@", "y", "@"}};
+  for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+    msg n = node(cases[k].op, "n", cases[k].in, cases[k].out), g = graph_of(&n, 1);
+    put_msg(&g, GRAPH_INPUT, value(cases[k].input, INGOT_FLOAT32, "3 4"));
+    for (size_t i = 0; i < g.n; i++)
+      if (g.p[i] == '@') g.p[i] = 0;
+    refuse(g, INGOT_E_FORMAT, "can't read a ");
+  }
+}
+
 /* Cut anywhere, and with every bit flipped, a file is refused or loaded, without harm. The bytes lie in memory of their exact size, so that
  * AddressSanitizer sees a step beyond. */
 static void test_damage(void **state) {
@@ -172,6 +187,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_teardown(test_depth, teardown),      cmocka_unit_test_teardown(test_function_explosion, teardown),
       cmocka_unit_test_teardown(test_everything, teardown), cmocka_unit_test_teardown(test_control_characters, teardown),
+      cmocka_unit_test_teardown(test_zero_bytes, teardown),
       cmocka_unit_test_teardown(test_damage, teardown),     cmocka_unit_test_teardown(test_memory, teardown)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,6 +16,13 @@ static bool bytes(ingot__wire *w, const ingot__wire_field *f, ingot__text *out) 
   return true;
 }
 
+/* A name: with a zero byte inside it would be another one as C's text. */
+static bool name(ingot__wire *w, const ingot__wire_field *f, ingot__text *out) {
+  if (!bytes(w, f, out)) return false;
+  if (out->n && memchr(out->p, 0, out->n)) return w->damaged = true, false;
+  return true;
+}
+
 static bool varint(ingot__wire *w, const ingot__wire_field *f, int64_t *out) {
   if (f->type != INGOT__WIRE_VARINT) return w->damaged = true, false;
   *out = (int64_t)f->value;
@@ -35,12 +42,18 @@ static ingot_status push_bytes(const ingot__pb *pb, ingot__wire *w, const ingot_
   return PUSH(pb, list, t) ? INGOT_OK : ingot__no_memory(pb->diag);
 }
 
+static ingot_status push_name(const ingot__pb *pb, ingot__wire *w, const ingot__wire_field *f, ingot__pb_texts *list) {
+  ingot__text t;
+  if (!name(w, f, &t)) return INGOT_OK;
+  return PUSH(pb, list, t) ? INGOT_OK : ingot__no_memory(pb->diag);
+}
+
 static ingot_status read_opset(const ingot__pb *pb, ingot__text message, ingot__pb_opsets *list) {
   ingot__wire w = ingot__wire_open(message);
   ingot__wire_field f;
   ingot__pb_opset o = {0};
   while (ingot__wire_next(&w, &f)) {
-    if (f.number == 1) bytes(&w, &f, &o.domain);
+    if (f.number == 1) name(&w, &f, &o.domain);
     else if (f.number == 2) varint(&w, &f, &o.version);
   }
   if (w.damaged) return ingot__pb_damaged(pb, w.p, "OperatorSetIdProto");
@@ -75,13 +88,13 @@ static ingot_status read_node(const ingot__pb *pb, ingot__text message, ingot__p
   ingot__pb_node node = {.size = message.n};
   while (ingot__wire_next(&w, &f)) {
     switch (f.number) {
-    case 1: INGOT_TRY(push_bytes(pb, &w, &f, &node.in)); break;
-    case 2: INGOT_TRY(push_bytes(pb, &w, &f, &node.out)); break;
-    case 3: bytes(&w, &f, &node.name); break;
-    case 4: bytes(&w, &f, &node.op); break;
+    case 1: INGOT_TRY(push_name(pb, &w, &f, &node.in)); break;
+    case 2: INGOT_TRY(push_name(pb, &w, &f, &node.out)); break;
+    case 3: name(&w, &f, &node.name); break;
+    case 4: name(&w, &f, &node.op); break;
     case 5: INGOT_TRY(push_bytes(pb, &w, &f, &node.attr)); break;
-    case 7: bytes(&w, &f, &node.domain); break;
-    case 8: bytes(&w, &f, &node.overload); break;
+    case 7: name(&w, &f, &node.domain); break;
+    case 8: name(&w, &f, &node.overload); break;
     default: break;
     }
   }
@@ -95,7 +108,7 @@ static ingot_status read_value(const ingot__pb *pb, ingot__text message, ingot__
   ingot__wire_field f;
   ingot__pb_value value = {0};
   while (ingot__wire_next(&w, &f)) {
-    if (f.number == 1) bytes(&w, &f, &value.name);
+    if (f.number == 1) name(&w, &f, &value.name);
     else if (f.number == 2) bytes(&w, &f, &value.type);
   }
   if (w.damaged) return ingot__pb_damaged(pb, w.p, "ValueInfoProto");
@@ -112,7 +125,7 @@ ingot_status ingot__pb_read_graph(const ingot__pb *pb, ingot__text message, ingo
     case 1:
       if (bytes(&w, &f, &t)) INGOT_TRY(read_node(pb, t, &out->node));
       break;
-    case 2: bytes(&w, &f, &out->name); break;
+    case 2: name(&w, &f, &out->name); break;
     case 5: INGOT_TRY(push_bytes(pb, &w, &f, &out->initializer)); break;
     case 11:
       if (bytes(&w, &f, &t)) INGOT_TRY(read_value(pb, t, &out->input));
@@ -137,22 +150,22 @@ ingot_status ingot__pb_read_function(const ingot__pb *pb, ingot__text message, i
   ingot__text t;
   while (ingot__wire_next(&w, &f)) {
     switch (f.number) {
-    case 1: bytes(&w, &f, &out->name); break;
-    case 4: INGOT_TRY(push_bytes(pb, &w, &f, &out->in)); break;
-    case 5: INGOT_TRY(push_bytes(pb, &w, &f, &out->out)); break;
-    case 6: INGOT_TRY(push_bytes(pb, &w, &f, &out->attr)); break;
+    case 1: name(&w, &f, &out->name); break;
+    case 4: INGOT_TRY(push_name(pb, &w, &f, &out->in)); break;
+    case 5: INGOT_TRY(push_name(pb, &w, &f, &out->out)); break;
+    case 6: INGOT_TRY(push_name(pb, &w, &f, &out->attr)); break;
     case 7:
       if (bytes(&w, &f, &t)) INGOT_TRY(read_node(pb, t, &out->node));
       break;
     case 9:
       if (bytes(&w, &f, &t)) INGOT_TRY(read_opset(pb, t, &out->opset));
       break;
-    case 10: bytes(&w, &f, &out->domain); break;
+    case 10: name(&w, &f, &out->domain); break;
     case 11: INGOT_TRY(push_bytes(pb, &w, &f, &out->defaults)); break;
     case 12:
       if (bytes(&w, &f, &t)) INGOT_TRY(read_value(pb, t, &out->info));
       break;
-    case 13: bytes(&w, &f, &out->overload); break;
+    case 13: name(&w, &f, &out->overload); break;
     default: break;
     }
   }
@@ -168,7 +181,7 @@ ingot_status ingot__pb_read_attr(const ingot__pb *pb, ingot__text message, ingot
   int seen = INGOT__PB_UNDEFINED; /* what the oldest files, which don't write the type, leave to be seen */
   while (ingot__wire_next(&w, &f)) {
     switch (f.number) {
-    case 1: bytes(&w, &f, &out->name); break;
+    case 1: name(&w, &f, &out->name); break;
     case 2:
       if (f.type != INGOT__WIRE_FIXED32) w.damaged = true;
       uint32_t word = (uint32_t)f.value;
@@ -184,7 +197,7 @@ ingot_status ingot__pb_read_attr(const ingot__pb *pb, ingot__text message, ingot
     case 9: bytes(&w, &f, &ignored), seen = INGOT__PB_STRINGS; break;
     case 14: bytes(&w, &f, &tp), seen = INGOT__PB_TYPE; break;
     case 20: varint(&w, &f, &type); break;
-    case 21: bytes(&w, &f, &out->ref); break;
+    case 21: name(&w, &f, &out->ref); break;
     case 22: bytes(&w, &f, &sparse), seen = INGOT__PB_SPARSE; break;
     default: break;
     }

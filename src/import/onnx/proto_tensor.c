@@ -24,7 +24,7 @@ ingot_status ingot__pb_read_tensor(const ingot__pb *pb, ingot__text message, ing
     case 3: return ingot__fail(pb->diag, INGOT_E_UNSUPPORTED, NULL, "a tensor is stored in segments");
     case 8:
     case 9:
-      if (!is_bytes) return ingot__pb_damaged(pb, w.p, "TensorProto");
+      if (!is_bytes || (f.number == 8 && f.bytes.n && memchr(f.bytes.p, 0, f.bytes.n))) return ingot__pb_damaged(pb, w.p, "TensorProto");
       if (f.number == 8) out->name = f.bytes;
       else out->raw = f.bytes, out->has_raw = true;
       break;
