@@ -41,7 +41,7 @@ def run_seeds(library, seeds, say, row=None):
         try:
             say(f"try {seed}")
             plan = plan_for(seed, passes)
-            runs = check(engines, model, sets, wanted, plan)
+            runs = check(engines, model, sets, wanted, plan, before_ort=lambda: say(f"ort {seed}"))  # noqa: B023
             say(f"ok {seed} {runs} {','.join(ops)}")
         except Finding as f:
             if stands(engines, oracle, model, sets, plan, f, seed):
@@ -153,7 +153,7 @@ def fuzz(library, folder, seeds, seconds=None, reduce_seconds=60, most=25, quiet
                 at, state = todo[0], None
                 for line in batch(library, todo, name, log, row):
                     word, _, rest = line.partition(" ")
-                    if word in ("start", "try"):
+                    if word in ("start", "try", "ort"):
                         at, state = int(rest), word
                     elif word == "ok":
                         _, n, names = (rest.split(" ") + [""])[:3]
@@ -165,7 +165,7 @@ def fuzz(library, folder, seeds, seconds=None, reduce_seconds=60, most=25, quiet
                         models += 1
                         print(f"finding: seed {number}: {kind}", flush=True)
                     elif word == "died":
-                        print(f"seed {at}: the process {rest}" + ("" if state == "try" else " while the model was made: not ingot's"), flush=True)
+                        print(f"seed {at}: the process {rest}" + ("" if state == "try" else " in ONNX Runtime or the generator: not ingot's"), flush=True)
                         if state == "try":
                             findings[at] = f"the process {rest}"
                             models += 1

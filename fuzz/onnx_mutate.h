@@ -164,6 +164,12 @@ static void other_bytes(tree *t, field *f) {
     f->bytes = (const uint8_t *)name, f->n = strlen(name);
     return;
   }
+  if (f->of == ATTR && f->number == 1 && below(2)) { /* an attribute's name, of any operator */
+    const ingot__op_info *info = ingot__op_get((ingot__op)(1 + below(INGOT__OP_COUNT - 1)));
+    const char *name = info->n_attr ? info->attr[below((unsigned)info->n_attr)].name : "to";
+    f->bytes = (const uint8_t *)name, f->n = strlen(name);
+    return;
+  }
   if (f->of == NODE && (f->number == 1 || f->number == 2) && below(4)) { /* a value's name from anywhere */
     for (int tries = 0; tries < 60 && other < 0; tries++) {
       int i = (int)below((unsigned)t->n);

@@ -41,7 +41,7 @@ def run_ort(model, sets):
         return str(e)
 
 
-def check(engines, model, sets, wanted, plan, whole=True):
+def check(engines, model, sets, wanted, plan, whole=True, before_ort=None):
     """Raises a Finding. Gives the number of runs compared."""
     data = model.SerializeToString()
     for where, p in (("reference", None), ("engine", plan)):
@@ -52,6 +52,8 @@ def check(engines, model, sets, wanted, plan, whole=True):
         check_outputs(where, found, wanted)
     if not whole:
         return 2
+    if before_ort:
+        before_ort()
     found = run_ort(model, sets)
     if isinstance(found, str):
         raise Finding("onnxruntime fails", found)

@@ -21,7 +21,7 @@ ALLOWED = {"float32": 3e-5, "float64": 1e-5, "float16": 6e-3}
 
 
 # What the onnx package's evaluator gets wrong, or refuses, in ways that its inputs don't tell.
-MISTAKEN = {"GlobalMaxPool"}
+MISTAKEN = {"GlobalMaxPool", "LRN"}
 
 
 class Refused(Exception):

@@ -149,7 +149,7 @@ ingot_status ingot__pass_quantize_convolutions(ingot__network *network, const in
     product p;
     next = n->next;
     if (n->op != INGOT__OP_Conv || !find(n, &p)) continue;
-    while (next == p.relu || next == p.q) next = next->next; /* they go with n */
+    while (next && (next == p.relu || next == p.q)) next = next->next; /* they go with n */
     INGOT_TRY(rewrite(&p, context->diag, changed));
   }
   return INGOT_OK;

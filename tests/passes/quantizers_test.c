@@ -21,6 +21,11 @@ static void convolutions(void **unused) {
   (void)unused;
   pass_check(ingot__pass_quantize_convolutions, QUANTISED,
              "Conv(x, int8[4,3,1,1], {10,-20,300,0}, _, 0.01 x_zero=120 y_zero=10 y_low=10)");
+  /* the network's last nodes, and no Relu among them */
+  pass_check(ingot__pass_quantize_convolutions,
+             "network { input x: uint8[1,1,2,2] const s: float32[] = {0.5} const z: uint8[] = {3} const wq: int8[1,1,1,1] = {4} "
+             "const sw: float32[] = {0.25} const zw: int8[] = {0} d = DequantizeLinear(x, s, z) w = DequantizeLinear(wq, sw, zw) "
+             "c = Conv(d, w) y = QuantizeLinear(c, s, z) output y }", "Conv(x, 4, 0, _, 0.25 x_zero=3 y_zero=3)");
 #define SIGNED \
   "network { input x: float32[1,2,3,3] const s: float32[] = {0.02} const z: int8[] = {-8} const wq: uint8[2,2,1,1] = {130,120,100,255} " \
   "const zw: uint8[2] = {128,128} const sw: float32[2] = {0.5,0.25} q = QuantizeLinear(x, s, z) d = DequantizeLinear(q, s, z) " \
