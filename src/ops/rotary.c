@@ -52,7 +52,7 @@ ingot_status ingot__infer_RotaryEmbedding(ingot__infer *infer) {
     const ingot__type *t = infer->in[i];
     INGOT_TRY(check_dim(infer, "angles of a position", t->dim[t->rank - 1], turned >= 0 ? turned / 2 : INGOT__DIM_UNKNOWN));
     if (positions) continue;
-    INGOT_TRY(check_dim(infer, "batch elements with angles", t->dim[0], batch));
+    if (t->dim[0] != 1) INGOT_TRY(check_dim(infer, "batch elements with angles", t->dim[0], batch)); /* 1: the same for all */
     INGOT_TRY(check_dim(infer, "positions with angles", t->dim[1], length));
   }
   if (!positions || p->rank < 0) return INGOT_OK;
@@ -111,7 +111,7 @@ static void work(void *arg, int index, int n) {
   size_t begin, end;
   ingot__share((size_t)(j->batch * j->length), 1, index, n, &begin, &end);
   for (size_t u = begin; u < end; u++) {
-    int64_t b = (int64_t)u / j->length, s = (int64_t)u % j->length, row = (int64_t)u;
+    int64_t b = (int64_t)u / j->length, s = (int64_t)u % j->length, row = call->in[1].dim[0] == 1 ? s : (int64_t)u;
     if (ingot__has_in(call, 3)) row = ingot__get_int(call->in[3].dtype, call->in[3].data, u);
     for (int64_t h = 0; h < j->heads; h++) {
       turn(j, b * j->heads * j->length * j->width + h * j->head_step + s * j->row_step, row * j->half);

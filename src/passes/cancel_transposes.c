@@ -106,6 +106,45 @@ static ingot_status flattened(ingot__node *n, const ingot__pass_context *context
   return made ? ingot__put_node(n, ingot__transpose_new(made, &p, n), context, done) : INGOT_OK;
 }
 
+/* Dims [*at, ..) of y that multiply to `dim`: how many; 0: none. */
+static int run_of(ingot__dims *dims, const ingot__type *y, int at, ingot__dim dim) {
+  ingot__dim product = 1;
+  for (int i = at; i < y->rank; i++) {
+    if (y->dim[i] == INGOT__DIM_UNKNOWN || (product = ingot__dim_mul(dims, product, y->dim[i])) == INGOT__DIM_UNKNOWN) return 0;
+    if (product == dim) return i - at + 1;
+  }
+  return 0;
+}
+
+/* A Reshape that takes dims of a transposed Reshape apart (batches and heads, as exporters put them together for a product) does so before
+ * the Transpose, where the two Reshapes are one or none. */
+static ingot_status splits(ingot__node *n, const ingot__pass_context *context, bool *done) {
+  ingot__node *t = n->op == INGOT__OP_Reshape ? ingot__made_for(n->in[0], INGOT__OP_Transpose) : NULL;
+  ingot__perm p, now = {.rank = 0};
+  if (!t || t->graph != n->graph || !ingot__made_by(t->in[0], INGOT__OP_Reshape) || !ingot__perm_of(t, &p)) return INGOT_OK;
+  const ingot__type *y = &n->out[0]->type, *mid = &t->out[0]->type;
+  int begin[INGOT_MAX_RANK], length[INGOT_MAX_RANK], first[INGOT_MAX_RANK], at = 0;
+  if (y->rank <= mid->rank) return INGOT_OK;
+  for (int i = 0; i < mid->rank; at += length[i++]) {
+    begin[i] = at;
+    if (mid->dim[i] == INGOT__DIM_UNKNOWN || !(length[i] = run_of(&n->graph->network->dims, y, at, mid->dim[i]))) return INGOT_OK;
+  }
+  if (at != y->rank) return INGOT_OK;
+  ingot__type type = {.dtype = y->dtype, .rank = 0};
+  for (int k = 0; k < p.rank; k++) /* x's dims in their order, each as its run */
+    for (int i = 0; i < p.rank; i++) {
+      if (p.axis[i] != k) continue;
+      first[i] = type.rank;
+      for (int j = 0; j < length[i]; j++) type.dim[type.rank++] = y->dim[begin[i] + j];
+    }
+  for (int i = 0; i < p.rank; i++)
+    for (int j = 0; j < length[i]; j++) now.axis[now.rank++] = first[i] + j;
+  ingot__value *x = t->in[0], *from = x->producer->in[0], *made = NULL;
+  if (ingot__type_same(&from->type, &type)) made = from;
+  else INGOT_TRY(reshape_to(x, &type, n, context->diag, &made));
+  return made ? ingot__put_node(n, ingot__transpose_new(made, &now, n), context, done) : INGOT_OK;
+}
+
 /* A Transpose that swaps the last two dims of what a matrix product reads is its trans_a or trans_b; of one that does so among others, the
  * rest stays, so that whole rows are moved. */
 static ingot_status products(ingot__node *n, const ingot__pass_context *context, bool *done) {
@@ -170,6 +209,6 @@ static ingot_status push_down(ingot__node *n, const ingot__pass_context *context
 }
 
 ingot_status ingot__pass_cancel_transposes(ingot__network *network, const ingot__pass_context *context, bool *changed) {
-  static const ingot__rule rules[] = {reshapes, transposes, flattened, pull_up, push_down, products};
+  static const ingot__rule rules[] = {reshapes, transposes, flattened, splits, pull_up, push_down, products};
   return ingot__rewrite_walk(network, rules, sizeof rules / sizeof *rules, context, changed);
 }

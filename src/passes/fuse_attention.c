@@ -1,9 +1,15 @@
 /* softmax(Q K^T * scale + mask) V as one FusedAttention, whose scores never leave the caches. The product with K is expected with trans_b,
- * as cancel_transposes leaves it. */
-#include "passes/match.h"
+ * as cancel_transposes leaves it. A mask may be added, or stand in a Where with -inf; a Where that puts 0 for rows of NaN, which come of
+ * queries without any key, goes: FusedAttention gives zeros there. Then what is around one is taken in: keys and values repeated for heads
+ * that share them, and Transposes that put heads before positions or back. */
+#include "passes/pull.h"
 #include <math.h>
 
-typedef struct attention { ingot__value *in[4]; double scale; } attention;
+typedef struct attention {
+  ingot__value *in[4];
+  double scale;
+  bool not_mask;             /* the mask is to be negated */
+} attention;
 
 static bool plain_product(const ingot__node *n) {
   const ingot__attrs_MatMul *a = n->attrs;
@@ -12,13 +18,14 @@ static bool plain_product(const ingot__node *n) {
   return !a->act && !a->trans_a && ingot__is_float32(n->in[0]) && ingot__is_float32(n->in[1]) && n->in[0]->type.rank >= 2 && n->in[1]->type.rank >= 2;
 }
 
-/* The scores' rows are added as they lie: the mask's last dim must be theirs. */
+/* An added mask's rows must be the scores' own; one of bools may be broadcast along them. */
 static bool is_mask(const ingot__value *mask, const ingot__type *scores) {
   const ingot__type *m = &mask->type;
-  if (!ingot__is_float32(mask) || m->rank < 1 || m->rank > scores->rank) return false;
+  const bool bools = m->dtype == INGOT_BOOL && m->kind == INGOT__TENSOR;
+  if ((!bools && !ingot__is_float32(mask)) || m->rank < (bools ? 0 : 1) || m->rank > scores->rank) return false;
   for (int i = 1; i <= m->rank; i++) {
     ingot__dim have = m->dim[m->rank - i], want = scores->dim[scores->rank - i];
-    if (want == INGOT__DIM_UNKNOWN || (have != want && (have != 1 || i == 1))) return false;
+    if (want == INGOT__DIM_UNKNOWN || (have != want && (have != 1 || (i == 1 && !bools)))) return false;
   }
   return true;
 }
@@ -39,22 +46,50 @@ static ingot__value *unscaled(ingot__value *v, double *scale) {
   }
 }
 
-static bool match(const ingot__node *n, attention *a) {
+/* The Softmax that v is, with or without Where(IsNaN(p), 0, p) behind it. */
+static ingot__node *softmax_of(ingot__value *v) {
+  ingot__node *softmax = ingot__made_for(v, INGOT__OP_Softmax), *where = ingot__made_for(v, INGOT__OP_Where);
+  if (softmax || !where || !ingot__is_number(where->in[1], 0)) return softmax;
+  ingot__node *test = ingot__made_for(where->in[0], INGOT__OP_IsNaN);
+  ingot__value *p = where->in[2];
+  if (!test || test->in[0] != p || p->n_user != 2 || p->is_output) return NULL;
+  return ingot__made_by(p, INGOT__OP_Softmax);
+}
+
+/* The product with K that v is a number times of. */
+static ingot__node *scores_of(ingot__value *v, const ingot__value *like, attention *a) {
+  a->scale = 1;
+  v = unscaled(v, &a->scale);
+  return ingot__same_type(v, like) ? ingot__made_for(v, INGOT__OP_MatMul) : NULL;
+}
+
+/* The product under a mask, which comes into a->in[3]. */
+static ingot__node *masked(ingot__node *softmax, attention *a) {
+  ingot__value *v = softmax->in[0], *like = softmax->out[0];
+  ingot__node *add = ingot__made_for(v, INGOT__OP_Add), *where = ingot__made_for(v, INGOT__OP_Where), *product;
+  float low;
+  for (int side = 0; add && side < 2; side++) {
+    a->in[3] = add->in[1 - side];
+    if (is_mask(a->in[3], &like->type) && a->in[3]->type.dtype != INGOT_BOOL && (product = scores_of(add->in[side], like, a))) return product;
+  }
+  for (int side = 1; where && side < 3; side++) {
+    a->in[3] = where->in[0];
+    a->not_mask = side == 2;
+    if (!ingot__constant_scalar(where->in[3 - side], &low) || low != -INFINITY || !is_mask(a->in[3], &like->type)) continue;
+    if ((product = scores_of(where->in[side], like, a))) return product;
+  }
+  a->in[3] = NULL;
+  return add || where ? NULL : scores_of(v, like, a);
+}
+
+static bool match(const ingot__node *n, attention *a, ingot__node **softmax) {
   if (n->op != INGOT__OP_MatMul || !plain_product(n)) return false;
   const ingot__attrs_MatMul *last = n->attrs;
-  ingot__node *softmax = ingot__made_for(n->in[0], INGOT__OP_Softmax);
-  if (!softmax || last->trans_b || last->alpha != 1) return false;
-  int64_t axis = ((const ingot__attrs_Softmax *)softmax->attrs)->axis;
-  const ingot__type *scores = &softmax->out[0]->type;
+  if (last->trans_b || last->alpha != 1 || !(*softmax = softmax_of(n->in[0]))) return false;
+  int64_t axis = ((const ingot__attrs_Softmax *)(*softmax)->attrs)->axis;
+  const ingot__type *scores = &(*softmax)->out[0]->type;
   if (scores->rank < 2 || (axis != -1 && axis != scores->rank - 1)) return false;
-  ingot__node *product = NULL, *add = ingot__made_for(softmax->in[0], INGOT__OP_Add);
-  for (int side = 0; side < (add ? 2 : 1) && !product; side++) {
-    a->scale = 1;
-    ingot__value *v = unscaled(add ? add->in[side] : softmax->in[0], &a->scale);
-    product = ingot__made_for(v, INGOT__OP_MatMul);
-    a->in[3] = add ? add->in[1 - side] : NULL;
-    if (product && ((a->in[3] && !is_mask(a->in[3], scores)) || !ingot__same_type(v, softmax->out[0]))) product = NULL;
-  }
+  ingot__node *product = masked(*softmax, a);
   if (!product || !plain_product(product) || !((const ingot__attrs_MatMul *)product->attrs)->trans_b) return false;
   a->scale *= (double)((const ingot__attrs_MatMul *)product->attrs)->alpha;
   a->in[0] = unscaled(product->in[0], &a->scale);
@@ -67,18 +102,84 @@ static bool match(const ingot__node *n, attention *a) {
 
 static ingot_status fuse(ingot__node *n, const ingot__pass_context *context, bool *done) {
   attention a = {0};
-  if (!match(n, &a)) return INGOT_OK;
+  ingot__node *softmax;
+  if (!match(n, &a, &softmax)) return INGOT_OK;
+  if (a.not_mask) {
+    ingot__node *not = ingot__node_new(n->graph, INGOT__OP_Not, NULL, n, &a.in[3], 1, 1, NULL);
+    INGOT_TRY(ingot__rewrite_finish(not, n, context->diag));
+    a.in[3] = not->out[0];
+  }
   ingot__node *made = ingot__node_new(n->graph, INGOT__OP_FusedAttention, n->name, n, a.in, a.in[3] ? 4 : 3, 1, NULL);
   if (!made) return ingot__no_memory(context->diag);
   ((ingot__attrs_FusedAttention *)made->attrs)->scale = (float)a.scale;
   INGOT_TRY(ingot__rewrite_finish(made, n, context->diag));
-  ingot__node *softmax = n->in[0]->producer;
   if (!ingot__node_absorb_origin(made, softmax)) return ingot__no_memory(context->diag);
   *done = true;
   return ingot__rewrite_replace(n, made->out[0], context->diag);
 }
 
+/* (B, heads, S, D) that repeats each of the heads of (B, own, S, D): the latter, or NULL. */
+static ingot__value *before_repeating(const ingot__value *v, int64_t heads) {
+  const ingot__node *merge = ingot__made_by(v, INGOT__OP_Reshape), *expand = merge ? ingot__made_by(merge->in[0], INGOT__OP_Expand) : NULL;
+  const ingot__node *split = expand ? ingot__made_by(expand->in[0], INGOT__OP_Reshape) : NULL;
+  if (expand && !split) split = ingot__made_by(expand->in[0], INGOT__OP_Unsqueeze);
+  if (!split) return NULL;
+  ingot__value *x = split->in[0];
+  const ingot__type *from = &x->type, *five = &split->out[0]->type, *wide = &expand->out[0]->type, *to = &v->type;
+  if (from->rank != 4 || five->rank != 5 || wide->rank != 5 || to->rank != 4 || !ingot__dim_is_number(from->dim[1]) || from->dim[1] < 1) return NULL;
+  if (heads % from->dim[1] || five->dim[2] != 1 || wide->dim[2] != heads / from->dim[1] || to->dim[1] != heads) return NULL;
+  for (int i = 0; i < 4; i++) {
+    int at = i < 2 ? i : i + 1;
+    if (from->dim[i] == INGOT__DIM_UNKNOWN || from->dim[i] != five->dim[at] || from->dim[i] != wide->dim[at]) return NULL;
+    if (i != 1 && from->dim[i] != to->dim[i]) return NULL;
+  }
+  return x;
+}
+
+static ingot_status share_heads(ingot__node *n, const ingot__pass_context *context, bool *done) {
+  if (n->op != INGOT__OP_FusedAttention || (((const ingot__attrs_FusedAttention *)n->attrs)->swapped & 7)) return INGOT_OK;
+  const ingot__type *q = &n->in[0]->type;
+  if (q->rank != 4 || !ingot__dim_is_number(q->dim[1])) return INGOT_OK;
+  ingot__value *k = before_repeating(n->in[1], q->dim[1]), *v = before_repeating(n->in[2], q->dim[1]);
+  if (!k || !v || k->type.dim[1] != v->type.dim[1]) return INGOT_OK;
+  if (!ingot__node_set_input(n, 1, k) || !ingot__node_set_input(n, 2, v)) return ingot__no_memory(context->diag);
+  *done = true;
+  return INGOT_OK;
+}
+
+/* A Transpose that exchanges the two dims before the last. */
+static bool swaps_heads(const ingot__node *t) {
+  ingot__perm p;
+  if (!ingot__perm_of(t, &p) || p.rank < 3) return false;
+  for (int i = 0; i < p.rank; i++) {
+    int want = i == p.rank - 2 ? i - 1 : i == p.rank - 3 ? i + 1 : i;
+    if (p.axis[i] != want) return false;
+  }
+  return true;
+}
+
+static ingot_status take_transposes(ingot__node *n, const ingot__pass_context *context, bool *done) {
+  if (n->op != INGOT__OP_FusedAttention) return INGOT_OK;
+  ingot__attrs_FusedAttention *attrs = n->attrs;
+  for (size_t i = 0; i < 3; i++) {
+    ingot__node *t = ingot__made_for(n->in[i], INGOT__OP_Transpose);
+    if (!t || n->in[0] == n->in[1] || n->in[1] == n->in[2] || n->in[0] == n->in[2] || !swaps_heads(t)) continue;
+    if (!ingot__node_set_input(n, i, t->in[0])) return ingot__no_memory(context->diag);
+    attrs->swapped ^= (int64_t)1 << i;
+    *done = true;
+  }
+  ingot__node *t = n->n_out == 1 && n->out[0] ? ingot__value_only_user(n->out[0]) : NULL;
+  if (*done || !t || t->op != INGOT__OP_Transpose || t->graph != n->graph || !swaps_heads(t)) return INGOT_OK;
+  ingot__node *made = ingot__node_new(n->graph, n->op, n->name, n, n->in, n->n_in, 1, NULL);
+  if (!made) return ingot__no_memory(context->diag);
+  *(ingot__attrs_FusedAttention *)made->attrs = *attrs;
+  ((ingot__attrs_FusedAttention *)made->attrs)->swapped ^= 8;
+  INGOT_TRY(ingot__rewrite_finish(made, n, context->diag));
+  *done = true;
+  return ingot__rewrite_replace(t, made->out[0], context->diag);
+}
+
 ingot_status ingot__pass_fuse_attention(ingot__network *network, const ingot__pass_context *context, bool *changed) {
-  static const ingot__rule rules[] = {fuse};
-  return ingot__rewrite_walk(network, rules, 1, context, changed);
+  static const ingot__rule rules[] = {fuse, share_heads, take_transposes};
+  return ingot__rewrite_walk(network, rules, sizeof rules / sizeof *rules, context, changed);
 }

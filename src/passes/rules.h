@@ -15,4 +15,5 @@ ingot_status ingot__rule_norm_affine(ingot__node *n, const ingot__pass_context *
 ingot_status ingot__rule_group_norm(ingot__node *n, const ingot__pass_context *context, bool *done);  /* match_group_norm.c */
 ingot_status ingot__rule_products(ingot__node *n, const ingot__pass_context *context, bool *done);    /* match_products.c */
 ingot_status ingot__rule_broadcasts(ingot__node *n, const ingot__pass_context *context, bool *done);  /* match_broadcasts.c */
+ingot_status ingot__rule_rotary(ingot__node *n, const ingot__pass_context *context, bool *done);      /* match_rotary.c */
 #endif

@@ -137,6 +137,7 @@ ingot_status ingot__pass_simplify_arithmetic(ingot__network *network, const ingo
   static const ingot__rule rules[] = {
     ingot__rule_units, ingot__rule_powers, ingot__rule_doubles, ingot__rule_bounds, ingot__rule_activations, ingot__rule_gelu, ingot__rule_norms,
     ingot__rule_norm_affine, ingot__rule_group_norm, ingot__rule_divisions, ingot__rule_products, ingot__rule_broadcasts,
+    ingot__rule_rotary,
   };
   return ingot__rewrite_walk(network, rules, sizeof rules / sizeof *rules, context, changed);
 }

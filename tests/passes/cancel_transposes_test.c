@@ -63,6 +63,10 @@ static void tokens_of_images(void **unused) {
 
 static void into_products(void **unused) {
   (void)unused;
+  /* Batches and heads put together for a product, as PyTorch's exporter writes keys. */
+  check("network { input x: float32[2,3,4,5] const f: int64[3] = {-1,7,5} const g: int64[4] = {2,3,5,7}\n"
+        "input kk: float32[2,3,7,5] a = Reshape(kk, f) b = Transpose(a) {perm=[0,2,1]} c = Reshape(b, g) y = MatMul(x, c) output y }",
+        "MatMul(x, kk trans_b=1)");
   NET("t = Transpose(z) {perm=[0,1,3,2]} y = MatMul(x, t)", "MatMul(x, z trans_b=1)");
   NET("t = Transpose(x) {perm=[0,1,3,2]} y = MatMul(t, z)", "MatMul(x, z trans_a=1)");
   NET("t = Transpose(z) {perm=[0,1,3,2]} y = MatMul(x, t) {trans_b=1 trans_a=1}", "MatMul(x, z trans_a=1)");

@@ -27,13 +27,22 @@ static const ingot__onnx_conversion onnx[] = {
     ROW(Constant, ALWAYS, constant) ROW(ConvInteger, ALWAYS, integer_product) ROW(Dropout, ALWAYS, dropout)
     ROW(DynamicQuantizeLinear, ALWAYS, dynamic_quantize) ROW(Hardmax, ALWAYS, hardmax) ROW(MatMulInteger, ALWAYS, integer_product)
     ROW(MeanVarianceNormalization, ALWAYS, mean_variance) ROW(QLinearConv, ALWAYS, qlinear_conv) ROW(QLinearMatMul, ALWAYS, qlinear_matmul)
-    ROW(Scatter, ALWAYS, scatter) ROW(SoftmaxCrossEntropyLoss, ALWAYS, cross_entropy) ROW(SwiGLU, ALWAYS, swiglu) ROW(Swish, ALWAYS, swish)};
+    ROW(Scatter, ALWAYS, scatter) ROW(SimplifiedLayerNormalization, ALWAYS, simple_norm)
+    ROW(SoftmaxCrossEntropyLoss, ALWAYS, cross_entropy) ROW(SwiGLU, ALWAYS, swiglu) ROW(Swish, ALWAYS, swish)};
 
 /* ai.onnx.preview: operators that are still being shaped. */
 static const ingot__onnx_conversion preview[] = {ROW(FlexAttention, ALWAYS, flex_attention)};
 
 /* What ONNX Runtime puts into the models it writes, where ONNX's own operators say the same. */
 static const ingot__onnx_conversion microsoft[] = {
+    ROW(Attention, ALWAYS, old_attention) ROW(GroupQueryAttention, ALWAYS, group_query) ROW(MultiHeadAttention, ALWAYS, multi_head)
+    ROW(RotaryEmbedding, ALWAYS, old_rotary) ROW(EmbedLayerNormalization, ALWAYS, embed_norm)
+    ROW(SkipLayerNormalization, ALWAYS, skip_norm) ROW(SkipSimplifiedLayerNormalization, ALWAYS, skip_norm)
+    ROW(SimplifiedLayerNormalization, ALWAYS, simple_norm) ROW(FusedMatMul, ALWAYS, fused_matmul) ROW(TransposeMatMul, ALWAYS, fused_matmul)
+    ROW(MatMulNBits, ALWAYS, matmul_bits) ROW(QLinearAdd, ALWAYS, qlinear) ROW(QLinearMul, ALWAYS, qlinear) ROW(QLinearSigmoid, ALWAYS, qlinear)
+    ROW(QLinearLeakyRelu, ALWAYS, qlinear) ROW(QLinearAveragePool, ALWAYS, qlinear) ROW(QLinearGlobalAveragePool, ALWAYS, qlinear)
+    ROW(QLinearConcat, ALWAYS, qlinear_concat) ROW(MatMulIntegerToFloat, ALWAYS, integer_to_float)
+    ROW(DynamicQuantizeMatMul, ALWAYS, dynamic_matmul)
     ROW(BiasGelu, ALWAYS, gelu) ROW(DequantizeLinear, ALWAYS, quantize) ROW(FastGelu, ALWAYS, gelu) ROW(FusedConv, ALWAYS, fused_conv)
     ROW(Gelu, ALWAYS, gelu) ROW(QuantizeLinear, ALWAYS, quantize) ROW(QuickGelu, ALWAYS, swish)};
 

@@ -76,8 +76,7 @@ static ingot__value *extreme(ingot__onnx_node *n, ingot__op reduce, ingot__op wi
 }
 
 /* y = x in uint8 over the range of x and 0: scale = range / 255, zero = round(clip(-min / scale)). A range of 0 has scale 1. */
-ingot_status ingot__onnx_convert_dynamic_quantize(ingot__onnx_node *n) {
-  INGOT_TRY(ingot__onnx_inputs(n, 1, 1));
+static ingot_status dynamic_range(ingot__onnx_node *n, ingot__value **scale_out, ingot__value **zero_out) {
   ingot__value *nothing = ingot__onnx_float(n, 0), *most = ingot__onnx_float(n, 255);
   ingot__value *min = extreme(n, INGOT__OP_ReduceMin, INGOT__OP_Min, nothing), *max = extreme(n, INGOT__OP_ReduceMax, INGOT__OP_Max, nothing);
   ingot__value *range = ingot__onnx_binary(n, INGOT__OP_Sub, max, min);
@@ -97,7 +96,14 @@ ingot_status ingot__onnx_convert_dynamic_quantize(ingot__onnx_node *n) {
                                                     : ingot__onnx_emit(n, INGOT__OP_Cast, &rounded, 1);
   INGOT__ONNX_NEED(n, zero);
   ((ingot__attrs_Cast *)zero->attrs)->to = INGOT_UINT8;
-  ingot__value *in[] = {n->in[0], scale->out[0], zero->out[0]};
+  *scale_out = scale->out[0], *zero_out = zero->out[0];
+  return INGOT_OK;
+}
+
+ingot_status ingot__onnx_convert_dynamic_quantize(ingot__onnx_node *n) {
+  ingot__value *in[] = {n->in[0], NULL, NULL};
+  INGOT_TRY(ingot__onnx_inputs(n, 1, 1));
+  INGOT_TRY(dynamic_range(n, &in[1], &in[2]));
   if (n->out_name[0]) INGOT__ONNX_NEED(n, ingot__onnx_finish_output(n, 0, INGOT__OP_QuantizeLinear, in, 3));
   return INGOT_OK;
 }
@@ -105,4 +111,79 @@ ingot_status ingot__onnx_convert_dynamic_quantize(ingot__onnx_node *n) {
 /* com.microsoft's QuantizeLinear and DequantizeLinear are ONNX's. */
 ingot_status ingot__onnx_convert_quantize(ingot__onnx_node *n) {
   return ingot__onnx_straight(n, ingot__text_is(n->pb->op, "QuantizeLinear") ? INGOT__OP_QuantizeLinear : INGOT__OP_DequantizeLinear);
+}
+
+/* com.microsoft's QLinearAdd and QLinearMul (a, a_scale, a_zero, b, b_scale, b_zero, y_scale, y_zero), QLinearSigmoid, QLinearLeakyRelu,
+ * QLinearAveragePool and QLinearGlobalAveragePool (x, x_scale, x_zero, y_scale, y_zero). */
+ingot_status ingot__onnx_convert_qlinear(ingot__onnx_node *n) {
+  static const struct { const char *name; ingot__op op; } ops[] = {
+    {"QLinearAdd", INGOT__OP_Add}, {"QLinearMul", INGOT__OP_Mul}, {"QLinearSigmoid", INGOT__OP_Sigmoid}, {"QLinearLeakyRelu", INGOT__OP_LeakyRelu},
+    {"QLinearAveragePool", INGOT__OP_AveragePool}, {"QLinearGlobalAveragePool", INGOT__OP_GlobalAveragePool}};
+  ingot__op op = INGOT__OP_NONE;
+  for (size_t i = 0; i < sizeof ops / sizeof *ops; i++)
+    if (ingot__text_is(n->pb->op, ops[i].name)) op = ops[i].op;
+  bool two = op == INGOT__OP_Add || op == INGOT__OP_Mul;
+  int64_t last;
+  INGOT_TRY(ingot__onnx_inputs(n, 2, two ? 8 : 5));
+  INGOT_TRY(ingot__onnx_get_int(n, "channels_last", 0, &last));
+  if (last) return INGOT__ONNX_FAIL(n, INGOT_E_UNSUPPORTED, "has its channels last");
+  size_t y = two ? 6 : 3;
+  ingot__value *in[] = {dequantize(n, n->in[0], n->in[1], INGOT__ONNX_IN(n, 2), 1),
+                        two ? dequantize(n, INGOT__ONNX_IN(n, 3), INGOT__ONNX_IN(n, 4), INGOT__ONNX_IN(n, 5), 1) : NULL};
+  if (!INGOT__ONNX_IN(n, y)) return INGOT__ONNX_FAIL(n, INGOT_E_NETWORK, "lacks the result's scale");
+  INGOT__ONNX_NEED(n, in[0] && (in[1] || !two));
+  ingot__node *node = ingot__onnx_emit(n, op, in, two ? 2 : 1);
+  INGOT__ONNX_NEED(n, node);
+  INGOT_TRY(ingot__onnx_set_attrs(n, op, node->attrs));
+  ingot__value *out[] = {node->out[0], n->in[y], INGOT__ONNX_IN(n, y + 1)};
+  INGOT__ONNX_NEED(n, ingot__onnx_finish(n, INGOT__OP_QuantizeLinear, out, out[2] ? 3 : 2));
+  return INGOT_OK;
+}
+
+/* QLinearConcat(y_scale, y_zero, x, x_scale, x_zero, ..). */
+ingot_status ingot__onnx_convert_qlinear_concat(ingot__onnx_node *n) {
+  INGOT_TRY(ingot__onnx_inputs(n, 4, SIZE_MAX));
+  size_t count = n->n_in >= 2 ? (n->n_in - 2 + 2) / 3 : 0;
+  ingot__value **in = INGOT_NEW_ARRAY(n->o->scratch, count, ingot__value *);
+  INGOT__ONNX_NEED(n, in);
+  for (size_t i = 0; i < count; i++) {
+    ingot__value *x = INGOT__ONNX_IN(n, 2 + 3 * i), *scale = INGOT__ONNX_IN(n, 3 + 3 * i);
+    if (!x || !scale) return INGOT__ONNX_FAIL(n, INGOT_E_NETWORK, "lacks part %zu or its scale", i);
+    INGOT__ONNX_NEED(n, in[i] = dequantize(n, x, scale, INGOT__ONNX_IN(n, 4 + 3 * i), 1));
+  }
+  ingot__node *concat = ingot__onnx_emit(n, INGOT__OP_Concat, in, count);
+  INGOT__ONNX_NEED(n, concat);
+  INGOT_TRY(ingot__onnx_set_attrs(n, INGOT__OP_Concat, concat->attrs));
+  ingot__value *out[] = {concat->out[0], n->in[0], n->in[1]};
+  INGOT__ONNX_NEED(n, ingot__onnx_finish(n, INGOT__OP_QuantizeLinear, out, out[2] ? 3 : 2));
+  return INGOT_OK;
+}
+
+/* a (centred) times b (centred), times their scales, plus the bias: output 0. */
+static ingot_status scaled_product(ingot__onnx_node *n, ingot__value *a, ingot__value *a_scale, ingot__value *b, ingot__value *b_scale,
+                                   ingot__value *bias) {
+  ingot__value *product = ingot__onnx_binary(n, INGOT__OP_MatMul, a, b);
+  ingot__value *v = ingot__onnx_binary(n, INGOT__OP_Mul, product, ingot__onnx_binary(n, INGOT__OP_Mul, a_scale, b_scale));
+  if (bias) v = ingot__onnx_binary(n, INGOT__OP_Add, v, bias);
+  INGOT__ONNX_NEED(n, v && ingot__onnx_finish(n, INGOT__OP_Identity, &v, 1));
+  return INGOT_OK;
+}
+
+/* MatMulIntegerToFloat(a, b, a_scale, b_scale, a_zero, b_zero, bias). */
+ingot_status ingot__onnx_convert_integer_to_float(ingot__onnx_node *n) {
+  INGOT_TRY(ingot__onnx_inputs(n, 4, 7));
+  return scaled_product(n, centred(n, n->in[0], INGOT__ONNX_IN(n, 4), 1), n->in[2], centred(n, n->in[1], INGOT__ONNX_IN(n, 5), 0), n->in[3],
+                        INGOT__ONNX_IN(n, 6));
+}
+
+/* DynamicQuantizeMatMul(a, b, b_scale, b_zero, bias): a is quantised to uint8 over its range first. */
+ingot_status ingot__onnx_convert_dynamic_matmul(ingot__onnx_node *n) {
+  INGOT_TRY(ingot__onnx_inputs(n, 3, 5));
+  ingot__value *scale, *zero;
+  INGOT_TRY(dynamic_range(n, &scale, &zero));
+  ingot__value *in[] = {n->in[0], scale, zero};
+  ingot__node *a = ingot__onnx_emit(n, INGOT__OP_QuantizeLinear, in, 3);
+  INGOT__ONNX_NEED(n, a);
+  return scaled_product(n, centred(n, a->out[0], zero, 0), scale, centred(n, n->in[1], INGOT__ONNX_IN(n, 3), 0), n->in[2],
+                        INGOT__ONNX_IN(n, 4));
 }
