@@ -14,8 +14,8 @@ static void is_found(void **unused) {
   NET("g = Mul(q, c) s = MatMul(g, k) {trans_b=1} a = Add(s, m) p = Softmax(a) y = MatMul(p, v)", "FusedAttention(q, k, v, m scale=0.5)");
 }
 
-#define SCORES "input q: float32[2,3,5,4] input k: float32[2,3,7,4] input v: float32[2,3,7,6] const low: float32[] = {-inf} const zero: float32[] = {0}\n" \
-  "input b: bool[5,7] s = MatMul(q, k) {trans_b=1}\n"
+#define SCORES "input q: float32[2,3,5,4] input k: float32[2,3,7,4] input v: float32[2,3,7,6]\n" \
+  "const low: float32[] = {-inf} const zero: float32[] = {0} input b: bool[5,7] s = MatMul(q, k) {trans_b=1}\n"
 static void with_conditions(void **unused) {
   (void)unused;
   check("network { " SCORES "w = Where(b, s, low) p = Softmax(w) y = MatMul(p, v) output y }", "FusedAttention(q, k, v, b scale=1)");
@@ -39,7 +39,8 @@ static void takes_repeated_heads(void **unused) {
 static void takes_transposes(void **unused) {
   (void)unused;
   check("network { input q: float32[2,5,3,4] input k: float32[2,7,3,4] input v: float32[2,3,7,6]\n"
-        "tq = Transpose(q) {perm=[0,2,1,3]} tk = Transpose(k) {perm=[0,2,1,3]} a = FusedAttention(tq, tk, v) y = Transpose(a) {perm=[0,2,1,3]} output y }",
+        "tq = Transpose(q) {perm=[0,2,1,3]} tk = Transpose(k) {perm=[0,2,1,3]} a = FusedAttention(tq, tk, v)\n"
+        "y = Transpose(a) {perm=[0,2,1,3]} output y }",
         "FusedAttention(q, k, v swapped=11)");
   check("network { input q: float32[2,5,3,4] input k: float32[2,7,3,4] input v: float32[2,3,7,6]\n"
         "tq = Transpose(q) {perm=[0,2,1,3]} tk = Transpose(k) {perm=[0,2,1,3]} y = FusedAttention(tq, tk, v) {causal=1} output y\noutput tk }",
@@ -89,6 +90,7 @@ static void with_symbols(void **unused) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(is_found), cmocka_unit_test(with_conditions), cmocka_unit_test(takes_repeated_heads),
-                                     cmocka_unit_test(takes_transposes), cmocka_unit_test(repeated_nodes), cmocka_unit_test(is_none), cmocka_unit_test(with_symbols)};
+                                     cmocka_unit_test(takes_transposes), cmocka_unit_test(repeated_nodes), cmocka_unit_test(is_none),
+                                     cmocka_unit_test(with_symbols)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
