@@ -197,10 +197,17 @@ static ingot_status make_call(planner *p, const ingot__node *n, ingot__run_step 
   ingot__arena *arena = &p->region->arena;
   ingot__view *in = INGOT_NEW_ARRAY(arena, n->n_in + n->n_out, ingot__view), *out = in + n->n_in;
   if (!in) return ingot__no_memory(inst->diag);
-  for (size_t i = 0; i < n->n_in; i++)
-    if (n->in[i]) in[i] = inst->view[n->in[i]->id];
-  for (size_t i = 0; i < n->n_out; i++)
-    if (n->out[i]) out[i] = inst->view[n->out[i]->id];
+  /* Kernels that are asked for their workspace see the data of constants alone: the rest is of an earlier run. */
+  for (size_t i = 0; i < n->n_in; i++) {
+    if (!n->in[i]) continue;
+    in[i] = inst->view[n->in[i]->id];
+    if (n->in[i]->producer || n->in[i]->is_input) in[i].data = NULL;
+  }
+  for (size_t i = 0; i < n->n_out; i++) {
+    if (!n->out[i]) continue;
+    out[i] = inst->view[n->out[i]->id];
+    out[i].data = NULL;
+  }
   run->node = n;
   run->step = step;
   run->call = (ingot__call){.node = n, .attrs = n->attrs, .in = in, .out = out, .n_in = n->n_in, .n_out = n->n_out, .packed = step->packed,
