@@ -108,8 +108,29 @@ static ingot_status check_slots(const ingot__node *node, ingot__diag *diag) {
   return INGOT_OK;
 }
 
+/* A convolution's weights tell what its input's rank and channels are where nothing else does: kernels are chosen by them. */
+static void learn_from_weights(ingot__node *node) {
+  ingot__op op = node->op;
+  if (op != INGOT__OP_Conv && op != INGOT__OP_ConvTranspose && op != INGOT__OP_DeformConv) return;
+  const ingot__type *w = &node->in[1]->type;
+  ingot__type *x = &node->in[0]->type;
+  if (!node->in[0]->producer || w->rank < 3 || x->kind != INGOT__TENSOR) return;
+  if (x->rank < 0) {
+    x->rank = w->rank;
+    for (int i = 0; i < w->rank; i++) x->dim[i] = INGOT__DIM_UNKNOWN;
+  }
+  int64_t channels, groups = 1;
+  if (op == INGOT__OP_Conv) groups = INGOT__ATTRS(node, Conv)->group;
+  if (op == INGOT__OP_DeformConv) groups = INGOT__ATTRS(node, DeformConv)->group;
+  if (x->rank != w->rank || x->dim[1] != INGOT__DIM_UNKNOWN) return;
+  if (op == INGOT__OP_ConvTranspose) channels = w->dim[0];
+  else if (w->dim[1] < 0 || groups < 1 || __builtin_mul_overflow(w->dim[1], groups, &channels)) return;
+  if (channels >= 0) x->dim[1] = channels;
+}
+
 static ingot_status infer_node(ingot__node *node, bool strict, ingot__diag *diag) {
   INGOT_TRY(check_slots(node, diag));
+  learn_from_weights(node);
   ingot__network *network = node->graph->network;
   ingot__arena *arena = &network->arena;
   const ingot__type *in_room[SLOTS];

@@ -80,19 +80,23 @@ bool ingot__roi_axes(const ingot__call *call, int64_t r, ingot__roi_axis axis[2]
   return true;
 }
 
+/* Whether sample i of a bin that begins at `base` lies in the image. */
+static bool inside(const ingot__roi_axis *x, double base, int64_t i) {
+  double at = base + ((double)i + 0.5) * x->step;
+  return at >= -1 && at <= (double)x->length;
+}
+
 /* No sample lies more than a pixel outside: so few are looked at, whatever size a region claims. */
 void ingot__roi_bin(const ingot__roi_axis *x, int64_t p, int64_t *from, int64_t *to) {
-  double base = x->start + (double)p * x->bin + x->step / 2, length = (double)x->length;
-  *from = 0, *to = x->samples;
-  if (x->length == 0) *to = 0;
-  if (x->step > 0) {
-    double low = ceil((-1 - base) / x->step), high = floor((length - base) / x->step) + 1;
-    if (low > 1) *from = low - 1 > (double)x->samples ? x->samples : (int64_t)low - 1;
-    if (high < (double)x->samples) *to = high < 0 ? 0 : (int64_t)high;
+  double base = x->start + (double)p * x->bin, length = (double)x->length;
+  *from = 0, *to = x->length ? x->samples : 0;
+  if (x->step > 0) { /* skip those that are far out */
+    double low = floor((-1 - base) / x->step) - 2, high = ceil((length - base) / x->step) + 2;
+    if (low > 0) *from = low > (double)*to ? *to : (int64_t)low;
+    if (high < (double)*to) *to = high < 0 ? 0 : (int64_t)high;
   }
-  for (; *from < *to && base + (double)*from * x->step < -1; ++*from) { /* rounding of the bound above */ }
-  for (; *from < *to && base + (double)(*to - 1) * x->step > length; --*to) { /* the same */ }
-  if (x->step <= 0 && *from < *to && !(base >= -1 && base <= length)) *from = *to;
+  while (*from < *to && !inside(x, base, *from)) ++*from;
+  while (*from < *to && !inside(x, base, *to - 1)) --*to;
   if (*from > *to) *from = *to;
 }
 

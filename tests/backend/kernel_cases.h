@@ -200,6 +200,24 @@ static const kernel_case kernel_cases[] = {
   {CLOSE, "input x: float32[2,20,31]\nconst f: float32[3] = {1,1,2}\ny = Resize(x, _, f) {mode=\"linear\"}"},
   {CLOSE, "input x: float32[2,20,31]\nconst f: float32[3] = {1,1,2}\ny = Resize(x, _, f)"},
 
+  /* Sampling. */
+  {CLOSE, X4(2, 5, 9, 12) "input g: float32[2,7,11,2]\ny = GridSample(x, g) {mode=\"linear\" padding_mode=\"zeros\" align_corners=0}"},
+  {CLOSE, X4(2, 37, 9, 12) "input g: float32[2,7,11,2]\ny = GridSample(x, g) {mode=\"linear\" padding_mode=\"zeros\" align_corners=1}"},
+  {CLOSE, X4(2, 5, 9, 12) "input g: float32[2,7,11,2]\ny = GridSample(x, g) {mode=\"linear\" padding_mode=\"border\" align_corners=0}"},
+  {CLOSE, X4(2, 37, 9, 12) "input g: float32[2,7,11,2]\ny = GridSample(x, g) {mode=\"linear\" padding_mode=\"border\" align_corners=1}"},
+  {CLOSE, X4(2, 5, 9, 12) "input g: float32[2,7,11,2]\ny = GridSample(x, g) {mode=\"linear\" padding_mode=\"reflection\" align_corners=0}"},
+  {CLOSE, X4(2, 37, 9, 12) "input g: float32[2,7,11,2]\ny = GridSample(x, g) {mode=\"linear\" padding_mode=\"reflection\" align_corners=1}"},
+  {CLOSE, X4(2, 5, 9, 12) "input g: float32[2,7,11,2]\ny = GridSample(x, g) {mode=\"nearest\" padding_mode=\"zeros\" align_corners=0}"},
+  {CLOSE, X4(2, 5, 9, 12) "input g: float32[2,7,11,2]\ny = GridSample(x, g) {mode=\"nearest\" padding_mode=\"reflection\" align_corners=0}"},
+  {CLOSE, X4(2, 5, 9, 12) "input g: float32[2,7,11,2]\ny = GridSample(x, g) {mode=\"cubic\" padding_mode=\"zeros\" align_corners=0}"},
+  {CLOSE, X4(2, 5, 9, 12) "input g: float32[2,7,11,2]\ny = GridSample(x, g) {mode=\"cubic\" padding_mode=\"reflection\" align_corners=0}"},
+  {CLOSE, X4(2, 37, 15, 17) "const r: float32[5,4] = {0,0,8,7,3.5,2,20,18,-4,5,6.25,9,100,100,120,140,9,9,2,3}\nconst i: int64[5] = {0,1,1,0,1}\n"
+          "y = RoiAlign(x, r, i) {output_height=3 output_width=4}"},
+  {CLOSE, X4(2, 5, 15, 17) "const r: float32[5,4] = {0,0,8,7,3.5,2,20,18,-4,5,6.25,9,100,100,120,140,9,9,2,3}\nconst i: int64[5] = {0,1,1,0,1}\n"
+          "y = RoiAlign(x, r, i) {output_height=2 output_width=2 sampling_ratio=3 spatial_scale=0.5}"},
+  {CLOSE, X4(2, 40, 15, 17) "const r: float32[5,4] = {0,0,8,7,3.5,2,20,18,-4,5,6.25,9,100,100,120,140,9,9,2,3}\nconst i: int64[5] = {0,1,1,0,1}\n"
+          "y = RoiAlign(x, r, i) {output_height=7 output_width=7 sampling_ratio=2 coordinate_transformation_mode=\"output_half_pixel\"}"},
+
   /* Along axes. */
   {LOOSE, "input x: float32[7,1000]\ny = Softmax(x)"},
   {LOOSE, "input x: float32[2,12,197,197]\ny = Softmax(x)"},
