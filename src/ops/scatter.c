@@ -193,6 +193,36 @@ static ingot_status known_scatter(ingot__infer *f, int axis, reduction r, outcom
   }
 }
 
+/* Elements of four bytes without a reduction, a row of indices at a time: what pooling of regions over levels of a pyramid ends with. */
+static outcome scatter_rows(const job *j, const ingot__view *index, int64_t *bad) {
+  int64_t at[INGOT_MAX_RANK] = {0}, stride[INGOT_MAX_RANK], s = 1, base = 0;
+  int last = j->rank - 1;
+  for (int i = last; i >= 0; i--) stride[i] = s, s *= j->dim[i];
+  const int64_t n = j->index_dim[last], limit = j->dim[j->axis], step = stride[j->axis], along = j->axis == last ? 0 : 1;
+  const int64_t *from = index->data;
+  const uint32_t *updates = (const uint32_t *)(const void *)j->updates;
+  uint32_t *to = (uint32_t *)(void *)j->to;
+  for (int i = 0; i < j->rank; i++)
+    if (j->index_dim[i] == 0) return DONE;
+  for (;;) {
+    for (int64_t k = 0; k < n; k++) {
+      int64_t x = from[k] < 0 ? from[k] + limit : from[k];
+      if ((uint64_t)x >= (uint64_t)limit) return *bad = from[k], OUTSIDE;
+      to[base + x * step + k * along] = updates[k];
+    }
+    from += n, updates += n;
+    int d = last - 1;
+    for (; d >= 0; d--) {
+      int64_t move = d == j->axis ? 0 : stride[d];
+      base += move;
+      if (++at[d] < j->index_dim[d]) break;
+      base -= move * at[d];
+      at[d] = 0;
+    }
+    if (d < 0) return DONE;
+  }
+}
+
 static ingot_status reference(const ingot__call *call, int axis, reduction r, outcome (*run)(const job *, int64_t *)) {
   const ingot__view *in = &call->in[0], *index = &call->in[1];
   size_t size;
@@ -201,7 +231,8 @@ static ingot_status reference(const ingot__call *call, int axis, reduction r, ou
   job j = {.dim = in->dim, .rank = in->rank, .index_dim = index->dim, .index_rank = index->rank, .axis = axis, .size = size,
            .to = call->out[0].data, .updates = call->in[2].data, .dtype = in->dtype, .r = r, .at = data_at, .user = index};
   int64_t bad;
-  if (run(&j, &bad) == DONE) return INGOT_OK;
+  bool rows = run == scatter_elements && r == REDUCE_NONE && size == 4 && index->dtype == INGOT_INT64 && in->rank > 0;
+  if ((rows ? scatter_rows(&j, index, &bad) : run(&j, &bad)) == DONE) return INGOT_OK;
   return INGOT__FAIL_CALL(call, INGOT_E_SHAPE, "index %lld is outside the data", (long long)bad);
 }
 
