@@ -24,10 +24,18 @@ typedef struct ingot__step {
   size_t packed_size;
   float microseconds;          /* as timed when built, 0 if not */
   bool one_thread;             /* too little work to share */
+  float size;                  /* ingot__call_size at the shapes it was chosen for; 0: the same for all shapes */
+  uint8_t n_other;
+  struct ingot__step *other;   /* what was chosen at other shapes of the profiles; layouts and what kernels can take are the same */
 } ingot__step;
+enum { INGOT__MAX_OTHERS = 16 };
 
-typedef struct ingot__planned { const char *kernel, *pack_format; } ingot__planned; /* as the file says, by name */
+typedef struct ingot__planned { /* as the file says, by name */
+  const char *kernel, *pack_format;
+  struct ingot__planned *other;
+} ingot__planned;
 
+enum { INGOT__MAX_PROFILES = 64 };
 typedef struct ingot__profile {     /* one an input, in the network's order */
   int64_t min[INGOT_MAX_RANK], opt[INGOT_MAX_RANK], max[INGOT_MAX_RANK];
 } ingot__profile;
@@ -42,7 +50,8 @@ struct ingot_engine {
   ingot__place *place;         /* by value id */
   ingot__step *step;           /* by node id */
   ingot__planned *planned;     /* by node id, of engines read from files: steps have no kernels until runtime/load.c finds them */
-  ingot__profile *profile;     /* by input */
+  ingot__profile *profile;     /* by input; those of further profiles behind: [profile * inputs + input] */
+  size_t n_profile;
   int threads;                 /* that it was tuned for */
   const char *device;          /* what it was built on, in words */
   char *report;                /* JSON or NULL; in the arena */
@@ -56,6 +65,8 @@ ingot_status ingot__engine_read(const ingot_env *env, const char *path, ingot__d
 ingot_status ingot__engine_read_memory(const ingot_env *env, const void *data, size_t size, ingot__diag *diag, ingot_engine **engine);
 ingot_engine *ingot__engine_new(const ingot_env *env);   /* one reference; NULL: no memory */
 void ingot__engine_release(ingot_engine *engine);
+/* What a step's time depends on, as far as one number can tell: elements read and written, constants apart. */
+float ingot__call_size(const ingot__call *call);
 /* Whether every reader of a constant has it in its packed form, so that the engine can do without its data. */
 bool ingot__engine_packed_away(const ingot_engine *engine, const ingot__value *constant);
 #endif

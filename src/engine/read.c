@@ -281,7 +281,36 @@ static ingot_status read_attribute(reader *r, ingot__node *n) {
 }
 
 /* What a node was planned with; steps are resolved when all nodes are there. */
-typedef struct record { const char *kernel, *pack_format; float microseconds; uint8_t one_thread; const void *packed; size_t packed_size; } record;
+typedef struct record { ingot__step step; ingot__planned planned; } record;
+
+static ingot_status read_step(reader *r, ingot__step *step, ingot__planned *planned) {
+  int64_t size;
+  uint8_t one_thread;
+  INGOT_TRY(string(r, &r->engine->arena, &planned->kernel));
+  INGOT_TRY(string(r, &r->engine->arena, &planned->pack_format));
+  if (!f32(r, &step->microseconds) || !f32(r, &step->size) || !u8(r, &one_thread) || !i64(r, &size) || size < 0)
+    return DAMAGED(r, "a node's kernel");
+  INGOT_TRY(blob(r, (size_t)size, &step->packed));
+  step->packed_size = step->packed ? (size_t)size : 0;
+  step->one_thread = one_thread != 0;
+  return step->size >= 0 ? INGOT_OK : DAMAGED(r, "a node's kernel");
+}
+
+static ingot_status read_others(reader *r, record *rec) {
+  ingot__arena *arena = &r->engine->arena;
+  uint8_t n;
+  if (!u8(r, &n) || n > INGOT__MAX_OTHERS || (n && !rec->planned.kernel)) return DAMAGED(r, "a node's kernels");
+  rec->step.n_other = n;
+  if (!n) return INGOT_OK;
+  rec->step.other = INGOT_NEW_ARRAY(arena, n, ingot__step);
+  rec->planned.other = INGOT_NEW_ARRAY(arena, n, ingot__planned);
+  if (!rec->step.other || !rec->planned.other) return ingot__no_memory(r->diag);
+  for (uint8_t i = 0; i < n; i++) {
+    INGOT_TRY(read_step(r, &rec->step.other[i], &rec->planned.other[i]));
+    if (!rec->planned.other[i].kernel) return DAMAGED(r, "a node's kernels");
+  }
+  return INGOT_OK;
+}
 
 static ingot_status read_node(reader *r, ingot__graph *graph, record *rec, ingot__node **out) {
   ingot__arena *arena = &r->engine->arena;
@@ -333,12 +362,8 @@ static ingot_status read_node(reader *r, ingot__graph *graph, record *rec, ingot
     }
   if (!count(r, &n_attr, 5)) return DAMAGED(r, "a node's attributes");
   for (uint32_t i = 0; i < n_attr; i++) INGOT_TRY(read_attribute(r, n));
-  int64_t size;
-  INGOT_TRY(string(r, arena, &rec->kernel));
-  INGOT_TRY(string(r, arena, &rec->pack_format));
-  if (!f32(r, &rec->microseconds) || !u8(r, &rec->one_thread) || !i64(r, &size) || size < 0) return DAMAGED(r, "a node's kernel");
-  INGOT_TRY(blob(r, (size_t)size, &rec->packed));
-  rec->packed_size = rec->packed ? (size_t)size : 0;
+  INGOT_TRY(read_step(r, &rec->step, &rec->planned));
+  INGOT_TRY(read_others(r, rec));
   *out = n;
   return INGOT_OK;
 }
@@ -361,9 +386,8 @@ static ingot_status read_nodes(reader *r) {
   e->planned = ingot__arena_array(&e->arena, n_record + 1, sizeof *e->planned);
   if (!e->step || !e->planned) return ingot__no_memory(r->diag);
   for (size_t i = 0; i < n_record; i++) {
-    e->step[i] = (ingot__step){.packed = records[i].packed, .packed_size = records[i].packed_size, .microseconds = records[i].microseconds,
-        .one_thread = records[i].one_thread != 0};
-    e->planned[i] = (ingot__planned){records[i].kernel, records[i].pack_format};
+    e->step[i] = records[i].step;
+    e->planned[i] = records[i].planned;
   }
   return INGOT_OK;
 }
@@ -392,12 +416,17 @@ static ingot_status read_rest(reader *r) {
     }
     e->place[r->value[i]->id] = p;
   }
-  e->profile = INGOT_NEW_ARRAY(&e->arena, net->main->n_input + 1, ingot__profile);
+  uint32_t profiles;
+  size_t n_input = net->main->n_input;
+  if (!u32(r, &profiles) || !profiles || profiles > INGOT__MAX_PROFILES) return DAMAGED(r, "the number of profiles");
+  e->n_profile = profiles;
+  e->profile = INGOT_NEW_ARRAY(&e->arena, profiles * n_input + 1, ingot__profile);
   if (!e->profile) return ingot__no_memory(r->diag);
-  for (size_t i = 0; i < net->main->n_input; i++) {
+  for (size_t i = 0; i < profiles * n_input; i++) {
     ingot__profile *p = &e->profile[i];
-    if (net->main->input[i]->type.rank < 0 && net->main->input[i]->type.kind == INGOT__TENSOR) return DAMAGED(r, "an input without a rank");
-    for (int d = 0; d < net->main->input[i]->type.rank; d++)
+    const ingot__type *type = &net->main->input[i % n_input]->type;
+    if (type->rank < 0 && type->kind == INGOT__TENSOR) return DAMAGED(r, "an input without a rank");
+    for (int d = 0; d < type->rank; d++)
       if (!i64(r, &p->min[d]) || !i64(r, &p->opt[d]) || !i64(r, &p->max[d]) || p->min[d] < 0 || p->min[d] > p->opt[d] || p->opt[d] > p->max[d])
         return DAMAGED(r, "a profile");
   }

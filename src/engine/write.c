@@ -145,6 +145,22 @@ static void attribute(writer *w, const ingot__attr_info *info, const void *attrs
   }
 }
 
+/* A step; base: the one whose other this is. Those that take the same packed weights share a blob. */
+static void step_of(writer *w, const ingot__step *step, const ingot__step *base) {
+  string(w, step->kernel ? step->kernel->name : NULL);
+  string(w, step->kernel ? step->kernel->functions->pack_format : NULL);
+  f32(w, step->microseconds);
+  f32(w, step->size);
+  u8(w, step->one_thread);
+  i64(w, (int64_t)step->packed_size);
+  for (size_t i = w->n_blob; base && step->packed && i > 0 && w->n_blob - i <= INGOT__MAX_OTHERS; i--)
+    if (w->blob[i - 1].data == step->packed && w->blob[i - 1].size == step->packed_size) {
+      i64(w, (int64_t)w->blob[i - 1].offset);
+      return;
+    }
+  put_blob(w, step->packed, step->packed_size);
+}
+
 static void node(writer *w, const ingot__node *n, const ingot__graph *const *graphs, size_t n_graph) {
   const ingot__op_info *info = ingot__op_get(n->op);
   const ingot__step *step = &w->engine->step[n->id];
@@ -162,12 +178,9 @@ static void node(writer *w, const ingot__node *n, const ingot__graph *const *gra
   }
   u32(w, (uint32_t)info->n_attr);
   for (size_t i = 0; i < info->n_attr; i++) attribute(w, &info->attr[i], n->attrs, graphs, n_graph);
-  string(w, step->kernel ? step->kernel->name : NULL);
-  string(w, step->kernel ? step->kernel->functions->pack_format : NULL);
-  f32(w, step->microseconds);
-  u8(w, step->one_thread);
-  i64(w, (int64_t)step->packed_size);
-  put_blob(w, step->packed, step->packed_size);
+  step_of(w, step, NULL);
+  u8(w, step->n_other);
+  for (int i = 0; i < step->n_other; i++) step_of(w, &step->other[i], step);
 }
 
 /* Graphs, outer ones before inner ones. */
@@ -240,8 +253,9 @@ static void describe(writer *w) {
     u32(w, (uint32_t)graphs[g]->n_output);
     for (size_t i = 0; i < graphs[g]->n_output; i++) u32(w, graphs[g]->output[i]->id);
   }
-  for (size_t i = 0; i < net->main->n_input; i++)
-    for (int d = 0; d < net->main->input[i]->type.rank; d++) {
+  u32(w, (uint32_t)e->n_profile);
+  for (size_t i = 0; i < e->n_profile * net->main->n_input; i++)
+    for (int d = 0; d < net->main->input[i % net->main->n_input]->type.rank; d++) {
       i64(w, e->profile[i].min[d]);
       i64(w, e->profile[i].opt[d]);
       i64(w, e->profile[i].max[d]);

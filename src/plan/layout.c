@@ -57,8 +57,7 @@ static void sort_candidates(ingot__candidate *c, size_t n) { /* few: by insertio
 
 /* Times the likeliest of n candidates, in the order of their estimates; short ones on one thread as well, where sharing costs more than
  * it gains. */
-static void measure(const layouts *l, ingot__call *call, ingot__candidate *c, size_t n) {
-  const ingot__planner *p = l->planner;
+static void measure(const ingot__planner *p, ingot__call *call, ingot__candidate *c, size_t n) {
   for (size_t i = 0; i < n && i < TIMED; i++) {
     /* The reference is slow, and may call back into a context that isn't there (If, Loop). */
     if (!strcmp(c[i].kernel->name, "reference") || c[i].estimated > 8 * c[0].estimated) break;
@@ -89,6 +88,22 @@ static config best_of(const ingot__candidate *c, size_t n) {
   return best;
 }
 
+ingot__candidate ingot__plan_candidate(const ingot__planner *p, const ingot__kernel *kernel, const ingot__call *call, ingot__layout from,
+                                       ingot__layout to) {
+  double seconds = p->engine->backend->cost(kernel, call);
+  return (ingot__candidate){.kernel = kernel, .in_layout = (uint8_t)from, .out_layout = (uint8_t)to, .one_thread = seconds < TINY,
+                            .estimated = seconds, .measured = -1};
+}
+
+const ingot__candidate *ingot__plan_rank(const ingot__planner *p, ingot__call *call, ingot__candidate *c, size_t n) {
+  sort_candidates(c, n);
+  if (p->time) measure(p, call, c, n);
+  config best = best_of(c, n);
+  for (size_t i = 0; i < n; i++)
+    if (c[i].kernel == best.kernel) return &c[i];
+  return &c[0];
+}
+
 /* The candidates for one configuration, into c; returns how many, and the best. */
 static size_t ask_config(layouts *l, const ingot__node *n, int config_index, ingot__view *in, ingot__view *out, ingot__candidate *c, config *best) {
   const ingot__planner *p = l->planner;
@@ -104,14 +119,9 @@ static size_t ask_config(layouts *l, const ingot__node *n, int config_index, ing
     return 1;
   }
   size_t k = backend->candidates(&call, list, INGOT__MAX_CANDIDATES);
-  for (size_t i = 0; i < k; i++) {
-    double seconds = backend->cost(list[i], &call);
-    c[i] = (ingot__candidate){.kernel = list[i], .in_layout = (uint8_t)from, .out_layout = (uint8_t)to, .one_thread = seconds < TINY, .estimated =
-        seconds,
-                              .measured = -1};
-  }
+  for (size_t i = 0; i < k; i++) c[i] = ingot__plan_candidate(p, list[i], &call, from, to);
   sort_candidates(c, k);
-  if (p->time) measure(l, &call, c, k);
+  if (p->time) measure(p, &call, c, k);
   *best = best_of(c, k);
   if (n->op == INGOT__OP_Concat) best->cost *= CONCAT_COPIES;
   return k;

@@ -47,5 +47,10 @@ bool ingot__plan_same_memory(const ingot__type *type);
 bool ingot__plan_view(const ingot_engine *engine, const ingot__value *v, ingot__layout layout, ingot__view *view);
 ingot_status ingot__plan_layouts(ingot__planner *planner); /* kernels and Reformats */
 ingot_status ingot__plan_homes(ingot__planner *planner);
+ingot_status ingot__plan_sizes(ingot__planner *planner);
+/* A kernel's estimate; then the best of n of them, timed as far as the budget goes. */
+ingot__candidate ingot__plan_candidate(const ingot__planner *planner, const ingot__kernel *kernel, const ingot__call *call, ingot__layout from,
+                                       ingot__layout to);
+const ingot__candidate *ingot__plan_rank(const ingot__planner *planner, ingot__call *call, ingot__candidate *candidates, size_t n);
 ingot_status ingot__plan_pack(ingot__planner *planner);
 #endif

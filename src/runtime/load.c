@@ -49,6 +49,25 @@ static ingot_status check_places(const ingot_engine *e, ingot__diag *diag) {
   return INGOT_OK;
 }
 
+/* Kernels for other shapes must read what the first one does in the same layouts; on another device they are left out, for their times don't
+ * hold there. */
+static void find_others(ingot_engine *e, const ingot__node *n, bool replaced) {
+  ingot__step *step = &e->step[n->id];
+  uint8_t kept = 0;
+  for (uint8_t i = 0; i < step->n_other && !replaced; i++) {
+    const ingot__planned *planned = &e->planned[n->id].other[i];
+    const ingot__kernel *k = e->backend->find(planned->kernel);
+    const char *format = k ? k->functions->pack_format : NULL;
+    if (!k || !e->backend->available(k)) continue;
+    if (format ? !planned->pack_format || strcmp(format, planned->pack_format) : step->other[i].packed != NULL) continue;
+    if ((k->flags & step->kernel->flags) != step->kernel->flags || (k->flags & INGOT__K_VIEW)) continue;
+    if (k->op != INGOT__OP_NONE && k->op != n->op) continue;
+    step->other[kept] = step->other[i];
+    step->other[kept++].kernel = k;
+  }
+  step->n_other = kept;
+}
+
 static ingot_status find_kernels(ingot_engine *e, ingot__diag *diag) {
   size_t replaced = 0;
   for (size_t i = 0; i < e->network->n_node; i++) {
@@ -65,6 +84,7 @@ static ingot_status find_kernels(ingot_engine *e, ingot__diag *diag) {
     if (k->op != INGOT__OP_NONE && k->op != e->network->node[i]->op)
       return INGOT__FAIL_NODE(diag, INGOT_E_FORMAT, e->network->node[i], "the engine file is damaged: kernel %s is for another operator", name);
     e->step[i].kernel = k;
+    find_others(e, e->network->node[i], !same);
   }
   if (replaced)
     ingot__logf(&e->log, INGOT_LOG_WARNING, "the engine was built on %s, this is %s: %zu kernels were replaced; build it here for best speed",
@@ -166,8 +186,14 @@ static ingot_status check_step(ingot_engine *e, const ingot__node *n, bool body,
   if (in) {
     ingot__call call = {.node = n, .attrs = n->attrs, .in = in, .out = out, .n_in = n->n_in, .n_out = n->n_out, .threads = e->threads};
     bool reference = !strcmp(k->name, "reference");
-    fits = fits && (known ? e->backend->fits(k, &call) : reference);
+    fits = fits && (known ? e->backend->fits(k, &call) : reference) && (known || !step->n_other);
     if (fits && known && k->functions->pack_size && k->functions->pack_size(&call) != step->packed_size) fits = false;
+    for (uint8_t i = 0; fits && i < step->n_other; i++) {
+      const ingot__step *o = &step->other[i];
+      fits = has_constants(n, o) && e->backend->fits(o->kernel, &call) &&
+             (!o->kernel->functions->pack_size || o->kernel->functions->pack_size(&call) == o->packed_size);
+      if (!fits) k = o->kernel;
+    }
   }
   ingot__arena_free(&scratch);
   if (status == INGOT_OK && !fits) {

@@ -191,9 +191,21 @@ static size_t count_slots(const planner *p) {
   return n;
 }
 
+/* The step that was chosen for the size nearest to the call's, by their ratio. */
+static const ingot__step *step_for(const ingot__step *base, const ingot__call *call) {
+  if (!base->n_other) return base;
+  const ingot__step *best = base;
+  float size = ingot__call_size(call) + 1, least = 0;
+  for (int i = -1; i < base->n_other; i++) {
+    const ingot__step *step = i < 0 ? base : &base->other[i];
+    float s = step->size + 1, ratio = s > size ? s / size : size / s;
+    if (i < 0 || ratio < least) best = step, least = ratio;
+  }
+  return best;
+}
+
 static ingot_status make_call(planner *p, const ingot__node *n, ingot__run_step *run) {
   ingot__instance *inst = p->inst;
-  const ingot__step *step = &p->engine->step[n->id];
   ingot__arena *arena = &p->region->arena;
   ingot__view *in = INGOT_NEW_ARRAY(arena, n->n_in + n->n_out, ingot__view), *out = in + n->n_in;
   if (!in) return ingot__no_memory(inst->diag);
@@ -209,9 +221,11 @@ static ingot_status make_call(planner *p, const ingot__node *n, ingot__run_step 
     out[i].data = NULL;
   }
   run->node = n;
-  run->step = step;
-  run->call = (ingot__call){.node = n, .attrs = n->attrs, .in = in, .out = out, .n_in = n->n_in, .n_out = n->n_out, .packed = step->packed,
-                            .pool = step->one_thread ? NULL : inst->context->pool, .threads = step->one_thread ? 1 : inst->context->threads};
+  run->call = (ingot__call){.node = n, .attrs = n->attrs, .in = in, .out = out, .n_in = n->n_in, .n_out = n->n_out};
+  const ingot__step *step = run->step = step_for(&p->engine->step[n->id], &run->call);
+  run->call.packed = step->packed;
+  run->call.pool = step->one_thread ? NULL : inst->context->pool;
+  run->call.threads = step->one_thread ? 1 : inst->context->threads;
   return INGOT_OK;
 }
 
