@@ -7,7 +7,8 @@
 #include <string.h>
 
 typedef struct options {
-  const char *output, *shapes, *min, *opt, *max, *report;
+  const char *output, *shapes, *report;
+  cli__list profile, min, opt, max; /* one of each a profile */
   cli__build_settings settings;
   cli__common_settings common;
 } options;
@@ -17,7 +18,8 @@ static const char description[] =
   "checks "
   "the result against the reference kernels, and writes one file. The file is written whole or not at all.\n\n"
   "Free dims of inputs (a batch size, an image size) need shapes, except a free first dim: without them the engine is tuned for 1 and takes larger "
-  "ones. With --shapes the engine runs exactly these; with --minShapes, --optShapes and --maxShapes all between min and max, and it is tuned for opt.";
+  "ones. With --shapes the engine runs exactly these; with --minShapes, --optShapes and --maxShapes all between min and max, "
+  "and it is tuned for opt, and for what lies around it where that is faster. The three again make another profile of the same engine.";
 
 static const char examples[] =
   "  ingot build resnet50.onnx -o resnet50.ingot\n"
@@ -42,13 +44,30 @@ static ingot_status set_profile(ingot_config *config, const cli__port *port, con
   return cli__library(ingot_config_set_profile(config, port->name, opt->rank, min->dims, opt->dims, max->dims));
 }
 
-static ingot_status set_profiles(const options *o, const cli__model *model, ingot_config *config) {
+static const char *item(const cli__list *list, size_t i) { return i < list->count ? list->items[i] : NULL; }
+
+/* How many profiles there are: the options given again and again must be given equally often, --profile with 0, 1, 2 .. before each set. */
+static ingot_status count_profiles(const options *o, size_t *n) {
+  const cli__list *const lists[] = {&o->profile, &o->min, &o->opt, &o->max};
+  *n = 1;
+  for (size_t i = 0; i < 4; i++) *n = lists[i]->count > *n ? lists[i]->count : *n;
+  for (size_t i = 0; i < 4; i++)
+    if (lists[i]->count && lists[i]->count != *n)
+      return cli__fail(INGOT_E_ARGUMENT, "--profile, --minShapes, --optShapes and --maxShapes make a profile each time they are given: %zu of one, "
+                       "%zu of another", lists[i]->count, *n);
+  for (size_t i = 0; i < o->profile.count; i++) {
+    int64_t number;
+    if (!cli__read_int(o->profile.items[i], &number) || number != (int64_t)i)
+      return cli__fail(INGOT_E_ARGUMENT, "--profile %s: profiles are numbered 0, 1, 2 .. in their order", o->profile.items[i]);
+  }
+  return INGOT_OK;
+}
+
+static ingot_status set_one(const options *o, const cli__model *model, ingot_config *config, size_t index) {
   static cli__shapes min, opt, max; /* 20 KB each */
-  if (o->shapes && (o->min || o->opt || o->max))
-    return cli__fail(INGOT_E_ARGUMENT, "--shapes fixes the shapes; it doesn't go with --minShapes, --optShapes or --maxShapes");
-  CLI_TRY(cli__shapes_read("--minShapes", o->min, &min));
-  CLI_TRY(cli__shapes_read(o->shapes ? "--shapes" : "--optShapes", o->shapes ? o->shapes : o->opt, &opt));
-  CLI_TRY(cli__shapes_read("--maxShapes", o->max, &max));
+  CLI_TRY(cli__shapes_read("--minShapes", item(&o->min, index), &min));
+  CLI_TRY(cli__shapes_read(o->shapes ? "--shapes" : "--optShapes", o->shapes ? o->shapes : item(&o->opt, index), &opt));
+  CLI_TRY(cli__shapes_read("--maxShapes", item(&o->max, index), &max));
   CLI_TRY(cli__shapes_check("--minShapes", &min, model));
   CLI_TRY(cli__shapes_check(o->shapes ? "--shapes" : "--optShapes", &opt, model));
   CLI_TRY(cli__shapes_check("--maxShapes", &max, model));
@@ -57,6 +76,18 @@ static ingot_status set_profiles(const options *o, const cli__model *model, ingo
     const cli__port *port = &model->inputs[i];
     CLI_TRY(set_profile(config, port, cli__shapes_find(&min, port->name, only), cli__shapes_find(&opt, port->name, only),
                         cli__shapes_find(&max, port->name, only)));
+  }
+  return INGOT_OK;
+}
+
+static ingot_status set_profiles(const options *o, const cli__model *model, ingot_config *config) {
+  size_t n;
+  if (o->shapes && (o->min.count || o->opt.count || o->max.count))
+    return cli__fail(INGOT_E_ARGUMENT, "--shapes fixes the shapes; it doesn't go with --minShapes, --optShapes or --maxShapes");
+  CLI_TRY(count_profiles(o, &n));
+  for (size_t i = 0; i < n; i++) {
+    if (i) CLI_TRY(cli__library(ingot_config_add_profile(config)));
+    CLI_TRY(set_one(o, model, config, i));
   }
   return INGOT_OK;
 }
@@ -109,9 +140,10 @@ ingot_status cli__build(int argc, char **argv, int *exit_status) {
     {CLI__TEXT, "saveEngine", 'o', "FILE", &o.output, "The engine file to write."},
     {CLI__HEADING, NULL, 0, NULL, NULL, "Shapes"},
     {CLI__TEXT, "shapes", 0, "SHAPES", &o.shapes, "Inputs' shapes: x:1x3x224x224,y:1x8. The name may be left out when there is one input."},
-    {CLI__TEXT, "minShapes", 0, "SHAPES", &o.min, "The smallest shapes."},
-    {CLI__TEXT, "optShapes", 0, "SHAPES", &o.opt, "The shapes to tune for."},
-    {CLI__TEXT, "maxShapes", 0, "SHAPES", &o.max, "The largest shapes."},
+    {CLI__LIST, "minShapes", 0, "SHAPES", &o.min, "The smallest shapes."},
+    {CLI__LIST, "optShapes", 0, "SHAPES", &o.opt, "The shapes to tune for."},
+    {CLI__LIST, "maxShapes", 0, "SHAPES", &o.max, "The largest shapes."},
+    {CLI__LIST, "profile", 0, "N", &o.profile, "Before each further set of the three: another profile, numbered from 0. May be left out."},
     {CLI__HEADING, NULL, 0, NULL, NULL, "Building"},
     {CLI__REAL, "budget", 0, "SECONDS", &o.settings.budget, "Time kernels for so long at most (10). 0: the cost model alone chooses, and the "
      "engine is "

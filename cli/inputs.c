@@ -24,7 +24,7 @@ static ingot_status check_one(const cli__port *port, const char *where, cli__arr
   for (int i = 0; fits && i < port->rank; i++) fits = port->dims[i] < 0 || port->dims[i] == array->dims[i];
   cli__dims_text(array->rank, array->dims, got);
   if (!fits) return cli__fail(INGOT_E_SHAPE, "%s has shape %s; the network takes %s", who, got, cli__dims_text(port->rank, port->dims, wanted));
-  if (!port->has_profile) return INGOT_OK;
+  if (!port->has_profile || !port->one_profile) return INGOT_OK; /* of several profiles the context finds the one that fits */
   for (int i = 0; i < port->rank; i++)
     if (array->dims[i] < port->min[i] || array->dims[i] > port->max[i]) {
       char high[192];

@@ -41,6 +41,7 @@ static ingot_status list_engine(cli__model *model) {
     cli__port *port = info.is_input ? &model->inputs[model->num_inputs++] : &model->outputs[model->num_outputs++];
     CLI_TRY(name_port(port, info.name));
     port->dtype = info.dtype, port->rank = info.rank, port->has_profile = info.is_input;
+    port->one_profile = ingot_engine_num_profiles(model->engine) == 1;
     memcpy(port->dims, info.dims, sizeof info.dims);
     memcpy(port->min, info.min, sizeof info.min);
     memcpy(port->opt, info.opt, sizeof info.opt);

@@ -10,6 +10,7 @@ typedef struct cli__port {          /* an input or output */
   ingot_dtype dtype;
   int rank;
   int64_t dims[INGOT_MAX_RANK];     /* -1: not fixed */
+  bool one_profile;                 /* of an engine: no other has other shapes */
   bool has_profile;                 /* of an engine's input: */
   int64_t min[INGOT_MAX_RANK], opt[INGOT_MAX_RANK], max[INGOT_MAX_RANK];
 } cli__port;

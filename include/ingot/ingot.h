@@ -184,6 +184,10 @@ INGOT_API void ingot_config_destroy(ingot_config *config);
  * min 1, opt 1 for the first dim and an error for others. min and max may be NULL: equal to opt. */
 INGOT_API ingot_status ingot_config_set_profile(ingot_config *config, const char *input, int rank, const int64_t *min,
                                                 const int64_t *opt, const int64_t *max);
+/* Begins another profile, which ingot_config_set_profile then sets; inputs not set in it are as in the first. One engine serves the shapes of all
+ * its profiles: layouts are the first one's, kernels and threads are chosen for each layer at every profile's min, opt and max and between, and
+ * packed weights that they have in common are kept once. */
+INGOT_API ingot_status ingot_config_add_profile(ingot_config *config);
 INGOT_API ingot_status ingot_config_set_threads(ingot_config *config, int threads);      /* 0, the default: all the process may use */
 INGOT_API ingot_status ingot_config_set_budget(ingot_config *config, double seconds);    /* for timing kernels; 0: cost model alone; default 10 */
 INGOT_API ingot_status ingot_config_set_timing_cache(ingot_config *config, const char *path); /* read if there, updated after; NULL: none */
@@ -225,6 +229,10 @@ typedef struct ingot_io_info {
   int64_t min[INGOT_MAX_RANK], opt[INGOT_MAX_RANK], max[INGOT_MAX_RANK]; /* the profile; inputs only */
   ingot_kind kind; /* dtype is that of the tensors in a sequence or optional; rank is -1 where unknown, as it is for those */
 } ingot_io_info;
+INGOT_API size_t ingot_engine_num_profiles(const ingot_engine *engine); /* at least 1 */
+/* Input i's shapes in a profile; ingot_engine_io gives the first one's. */
+INGOT_API ingot_status ingot_engine_profile(const ingot_engine *engine, size_t profile, size_t i, int64_t min[INGOT_MAX_RANK],
+                                            int64_t opt[INGOT_MAX_RANK], int64_t max[INGOT_MAX_RANK]);
 INGOT_API size_t ingot_engine_num_io(const ingot_engine *engine); /* inputs first, in the network's order, then outputs */
 INGOT_API ingot_status ingot_engine_io(const ingot_engine *engine, size_t i, ingot_io_info *info);
 /* Layers with the nodes fused into each, kernels, precisions, shapes, bytes, FLOPs; inputs, outputs and profiles, as JSON. Free it with
@@ -265,6 +273,8 @@ typedef struct ingot_context_options { /* zero-initialise; NULL means all defaul
 INGOT_API ingot_status ingot_context_create(ingot_engine *engine, const ingot_context_options *options, ingot_context **context);
 INGOT_API void ingot_context_destroy(ingot_context *context);
 
+/* Which of the engine's profiles the shapes must be in; -1, the default: any one. */
+INGOT_API ingot_status ingot_context_set_profile(ingot_context *context, int profile);
 /* Gives an input its shape; needed when its dims are not fixed. A shape seen before costs microseconds; a new one is planned. */
 INGOT_API ingot_status ingot_context_set_input_shape(ingot_context *context, const char *name, int rank, const int64_t *dims);
 /* The caller's memory for an input (read) or output (written), which must stay valid while running. Any alignment. NULL for an output:

@@ -19,6 +19,7 @@ ingot_status ingot_config_create(const ingot_env *env, ingot_config **config) {
   if (env) c->env = *env;
   c->budget = DEFAULT_BUDGET;
   c->verify = true;
+  c->n_profile = 1;
   *config = c;
   return INGOT_OK;
 }
@@ -34,7 +35,7 @@ ingot_status ingot_config_set_profile(ingot_config *config, const char *input, i
   INGOT_CALL(NULL);
   INGOT_REQUIRE(config && input && (opt || !rank), "an argument is NULL");
   INGOT_REQUIRE(rank >= 0 && rank <= INGOT_MAX_RANK, "rank must be 0 to 8");
-  ingot__shape_range range = {.input = ingot__arena_string(&config->arena, input), .rank = rank};
+  ingot__shape_range range = {.input = ingot__arena_string(&config->arena, input), .profile = config->n_profile - 1, .rank = rank};
   if (!range.input) return ingot__end(&diag, ingot__no_memory(&diag));
   for (int i = 0; i < rank; i++) {
     range.opt[i] = opt[i];
@@ -42,13 +43,22 @@ ingot_status ingot_config_set_profile(ingot_config *config, const char *input, i
     range.max[i] = max ? max[i] : opt[i];
   }
   for (size_t i = 0; i < config->n_range; i++)
-    if (!strcmp(config->range[i].input, input)) {
+    if (config->range[i].profile == range.profile && !strcmp(config->range[i].input, input)) {
       config->range[i] = range;
       return INGOT_OK;
     }
   if (!ingot__arena_grow(&config->arena, (void **)&config->range, &config->range_capacity, config->n_range + 1, sizeof range))
     return ingot__end(&diag, ingot__no_memory(&diag));
   config->range[config->n_range++] = range;
+  return INGOT_OK;
+}
+
+ingot_status ingot_config_add_profile(ingot_config *config) {
+  INGOT_CALL(NULL);
+  INGOT_REQUIRE(config, "config is NULL");
+  if (config->n_profile == INGOT__MAX_PROFILES)
+    return ingot__end(&diag, ingot__fail(&diag, INGOT_E_LIMIT, NULL, "an engine has at most %d profiles", INGOT__MAX_PROFILES));
+  config->n_profile++;
   return INGOT_OK;
 }
 

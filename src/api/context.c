@@ -21,6 +21,15 @@ static ingot_status find(ingot_context *context, const char *name, ingot__diag *
   return ingot__fail(diag, INGOT_E_ARGUMENT, NULL, "there is no input or output '%s'; there are: %s", name, list);
 }
 
+ingot_status ingot_context_set_profile(ingot_context *context, int profile) {
+  INGOT_CALL(NULL);
+  INGOT_REQUIRE(context && profile >= -1 && (profile < 0 || (size_t)profile < context->engine->n_profile),
+                "context is NULL, or there is no such profile");
+  context->profile = profile;
+  context->current = NULL; /* the shapes are checked again */
+  return INGOT_OK;
+}
+
 ingot_status ingot_context_set_input_shape(ingot_context *context, const char *name, int rank, const int64_t *dims) {
   INGOT_CALL(NULL);
   INGOT_REQUIRE(context && name && rank >= 0 && rank <= INGOT_MAX_RANK && (dims || !rank), "an argument is NULL or the rank is not 0 to 8");
@@ -230,7 +239,15 @@ ingot_status ingot_context_memory(const ingot_context *context, ingot_memory_inf
   const ingot_engine *e = context->engine;
   for (size_t i = 0; i < e->network->n_value; i++)
     if (e->network->value[i] && !e->network->value[i]->producer) info->weights += e->network->value[i]->data ? e->network->value[i]->bytes : 0;
-  for (size_t i = 0; i < e->network->n_node; i++) info->weights += e->step[i].packed_size;
+  for (size_t i = 0; i < e->network->n_node; i++) {
+    const ingot__step *step = &e->step[i];
+    info->weights += step->packed_size;
+    for (uint8_t k = 0; k < step->n_other; k++) {
+      bool shared = step->other[k].packed == step->packed;
+      for (uint8_t j = 0; j < k; j++) shared = shared || step->other[j].packed == step->other[k].packed;
+      info->weights += shared ? 0 : step->other[k].packed_size;
+    }
+  }
   const ingot__instance *inst = context->current;
   for (size_t f = 0; inst && f < inst->n_frame; f++)
     for (size_t r = 0; r < inst->frame[f]->n_region; r++) {

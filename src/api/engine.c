@@ -35,6 +35,19 @@ void ingot_blob_free(const ingot_engine *engine, void *data, size_t size) {
 
 void ingot_engine_destroy(ingot_engine *engine) { ingot__engine_release(engine); }
 
+size_t ingot_engine_num_profiles(const ingot_engine *engine) { return engine ? engine->n_profile : 0; }
+
+ingot_status ingot_engine_profile(const ingot_engine *engine, size_t profile, size_t i, int64_t min[INGOT_MAX_RANK], int64_t opt[INGOT_MAX_RANK],
+                                  int64_t max[INGOT_MAX_RANK]) {
+  INGOT_CALL(NULL);
+  INGOT_REQUIRE(engine && min && opt && max, "an argument is NULL");
+  const ingot__graph *g = engine->network->main;
+  INGOT_REQUIRE(profile < engine->n_profile && i < g->n_input, "there is no such profile or input");
+  const ingot__profile *p = &engine->profile[profile * g->n_input + i];
+  for (int d = 0; d < g->input[i]->type.rank; d++) min[d] = p->min[d], opt[d] = p->opt[d], max[d] = p->max[d];
+  return INGOT_OK;
+}
+
 size_t ingot_engine_num_io(const ingot_engine *engine) {
   return engine ? engine->network->main->n_input + engine->network->main->n_output : 0;
 }

@@ -10,6 +10,7 @@ enum { INGOT__MOST_SKIPS = 64, INGOT__DEFAULT_MAX_BATCH = 1024 };
 
 typedef struct ingot__shape_range { /* a profile for one input, as the user gave it */
   const char *input;
+  size_t profile;
   int rank;
   int64_t min[INGOT_MAX_RANK], opt[INGOT_MAX_RANK], max[INGOT_MAX_RANK];
 } ingot__shape_range;
@@ -21,6 +22,7 @@ struct ingot_config {
   ingot_env env;
   ingot__shape_range *range;
   size_t n_range, range_capacity;
+  size_t n_profile;             /* ranges are set for the last */
   int threads;
   double budget;
   const char *timing_cache;

@@ -2,14 +2,14 @@
 #include "compile/compile.h"
 #include <string.h>
 
-static const ingot__shape_range *range_of(const ingot_config *config, const char *input) {
+static const ingot__shape_range *range_of(const ingot_config *config, const char *input, size_t profile) {
   for (size_t i = 0; i < config->n_range; i++)
-    if (!strcmp(config->range[i].input, input)) return &config->range[i];
-  return NULL;
+    if (config->range[i].profile == profile && !strcmp(config->range[i].input, input)) return &config->range[i];
+  return profile ? range_of(config, input, 0) : NULL; /* what isn't set in a further profile is as in the first */
 }
 
-static ingot_status input_profile(ingot__build *b, const ingot__value *v, ingot__profile *profile) {
-  const ingot__shape_range *range = range_of(b->config, v->name);
+static ingot_status input_profile(ingot__build *b, const ingot__value *v, size_t index, ingot__profile *profile) {
+  const ingot__shape_range *range = range_of(b->config, v->name, index);
   const ingot__dims *dims = &b->engine->network->dims;
   if (v->type.kind != INGOT__TENSOR) {
     return range ? ingot__fail(b->diag, INGOT_E_SHAPE, v->name, "is no tensor: a profile can't be set for it") : INGOT_OK;
@@ -51,6 +51,14 @@ static void substitute(ingot__network *net, ingot__dim symbol, int64_t number) {
   }
 }
 
+static bool fixed(const ingot_engine *e, size_t n, size_t i, int d) { /* one number in all profiles */
+  for (size_t k = 0; k < e->n_profile; k++) {
+    const ingot__profile *p = &e->profile[k * n + i];
+    if (p->min[d] != p->max[d] || p->min[d] != e->profile[i].min[d]) return false;
+  }
+  return true;
+}
+
 ingot_status ingot__build_profile(ingot__build *b) {
   ingot_engine *e = b->engine;
   ingot__network *net = e->network;
@@ -60,25 +68,26 @@ ingot_status ingot__build_profile(ingot__build *b) {
     for (size_t k = 0; k < n; k++) found |= !strcmp(net->main->input[k]->name, b->config->range[i].input);
     if (!found) ingot__fail(b->diag, INGOT_E_ARGUMENT, b->config->range[i].input, "the profile names an input that the network doesn't have");
   }
-  e->profile = INGOT_NEW_ARRAY(&e->arena, n + 1, ingot__profile);
+  e->n_profile = b->config->n_profile;
+  e->profile = INGOT_NEW_ARRAY(&e->arena, e->n_profile * n + 1, ingot__profile);
   if (!e->profile) return ingot__no_memory(b->diag);
-  for (size_t i = 0; i < n; i++) input_profile(b, net->main->input[i], &e->profile[i]);
+  for (size_t i = 0; i < e->n_profile * n; i++) input_profile(b, net->main->input[i % n], i / n, &e->profile[i]);
   if (b->diag->status != INGOT_OK) return b->diag->status;
   bool changed = false;
   for (size_t i = 0; i < n; i++) {
     ingot__type *type = &net->main->input[i]->type;
     for (int d = 0; d < type->rank; d++) {
-      if (ingot__dim_is_number(type->dim[d]) || e->profile[i].min[d] != e->profile[i].max[d]) continue;
+      if (ingot__dim_is_number(type->dim[d]) || !fixed(e, n, i, d)) continue;
       substitute(net, type->dim[d], e->profile[i].opt[d]);
       changed = true;
     }
   }
-  for (size_t i = 0; i < n; i++) /* an input whose dim was fixed through another's */
-    for (int d = 0; d < net->main->input[i]->type.rank; d++) {
-      int64_t dim = net->main->input[i]->type.dim[d];
+  for (size_t i = 0; i < e->n_profile * n; i++) /* an input whose dim was fixed through another's */
+    for (int d = 0; d < net->main->input[i % n]->type.rank; d++) {
+      int64_t dim = net->main->input[i % n]->type.dim[d];
       if (dim < 0) continue;
       if (dim < e->profile[i].min[d] || dim > e->profile[i].max[d])
-        return ingot__fail(b->diag, INGOT_E_SHAPE, net->main->input[i]->name, "dim %d must be %lld, as in another input", d, (long long)dim);
+        return ingot__fail(b->diag, INGOT_E_SHAPE, net->main->input[i % n]->name, "dim %d must be %lld, as in another input", d, (long long)dim);
       e->profile[i].min[d] = e->profile[i].opt[d] = e->profile[i].max[d] = dim;
     }
   bool untold = false; /* a network that was defined layer by layer */

@@ -41,6 +41,7 @@ static void layer(const ingot__build *b, ingot__text *t, const ingot__node *n) {
   if (n->n_out && n->out[0]) ingot__json_string(t, "layout", layout_name[e->place[n->out[0]->id].layout]);
   ingot__json_string(t, "reason", reason(b, n, c));
   ingot__json_int(t, "packed_bytes", (int64_t)step->packed_size);
+  ingot__json_int(t, "other_sizes", step->n_other);
   ingot__json_open(t, "candidates", '[');
   for (size_t i = 0; c && i < c->n_candidate; i++) {
     const ingot__candidate *k = &c->candidate[i];

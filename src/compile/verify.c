@@ -12,6 +12,7 @@ enum { SAMPLES = 48, ELEMENTWISE_SAMPLES = 512, WHOLE_FLOPS = 2000000, WHOLE_COU
 #define TOLERANCE 1e-3 /* of the largest magnitude among the compared elements */
 #define SHARE 0.1      /* of the build's time */
 #define LEAST 0.1      /* seconds it may always take */
+#define LARGER 8       /* than the optimum's inputs: shapes that it doesn't run at */
 
 typedef struct verifier {
   ingot__build *build;
@@ -258,7 +259,15 @@ static ingot_status random_object(verifier *v, ingot_context *context, ingot__io
   return INGOT_OK;
 }
 
-static ingot_status random_inputs(verifier *v, ingot_context *context, ingot__arena *arena) {
+enum { AT_OPT, AT_MIN, AT_MAX };
+
+static const int64_t *dims_at(const ingot__profile *profile, int which) {
+  return which == AT_OPT ? profile->opt : which == AT_MIN ? profile->min : profile->max;
+}
+
+static ingot_status random_inputs(verifier *v, ingot_context *context, const ingot__profile *profile, int which, ingot__arena *arena) {
+  ingot__arena_reset(arena);
+  context->current = NULL;
   for (size_t i = 0; i < context->n_in; i++) {
     ingot__io *io = &context->io[i];
     size_t count = 1, bytes;
@@ -267,7 +276,7 @@ static ingot_status random_inputs(verifier *v, ingot_context *context, ingot__ar
       continue;
     }
     for (int d = 0; d < io->value->type.rank; d++) {
-      io->dim[d] = context->engine->profile[i].opt[d];
+      io->dim[d] = dims_at(&profile[i], which)[d];
       if (!ingot__mul(count, (size_t)io->dim[d], &count)) return INGOT_E_LIMIT;
     }
     io->shape_set = true;
@@ -330,6 +339,33 @@ static ingot_status run_guarded(ingot_context *context, ingot__diag *diag) {
   return status;
 }
 
+static double elements(const ingot__build *b, const ingot__profile *profile, int which) {
+  double total = 1;
+  for (size_t i = 0; i < b->engine->network->main->n_input; i++) {
+    double n = 1;
+    for (int d = 0; d < b->engine->network->main->input[i]->type.rank; d++) n *= (double)dims_at(&profile[i], which)[d];
+    total += n;
+  }
+  return total;
+}
+
+/* Where other kernels were chosen for other sizes, they run as well: at the ends of the profiles, unless those are far larger than the optimum. */
+static ingot_status other_sizes(verifier *v, ingot_context *context, ingot__arena *inputs) {
+  const ingot__build *b = v->build;
+  const ingot_engine *e = b->engine;
+  bool any = false;
+  for (size_t i = 0; i < e->network->n_node; i++) any = any || e->step[i].n_other;
+  for (size_t p = 0; any && p < e->n_profile; p++)
+    for (int which = AT_OPT; which <= AT_MAX; which++) {
+      const ingot__profile *profile = &e->profile[p * context->n_in];
+      if (p == 0 && which == AT_OPT) continue;
+      if (ingot__now() > v->deadline || elements(b, profile, which) > LARGER * elements(b, e->profile, AT_OPT)) continue;
+      INGOT_TRY(random_inputs(v, context, profile, which, inputs));
+      INGOT_TRY(run_guarded(context, b->diag));
+    }
+  return INGOT_OK;
+}
+
 ingot_status ingot__build_verify(ingot__build *b) {
   double start = ingot__now(), share = (start - b->start) * SHARE;
   if (!ingot__progressed(&b->config->progress, "verifying", 0, 1)) return ingot__fail(b->diag, INGOT_E_CANCELLED, NULL, "the build was cancelled");
@@ -340,12 +376,13 @@ ingot_status ingot__build_verify(ingot__build *b) {
   ingot_context_options options = {.threads = b->engine->threads};
   ingot_context *context = NULL;
   ingot_status status = ingot__context_new(b->engine, &options, b->diag, &context);
-  if (status == INGOT_OK) status = random_inputs(&v, context, &inputs);
+  if (status == INGOT_OK) status = random_inputs(&v, context, b->engine->profile, AT_OPT, &inputs);
   if (status == INGOT_OK) {
     context->trace = check;
     context->trace_user = &v;
     status = run_guarded(context, b->diag);
   }
+  if (status == INGOT_OK) status = other_sizes(&v, context, &inputs);
   ingot__context_free(context);
   ingot__arena_free(&v.arena);
   ingot__arena_free(&inputs);

@@ -20,6 +20,7 @@ ingot_status ingot__context_new(ingot_engine *engine, const ingot_context_option
   ingot__heap_init(&context->heap, &env);
   context->heap.used = sizeof *context;
   context->engine = engine;
+  context->profile = -1;
   engine->references++;
   pthread_mutex_init(&context->mutex, NULL);
   pthread_cond_init(&context->wake, NULL);
@@ -39,7 +40,10 @@ ingot_status ingot__context_new(ingot_engine *engine, const ingot_context_option
     io->shape_set = true;
     if (io->value->type.kind != INGOT__TENSOR) continue;
     for (int d = 0; d < io->value->type.rank; d++) {
-      if (engine->profile[i].min[d] != engine->profile[i].max[d]) io->shape_set = false;
+      for (size_t p = 0; p < engine->n_profile; p++) {
+        const ingot__profile *profile = &engine->profile[p * g->n_input + i];
+        if (profile->min[d] != profile->max[d] || profile->min[d] != engine->profile[i].min[d]) io->shape_set = false;
+      }
       io->dim[d] = engine->profile[i].opt[d];
     }
   }
@@ -82,16 +86,49 @@ ingot__io *ingot__context_find(ingot_context *context, const char *name) {
   return NULL;
 }
 
+static const ingot__profile *profile_of(const ingot_context *context, size_t profile, size_t input) {
+  return &context->engine->profile[profile * context->n_in + input];
+}
+
+static bool allowed(const ingot_context *context, size_t profile) { return context->profile < 0 || (size_t)context->profile == profile; }
+
+static bool within(const ingot__profile *profile, int rank, const int64_t *dims) {
+  for (int d = 0; d < rank; d++)
+    if (dims[d] < profile->min[d] || dims[d] > profile->max[d]) return false;
+  return true;
+}
+
+/* Whether a profile has these dims for the input. */
+static bool in_profiles(const ingot_context *context, size_t input, const int64_t *dims) {
+  for (size_t p = 0; p < context->engine->n_profile; p++)
+    if (allowed(context, p) && within(profile_of(context, p, input), context->io[input].value->type.rank, dims)) return true;
+  return false;
+}
+
+/* Whether one profile has the present dims of all inputs. */
+static bool one_profile(const ingot_context *context) {
+  for (size_t p = 0; p < context->engine->n_profile; p++) {
+    bool all = allowed(context, p);
+    for (size_t i = 0; all && i < context->n_in; i++)
+      all = within(profile_of(context, p, i), context->io[i].value->type.rank, context->io[i].dim);
+    if (all) return true;
+  }
+  return false;
+}
+
 ingot_status ingot__context_set_shape(ingot_context *context, ingot__io *io, int rank, const int64_t *dims, ingot__diag *diag) {
   const char *name = io->value->name;
   if (io->value->type.kind != INGOT__TENSOR) return ingot__fail(diag, INGOT_E_ARGUMENT, name, "is no tensor and has no shape; set its value");
-  const ingot__profile *profile = &context->engine->profile[io - context->io];
   if (rank != io->value->type.rank)
     return ingot__fail(diag, INGOT_E_SHAPE, name, "this input has %d dims, %d were given", io->value->type.rank, rank);
-  for (int i = 0; i < rank; i++)
-    if (dims[i] < profile->min[i] || dims[i] > profile->max[i])
-      return ingot__fail(diag, INGOT_E_SHAPE, name, "dim %d is %lld, but the engine was built for %lld to %lld", i, (long long)dims[i],
-                         (long long)profile->min[i], (long long)profile->max[i]);
+  if (!in_profiles(context, (size_t)(io - context->io), dims)) {
+    const ingot__profile *profile = profile_of(context, context->profile < 0 ? 0 : (size_t)context->profile, (size_t)(io - context->io));
+    for (int i = 0; i < rank; i++)
+      if (dims[i] < profile->min[i] || dims[i] > profile->max[i])
+        return ingot__fail(diag, INGOT_E_SHAPE, name, "dim %d is %lld, but the engine was built for %lld to %lld%s", i, (long long)dims[i],
+                           (long long)profile->min[i], (long long)profile->max[i],
+                           context->engine->n_profile > 1 && context->profile < 0 ? ", and its other profiles don't have it either" : "");
+  }
   if (!io->shape_set || memcmp(io->dim, dims, (size_t)rank * sizeof *dims)) context->current = NULL;
   if (rank) memcpy(io->dim, dims, (size_t)rank * sizeof *dims);
   io->shape_set = true;
@@ -135,6 +172,8 @@ ingot_status ingot__context_plan(ingot_context *context, ingot__diag *diag) {
     if (!context->io[i].shape_set)
       ingot__fail(diag, INGOT_E_STATE, context->io[i].value->name, "this input's dims are not fixed; set its shape before running");
   if (diag->status != INGOT_OK) return diag->status;
+  if ((context->engine->n_profile > 1 || context->profile >= 0) && !one_profile(context))
+    return ingot__fail(diag, INGOT_E_SHAPE, NULL, "the inputs' shapes are each in a profile of the engine, but not all in the same");
   for (size_t i = 0; i < context->n_instance; i++)
     if (same_shapes(context, context->instance[i])) {
       context->current = context->instance[i];

@@ -50,6 +50,23 @@ int64_t ingot__call_bytes(const ingot__call *call, size_t packed) {
   return total;
 }
 
+/* What runs where shapes are nearer to another size than to the optimum's. */
+static void others(ingot__text *t, const ingot_engine *e, const ingot__step *step) {
+  ingot__json_double(t, "elements", (double)step->size, 7);
+  ingot__json_open(t, "at_other_sizes", '[');
+  for (uint8_t i = 0; i < step->n_other; i++) {
+    const ingot__step *o = &step->other[i];
+    ingot__json_open(t, NULL, '{');
+    ingot__json_double(t, "elements", (double)o->size, 7);
+    ingot__json_string(t, "kernel", o->kernel->name);
+    ingot__json_int(t, "threads", o->one_thread ? 1 : e->threads);
+    if (o->packed && o->packed != step->packed) ingot__json_int(t, "packed_bytes", (int64_t)o->packed_size);
+    if (o->microseconds > 0) ingot__json_double(t, "tuned_us", (double)o->microseconds, 4);
+    ingot__json_close(t, '}');
+  }
+  ingot__json_close(t, ']');
+}
+
 static void layer(ingot__text *t, const ingot_engine *e, const ingot_context *context, const ingot__node *n) {
   const ingot__step *step = &e->step[n->id];
   const ingot__run_step *run = step_of(context, n);
@@ -84,6 +101,7 @@ static void layer(ingot__text *t, const ingot_engine *e, const ingot_context *co
   ingot__json_int(t, "bytes", run ? ingot__call_bytes(&run->call, step->packed_size) : 0);
   ingot__json_int(t, "packed_bytes", (int64_t)step->packed_size);
   if (step->microseconds > 0) ingot__json_double(t, "tuned_us", (double)step->microseconds, 4);
+  if (step->n_other) others(t, e, step);
   ingot__json_close(t, '}');
 }
 
@@ -104,15 +122,18 @@ ingot_status ingot__inspect(const ingot_engine *e, const ingot_context *context,
   for (size_t i = 0; i < g->n_output; i++) tensor(t, e, g->output[i]);
   ingot__json_close(t, ']');
   ingot__json_open(t, "profiles", '[');
-  ingot__json_open(t, NULL, '{');
-  for (size_t i = 0; i < g->n_input; i++) {
-    ingot__json_open(t, g->input[i]->name, '{');
-    numbers(t, "min", e->profile[i].min, g->input[i]->type.rank);
-    numbers(t, "opt", e->profile[i].opt, g->input[i]->type.rank);
-    numbers(t, "max", e->profile[i].max, g->input[i]->type.rank);
+  for (size_t p = 0; p < e->n_profile; p++) {
+    ingot__json_open(t, NULL, '{');
+    for (size_t i = 0; i < g->n_input; i++) {
+      const ingot__profile *profile = &e->profile[p * g->n_input + i];
+      ingot__json_open(t, g->input[i]->name, '{');
+      numbers(t, "min", profile->min, g->input[i]->type.rank);
+      numbers(t, "opt", profile->opt, g->input[i]->type.rank);
+      numbers(t, "max", profile->max, g->input[i]->type.rank);
+      ingot__json_close(t, '}');
+    }
     ingot__json_close(t, '}');
   }
-  ingot__json_close(t, '}');
   ingot__json_close(t, ']');
   if (context && context->current && context->current->n_frame) ingot__json_int(t, "regions", (int64_t)context->current->frame[0]->n_region);
   ingot__json_open(t, "layers", '[');

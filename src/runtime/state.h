@@ -121,6 +121,7 @@ struct ingot_context {
   int threads;
   ingot__io *io;             /* inputs, then outputs */
   size_t n_in, n_io;
+  int profile;               /* of the engine, which shapes must be in; -1: any */
   ingot__instance *instance[INGOT__MAX_INSTANCES];
   size_t n_instance;
   ingot__instance *current;  /* for the present input shapes; NULL: not planned */

@@ -237,6 +237,69 @@ static void running(void **state) {
   assert_int_equal(a.bytes, 0);
 }
 
+/* Two profiles of one engine: images of 1 to 4 small ones and of exactly 32 x 48; what is in neither is refused, also by an engine from a file. */
+static void profiles(void **state) {
+  (void)state;
+  ingot_network *n = sums(NULL);
+  ingot_config *config = quick(NULL);
+  ingot_engine *built, *engine;
+  ingot_context *context;
+  void *bytes;
+  size_t size;
+  OK(ingot_config_set_profile(config, "x", 4, (int64_t[]){1, 2, 4, 4}, (int64_t[]){1, 2, 4, 4}, (int64_t[]){4, 2, 8, 8}));
+  OK(ingot_config_add_profile(config));
+  OK(ingot_config_set_profile(config, "x", 4, NULL, (int64_t[]){1, 2, 32, 48}, NULL));
+  OK(ingot_build(n, config, &built));
+  OK(ingot_engine_serialize(built, &bytes, &size));
+  for (int loaded = 0; loaded < 2; loaded++) {
+    int64_t min[INGOT_MAX_RANK], opt[INGOT_MAX_RANK], max[INGOT_MAX_RANK];
+    if (loaded) OK(ingot_engine_load_memory(NULL, bytes, size, &engine));
+    else engine = built;
+    assert_int_equal(ingot_engine_num_profiles(engine), 2);
+    OK(ingot_engine_profile(engine, 0, 0, min, opt, max));
+    assert_true(min[2] == 4 && opt[2] == 4 && max[2] == 8 && max[0] == 4);
+    OK(ingot_engine_profile(engine, 1, 0, min, opt, max));
+    assert_true(min[2] == 32 && opt[3] == 48 && max[3] == 48 && max[0] == 1);
+    FAILS(ingot_engine_profile(engine, 2, 0, min, opt, max), INGOT_E_ARGUMENT, "no such profile");
+    OK(ingot_context_create(engine, NULL, &context));
+    float x[2 * 32 * 48], y[2 * 32 * 48];
+    uint64_t random = 4;
+    for (int i = 0; i < 2 * 32 * 48; i++) x[i] = (float)testing_random(&random) * 2 - 1;
+    OK(ingot_context_set_address(context, "x", x));
+    ingot_io_info info;
+    OK(ingot_engine_io(engine, 1, &info));
+    OK(ingot_context_set_address(context, info.name, y));
+    FAILS(ingot_context_run(context), INGOT_E_STATE, "set its shape");
+    const int64_t good[3][4] = {{3, 2, 5, 8}, {1, 2, 32, 48}, {1, 2, 4, 4}};
+    for (int k = 0; k < 6; k++) {
+      const int64_t *d = good[k % 3];
+      OK(ingot_context_set_input_shape(context, "x", 4, d));
+      OK(ingot_context_run(context));
+      expect_sums(x, y, (int)d[0], (int)(d[2] * d[3]));
+    }
+    FAILS(ingot_context_set_input_shape(context, "x", 4, (int64_t[]){1, 2, 16, 16}), INGOT_E_SHAPE, "other profiles");
+    FAILS(ingot_context_set_input_shape(context, "x", 4, (int64_t[]){2, 2, 32, 48}), INGOT_E_SHAPE, "other profiles");
+    OK(ingot_context_set_profile(context, 1)); /* the present shape, 4 x 4, isn't in it */
+    FAILS(ingot_context_run(context), INGOT_E_SHAPE, "profile");
+    FAILS(ingot_context_set_input_shape(context, "x", 4, good[0]), INGOT_E_SHAPE, "built for 1 to 1");
+    OK(ingot_context_set_input_shape(context, "x", 4, good[1]));
+    OK(ingot_context_run(context));
+    FAILS(ingot_context_set_profile(context, 2), INGOT_E_ARGUMENT, "no such profile");
+    OK(ingot_context_set_profile(context, -1));
+    OK(ingot_context_set_input_shape(context, "x", 4, good[0]));
+    OK(ingot_context_run(context));
+    expect_sums(x, y, 3, 40);
+    ingot_context_destroy(context);
+    if (loaded) ingot_engine_destroy(engine);
+  }
+  ingot_blob_free(built, bytes, size);
+  ingot_engine_destroy(built);
+  for (int i = 2; i < 64; i++) OK(ingot_config_add_profile(config));
+  FAILS(ingot_config_add_profile(config), INGOT_E_LIMIT, "64 profiles");
+  ingot_config_destroy(config);
+  ingot_network_destroy(n);
+}
+
 /* NonZero: how many results there are is known after the run. */
 static void sizes_from_data(void **state) {
   (void)state;
@@ -451,7 +514,7 @@ static void limits(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(networks), cmocka_unit_test(building), cmocka_unit_test(running), cmocka_unit_test(sizes_from_data),
+    cmocka_unit_test(networks), cmocka_unit_test(building), cmocka_unit_test(running), cmocka_unit_test(profiles), cmocka_unit_test(sizes_from_data),
     cmocka_unit_test(odd_outputs), cmocka_unit_test(nothing_in_a_constant), cmocka_unit_test(callbacks), cmocka_unit_test(limits),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -342,3 +342,22 @@ def test_memory_limit(ingot, net, tmp_path):
         fails(ingot("inspect", tmp_path / "n.ingot", "--memoryLimit", text, check=False), 2, "--memoryLimit")
     np.savez(tmp_path / "in.npz", x=np.ones(3000000, np.float32))  # 36 TB: more than any machine here has
     fails(ingot("run", x, "--inputs", tmp_path / "in.npz", "--noVerify", check=False), 12, "memory")
+
+
+def test_several_profiles(ingot, net, tmp_path):
+    """Each further set of shapes is a profile of the same engine; inspect shows them, runs take what any has."""
+    path = tmp_path / "n.ingot"
+    one = ["--minShapes", "1x3x32x32", "--optShapes", "2x3x32x32", "--maxShapes", "4x3x32x32"]
+    two = ["--minShapes", "16x3x32x32", "--optShapes", "16x3x32x32", "--maxShapes", "32x3x32x32"]
+    ingot("build", net, "-o", path, "--budget", 0, "--profile=0", *one, "--profile=1", *two)
+    profiles = json.loads(ingot("inspect", path, "--json").stdout)["profiles"]
+    assert [p["image"]["opt"][0] for p in profiles] == [2, 16] and [p["image"]["max"][0] for p in profiles] == [4, 32]
+    for n, good in ((1, True), (4, True), (8, False), (16, True), (32, True), (33, False)):
+        np.savez(tmp_path / "in.npz", image=np.zeros((n, 3, 32, 32), np.float32))
+        result = ingot("run", path, "--inputs", tmp_path / "in.npz", "--outputs", tmp_path / "out.npz", check=False)
+        if good:
+            assert result.returncode == 0 and np.load(tmp_path / "out.npz")["scores"].shape == (n, 10), result.stderr
+        else:
+            fails(result, 7, "profile")
+    fails(ingot("build", net, "-o", path, "--budget", 0, *one, *two[:4], check=False), 2, "1 of one, 2 of another")
+    fails(ingot("build", net, "-o", path, "--budget", 0, "--profile=1", *one, "--profile=0", *two, check=False), 2, "--profile 1")
