@@ -12,7 +12,13 @@ BUILD = ROOT / os.environ.get("BUILD", "build")
 
 
 def pytest_configure(config):
+    config.addinivalue_line("markers", "slow: takes minutes: run by name alone (./dev test python/install sets INGOT_SLOW)")
     config.addinivalue_line("markers", "seconds(n): the most that the test may take; 60 by default")
+
+
+def pytest_runtest_setup(item):
+    if item.get_closest_marker("slow") and not os.environ.get("INGOT_SLOW"):
+        pytest.skip("takes minutes; run it by its name")
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -32,7 +32,7 @@ def ingot_python_progress(user: Any, phase: Any, done: int, total: int) -> bool:
         return False
 
 
-def build(model: Any, *, shapes: Optional[Mapping[str, Profile]] = None, threads: int = 0, budget: float = 10.0,
+def build(model: Any, *, shapes: Optional[Mapping[str, Profile]] = None, profiles: Sequence[Mapping[str, Profile]] = (), threads: int = 0, budget: float = 10.0,
           timing_cache: Union[str, os.PathLike[str], None] = None, verify: bool = True, progress: Optional[Progress] = None,
           reference: bool = False, folder: Union[str, os.PathLike[str], None] = None, memory_limit: int = 0) -> Engine:
     """Compiles a network into an engine.
@@ -40,6 +40,7 @@ def build(model: Any, *, shapes: Optional[Mapping[str, Profile]] = None, threads
     model         path of an ONNX file, its bytes, an onnx.ModelProto, or an ingot.Network
     shapes        for inputs whose dims are not fixed, by name: one shape, or (min, opt, max): each dim may be from min to max, kernels are
                   chosen for opt
+    profiles      more of these, for one engine that is tuned for several sets of shapes and takes those of any
     threads       that a run uses; 0: all that the process may use
     budget        seconds for timing kernels; 0 takes the cost model's word
     timing_cache  a file with times from earlier builds, read if it is there and updated
@@ -59,9 +60,12 @@ def build(model: Any, *, shapes: Optional[Mapping[str, Profile]] = None, threads
     check(lib.ingot_config_set_verify(config, verify))
     if timing_cache is not None:
         check(lib.ingot_config_set_timing_cache(config, os.fsencode(timing_cache)))
-    for name, profile in (shapes or {}).items():
-        low, opt, high = _three(profile)
-        check(lib.ingot_config_set_profile(config, name.encode(), len(opt), list(low), list(opt), list(high)))
+    for i, given in enumerate([shapes or {}, *profiles] if shapes or not profiles else profiles):
+        if i > 0:
+            check(lib.ingot_config_add_profile(config))
+        for name, profile in given.items():
+            low, opt, high = _three(profile)
+            check(lib.ingot_config_set_profile(config, name.encode(), len(opt), list(low), list(opt), list(high)))
     watcher = _Watcher(progress) if progress else None
     user = ffi.new_handle(watcher)
     if watcher:

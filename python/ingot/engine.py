@@ -95,6 +95,21 @@ class Engine:
             lib.ingot_blob_free(self._handle, data[0], size[0])
 
     @property
+    def profiles(self) -> list[dict[str, tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]]]:
+        """The shapes that the engine was built for, by profile: (min, opt, max) of each input."""
+        found = []
+        for p in range(lib.ingot_engine_num_profiles(self._handle)):
+            shapes = {}
+            for i, info in enumerate(self.inputs):
+                if info.shape is not None:
+                    ranges = [ffi.new("int64_t[8]") for _ in range(3)]
+                    check(lib.ingot_engine_profile(self._handle, p, i, *ranges))
+                    low, opt, high = (tuple(dims[0:len(info.shape)]) for dims in ranges)
+                    shapes[info.name] = (low, opt, high)
+            found.append(shapes)
+        return found
+
+    @property
     def report(self) -> Optional[dict[str, Any]]:
         """The build's report: passes, each layer's candidates with times and the choice, verification, memory; None for a loaded engine."""
         report = lib.ingot_engine_report(self._handle)
@@ -288,6 +303,24 @@ class Context:
         function = lib.ingot_python_profiler if listener else ffi.NULL
         check(lib.ingot_context_set_profiler(self._handle, function, listener.handle if listener else ffi.NULL))
 
+    def set_profile(self, profile: int) -> None:
+        """Which of the engine's profiles the shapes must be in; -1, as at first: any."""
+        check(lib.ingot_context_set_profile(self._handle, profile))
+        self._planned, self._shapes = None, [None] * len(self._inputs)
+
+    def observe(self, feeds: Mapping[str, Any], observer: Callable[[str, Array], None]) -> dict[str, Array]:
+        """Runs once, calling observer(name, array) with each layer's outputs as they are computed: for finding where two engines part. The
+        arrays are copies."""
+        watcher = _Observer(observer)
+        check(lib.ingot_context_set_observer(self._handle, lib.ingot_python_observer, watcher.handle))
+        try:
+            results = self.run(feeds)
+        finally:
+            check(lib.ingot_context_set_observer(self._handle, ffi.NULL, ffi.NULL))
+        if watcher.error:
+            raise watcher.error
+        return results
+
     def cancel(self) -> None:
         """Asks the run in progress to stop, from another thread: it raises ingot.CancelledError, and the context can run again."""
         lib.ingot_context_cancel(self._handle)
@@ -347,6 +380,25 @@ def ingot_python_profiler(user: Any, layer: Any) -> None:
         listener.profiler(LayerProfile(text(layer.name), text(layer.type), text(layer.kernel), layer.microseconds, layer.flops, layer.bytes))
     except BaseException as error:  # raised again by run()
         listener.error = error
+
+
+class _Observer:
+    """An observer, and the exception that it raised."""
+
+    def __init__(self, observer: Callable[[str, Array], None]) -> None:
+        self.observer = observer
+        self.error: Optional[BaseException] = None
+        self.handle = ffi.new_handle(self)
+
+
+@ffi.def_extern()  # type: ignore[untyped-decorator]
+def ingot_python_observer(user: Any, tensor: Any, dtype: int, rank: int, dims: Any, data: Any) -> None:
+    watcher: _Observer = ffi.from_handle(user)
+    try:
+        if watcher.error is None:
+            watcher.observer(text(tensor), arrays.from_memory(data, dtype, tuple(dims[0:rank])))
+    except BaseException as error:  # raised again by observe()
+        watcher.error = error
 
 
 def _dtype(number: int) -> np.dtype[Any]:

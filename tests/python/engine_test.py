@@ -125,6 +125,39 @@ def test_profiler(engine):
         context.run({"x": batch(4)})
 
 
+def test_observer(engine, package):
+    """Every layer's outputs, of the engine and of the reference: they agree where both have a value of that name."""
+    seen, truths, x = {}, {}, batch(3)
+    engine.create_context().observe({"x": x}, seen.__setitem__)
+    reference = package.build(models.mlp(), shapes=FREE, reference=True)
+    reference.create_context().observe({"x": x}, truths.__setitem__)
+    assert set(truths) == {"h", "r", "logits", "class"} and set(seen) & set(truths) >= {"logits", "class"}
+    for name in set(seen) & set(truths):
+        np.testing.assert_allclose(seen[name], truths[name], rtol=1e-4, atol=1e-4)
+    with pytest.raises(ZeroDivisionError):
+        engine.create_context().observe({"x": x}, lambda name, array: 1 / 0)
+
+
+def test_cancelling_from_another_thread(package):
+    n = 900
+    net = models.model([helper.make_node("MatMul", ["x", "x"], ["a"]), *[helper.make_node("MatMul", [p, "x"], [q]) for p, q in zip("abcdef", "bcdefy")]],
+                       [("x", TensorProto.FLOAT, (n, n))], [("y", TensorProto.FLOAT, (n, n))])
+    context = package.build(net, reference=True, threads=1).create_context()
+    x, started = np.eye(n, dtype=np.float32), threading.Event()
+
+    def stop():
+        started.wait()
+        time.sleep(0.05)
+        context.cancel()
+
+    thread = threading.Thread(target=stop)
+    thread.start()
+    started.set()
+    with pytest.raises(package.CancelledError):
+        context(x)
+    thread.join()
+
+
 def test_memory(engine):
     context = engine.create_context()
     context.run({"x": batch(4)})

@@ -1,5 +1,5 @@
 """`pip install .` into a fresh environment: the package, the command and README's calls work there. It builds the library, in build-wheel/, which
-is kept: minutes the first time."""
+is kept: minutes the first time, so it runs by its name alone: ./dev test python/install."""
 import os
 import subprocess
 import sys
@@ -7,6 +7,7 @@ import zipfile
 
 import pytest
 
+pytestmark = pytest.mark.slow
 LARGEST = 5 << 20  # bytes of a wheel
 PROGRAM = """
 import ingot, numpy as np, pathlib

@@ -90,6 +90,7 @@ run_tests() {
   build
   run_ctest C "$BUILD" ${filter:+-R "$filter"}
   if [ -n "$python" ]; then
+    [ -z "$filter" ] || export INGOT_SLOW=1 # what takes minutes is run by its name
     # shellcheck disable=SC2086
     run_pytest $python
   fi
