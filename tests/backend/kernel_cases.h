@@ -169,6 +169,18 @@ static const kernel_case kernel_cases[] = {
 
   /* Pools. */
   {EXACT, X4(2, 64, 17, 19) "y = MaxPool(x) {kernel_shape=[3,3] strides=[2,2] pads=[1,1,1,1]}"},
+  /* NaN among them: it is what comes out. */
+  {EXACT, "input s: float32[1,53,9,9]\ny = MaxPool(s) {kernel_shape=[3,3] strides=[2,2] pads=[1,1,1,1]}"},
+  {EXACT, "input s: float32[1,77,8,8]\ny = MaxPool(s) {kernel_shape=[2,2] strides=[2,2]}"},
+  {EXACT, "input s: float32[2,40,3,3]\ny = GlobalMaxPool(s)"},
+  {EXACT, "input s: float32[40,37]\nconst a: int64[1] = {1}\ny = ReduceMax(s, a)"},
+  {EXACT, "input s: float32[40,37]\nconst a: int64[1] = {1}\ny = ReduceMin(s, a)"},
+  {EXACT, "input s: float32[9,137]\nconst a: int64[1] = {0}\ny = ReduceMax(s, a)"},
+  {EXACT, "input s: float32[9,137]\nconst a: int64[1] = {0}\ny = ReduceMin(s, a)"},
+  {EXACT, "input s: float32[40,37]\ny = ArgMax(s) {axis=1}"},
+  {EXACT, "input s: float32[9,200]\ny = ArgMin(s) {axis=1 select_last_index=1}"},
+  {EXACT, "input s: float32[9,137]\ny = ArgMax(s) {axis=0}"},
+  {EXACT, "input s: float32[9,137]\ny = ArgMin(s) {axis=0 select_last_index=1}"},
   {EXACT, X4(1, 37, 14, 15) "y = MaxPool(x) {kernel_shape=[2,2] strides=[2,2]}"},
   {EXACT, X4(1, 7, 14, 15) "y = MaxPool(x) {kernel_shape=[2,3] strides=[2,2] dilations=[2,1] pads=[1,0,1,2] ceil_mode=1}"},
   {EXACT, X4(1, 130, 9, 9) "y = MaxPool(x) {kernel_shape=[3,3] strides=[1,1] auto_pad=\"SAME_UPPER\"}"},
