@@ -10,7 +10,23 @@ typedef struct group {
   size_t n;
 } group;
 
-static bool type_fits(const ingot__value *v) { return v->type.dtype == INGOT_FLOAT32 || v->type.dtype == INGOT_BOOL; }
+static bool is_half(ingot_dtype t) { return t == INGOT_FLOAT16 || t == INGOT_BFLOAT16; }
+static bool is_real(ingot_dtype t) { return t == INGOT_FLOAT32 || t == INGOT_FLOAT64; }
+static bool is_number(ingot_dtype t) { return is_real(t) || t == INGOT_BOOL || (ingot__dtype_is_int(t) && ingot__dtype_size(t)); }
+
+/* Numbers as they are computed with; halves only to be converted. Elements that inference follows are shapes: those stay in the open. */
+static bool types_fit(const ingot__node *n) {
+  ingot_dtype to = n->out[0]->type.dtype;
+  if (n->out[0]->known && to != INGOT_FLOAT32) return false;
+  if (n->op == INGOT__OP_Cast) {
+    ingot_dtype from = n->in[0]->type.dtype;
+    return is_half(to) ? from == INGOT_FLOAT32 : is_half(from) ? to == INGOT_FLOAT32 : is_number(from) && is_number(to);
+  }
+  if (!is_number(to)) return false;
+  for (size_t i = 0; i < n->n_in; i++)
+    if (n->in[i] && !is_number(n->in[i]->type.dtype)) return false;
+  return true;
+}
 
 /* 8-bit integers, which a chain may begin or end with. */
 static bool levels(const ingot__value *v) { return v && (v->type.dtype == INGOT_UINT8 || v->type.dtype == INGOT_INT8); }
@@ -32,17 +48,19 @@ static bool known_dims(const ingot__value *v) {
 }
 
 static bool fusable(const ingot__node *n) {
-  if (n->n_out != 1 || !n->out[0] || !known_dims(n->out[0])) return false;
+  if (n->n_out != 1 || !n->out[0] || !known_dims(n->out[0]) || n->n_in < 1 || !n->in[0]) return false;
   if (n->op == INGOT__OP_QuantizeLinear || n->op == INGOT__OP_DequantizeLinear) return quantizer(n);
-  if (n->op == INGOT__OP_Cast && (levels(n->in[0]) || levels(n->out[0]))) return type_fits(n->in[0]) != type_fits(n->out[0]);
-  if (!type_fits(n->out[0])) return false;
+  if (!types_fit(n)) return false;
+  ingot_dtype t = n->in[0]->type.dtype;
   switch (n->op) {
-  case INGOT__OP_Clip: case INGOT__OP_PRelu: case INGOT__OP_Pow: case INGOT__OP_Where: case INGOT__OP_Gelu: break;
+  case INGOT__OP_Clip: case INGOT__OP_Where: case INGOT__OP_Cast: break;
+  case INGOT__OP_PRelu: if (!is_real(t)) return false; break;
+  case INGOT__OP_Pow: if (!is_real(t) || n->in[1]->type.dtype != t) return false; break;
+  case INGOT__OP_Mod: if (is_real(t) && !((const ingot__attrs_Mod *)n->attrs)->fmod) return false; break;
+  case INGOT__OP_Gelu: if (t != INGOT_FLOAT32) return false; break;
   default:
     if (!ingot__op_get(n->op)->elementwise) return false;
   }
-  for (size_t i = 0; i < n->n_in; i++)
-    if (n->in[i] && !type_fits(n->in[i])) return false;
   return true;
 }
 
@@ -77,9 +95,24 @@ static size_t outside(const group *g, ingot__value **in) {
   return n;
 }
 
+static bool is_quantizer(const ingot__node *n) { return n->op == INGOT__OP_QuantizeLinear || n->op == INGOT__OP_DequantizeLinear; }
+
+/* Of floats, bools and levels, as chains with quantisers must be. */
+static bool plain(const ingot__node *n) {
+  if (n->op == INGOT__OP_Cast && levels(n->in[0]) && levels(n->out[0])) return false;
+  for (size_t i = 0; i < n->n_in + n->n_out; i++) {
+    const ingot__value *v = i < n->n_in ? n->in[i] : n->out[i - n->n_in];
+    if (v && v->type.dtype != INGOT_FLOAT32 && v->type.dtype != INGOT_BOOL && !levels(v)) return false;
+    if (v && levels(v) && n->op != INGOT__OP_Cast && !is_quantizer(n)) return false;
+  }
+  return true;
+}
+
 static bool joins(const group *g, const ingot__node *p, const ingot__node *root) {
   if (!p || p->graph != root->graph || contains(g, p) || !fusable(p) || p->out[0]->is_output) return false;
-  if (!type_fits(p->out[0])) return false; /* what makes levels ends a chain */
+  bool quantizes = is_quantizer(p), all_plain = plain(p);
+  for (size_t k = 0; k < g->n; k++) quantizes |= is_quantizer(g->node[k]), all_plain &= plain(g->node[k]);
+  if (quantizes && (!all_plain || levels(p->out[0]))) return false; /* what makes levels ends a chain */
   if (!same_dims(&p->out[0]->type, &root->out[0]->type)) return false;
   for (size_t u = 0; u < p->out[0]->n_user; u++)
     if (!contains(g, p->out[0]->user[u])) return false;

@@ -1,6 +1,6 @@
 /* Float16 and bfloat16 as float32, where the target computes them so anyway: all values but the network's inputs and outputs, which get
  * Casts; constants, Casts' targets and tensor attributes follow. Results are those of computing in float32 throughout: the roundings
- * between nodes go. */
+ * between nodes go. Nodes that only move elements then move halves again, where Casts stand before them. */
 #include "passes/rewrite.h"
 
 static bool is_half(ingot_dtype t) { return t == INGOT_FLOAT16 || t == INGOT_BFLOAT16; }
@@ -56,6 +56,59 @@ static ingot_status widen_value(ingot__value *v, ingot__diag *diag) {
   return INGOT_OK;
 }
 
+/* Which inputs a node moves the elements of: the first (1), all (2), or it does more than that (0). */
+static int moves(const ingot__node *n) {
+  switch (n->op) {
+  case INGOT__OP_Reshape: case INGOT__OP_Flatten: case INGOT__OP_Squeeze: case INGOT__OP_Unsqueeze: case INGOT__OP_Transpose: case INGOT__OP_Split:
+  case INGOT__OP_Slice: case INGOT__OP_Gather: case INGOT__OP_GatherND: case INGOT__OP_GatherElements: case INGOT__OP_DepthToSpace:
+  case INGOT__OP_SpaceToDepth: case INGOT__OP_Expand: case INGOT__OP_Tile: return 1;
+  case INGOT__OP_Pad: return n->n_in < 3 || !n->in[2];
+  case INGOT__OP_Concat: return 2;
+  default: return 0;
+  }
+}
+
+/* Puts the Casts from halves before such a node behind it, where they convert no more elements than before. */
+static ingot_status sink_casts(ingot__node *n, ingot__diag *diag) {
+  size_t n_moved = moves(n) == 2 ? n->n_in : (size_t)moves(n);
+  bool grows = n->op == INGOT__OP_Expand || n->op == INGOT__OP_Tile || n->op == INGOT__OP_Pad;
+  ingot_dtype half = INGOT_UNDEFINED;
+  if (!n_moved) return INGOT_OK;
+  for (size_t i = 0; i < n_moved; i++) {
+    ingot__node *c = n->in[i] ? n->in[i]->producer : NULL;
+    if (!c || c->op != INGOT__OP_Cast || c->graph != n->graph || n->in[i]->n_user != 1 || n->in[i]->is_output) return INGOT_OK;
+    ingot_dtype from = c->in[0]->type.dtype;
+    if (!is_half(from) || n->in[i]->type.dtype != INGOT_FLOAT32 || (half != INGOT_UNDEFINED && half != from)) return INGOT_OK;
+    half = from;
+  }
+  for (size_t i = 0; i < n->n_out; i++) {
+    const ingot__value *v = n->out[i];
+    if (!v) continue;
+    if (v->is_output) return INGOT_OK;
+    for (size_t u = 0; u < v->n_user; u++)
+      if (v->user[u]->graph != n->graph || (grows && (v->user[u]->op != INGOT__OP_Cast || v->user[u]->out[0]->type.dtype != half))) return INGOT_OK;
+  }
+  for (size_t i = 0; i < n_moved; i++)
+    if (!ingot__node_set_input(n, i, n->in[i]->producer->in[0])) return ingot__no_memory(diag);
+  for (size_t i = 0; i < n->n_out; i++) {
+    ingot__value *v = n->out[i];
+    if (!v) continue;
+    v->type.dtype = half;
+    ingot__node *c = cast(v, n->next, INGOT_FLOAT32);
+    if (!c || !move_users(v, c->out[0], c)) return ingot__no_memory(diag);
+  }
+  return INGOT_OK;
+}
+
+/* A BitCast's halves are no floats: where there is one they stay halves. */
+static bool has_bit_casts(const ingot__network *network) {
+  for (size_t i = 0; i < network->n_node; i++) {
+    const ingot__node *n = network->node[i];
+    if (n && n->op == INGOT__OP_BitCast && (is_half(n->in[0]->type.dtype) || is_half(n->out[0]->type.dtype))) return true;
+  }
+  return false;
+}
+
 static bool names_a_type(const char *name) {
   return !strcmp(name, "to") || !strcmp(name, "dtype") || !strcmp(name, "output_dtype") || !strcmp(name, "precision");
 }
@@ -83,7 +136,7 @@ static ingot_status widen_attributes(ingot__node *n, ingot__diag *diag, bool *ch
 }
 
 ingot_status ingot__pass_widen_halves(ingot__network *network, const ingot__pass_context *context, bool *changed) {
-  if (!context->float_only) return INGOT_OK;
+  if (!context->float_only || has_bit_casts(network)) return INGOT_OK;
   for (size_t i = 0; i < network->n_value; i++) /* what sequences and optionals hold can't change its type */
     if (network->value[i] && network->value[i]->type.kind != INGOT__TENSOR && is_half(network->value[i]->type.dtype)) return INGOT_OK;
   for (size_t i = 0; i < network->n_node; i++) /* before the values: the Casts made for those stay as they are */
@@ -95,6 +148,11 @@ ingot_status ingot__pass_widen_halves(ingot__network *network, const ingot__pass
     *changed = true;
   }
   if (!*changed) return INGOT_OK;
+  INGOT_TRY(ingot__infer_network(network, context->diag));
+  for (size_t g = 0; g < network->n_graph; g++) {
+    ingot__graph *graph = network->graph[g];
+    for (ingot__node *n = graph && !graph->removed ? graph->first : NULL; n; n = n->next) INGOT_TRY(sink_casts(n, context->diag));
+  }
   INGOT_TRY(ingot__infer_network(network, context->diag));
   return ingot__pass_remove_identities(network, context, changed); /* Casts between halves and float32 are none now */
 }

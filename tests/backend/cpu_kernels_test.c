@@ -68,6 +68,7 @@ static void randomise(const ingot__view *v, const char *name, uint64_t *seed) {
     if (name[0] == 's' && k % 3 == 0) r = special[(k / 3) % 15];
     if (v->dtype == INGOT_BOOL) r = r > 0;
     else if (v->dtype == INGOT_UINT8) r = floor(fabs(r) * 127.99);
+    else if (ingot__dtype_is_int(v->dtype) && !ingot__dtype_is_unsigned(v->dtype) && (name[0] == 'x' || name[0] == 'z')) r = floor(r * 5);
     else if (!ingot__dtype_is_float(v->dtype)) r = floor(fabs(r) * 5);
     else if (v->dtype == INGOT_FLOAT32 && name[0] == 'x' && k % 7 == 0) r *= 30; /* some past the clips and into the tails */
     ingot__set_double(v->dtype, v->data, (size_t)k, r);

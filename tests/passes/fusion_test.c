@@ -78,6 +78,11 @@ static void elementwise(void **unused) {
       "{Sigmoid(Add(Mul(x_1, 3), x_1))})");
   NET(fuse_elementwise, X "a = Neg(x) y = Exp(a) output y output a", "Exp(Neg(x)); Neg(x)"); /* a is wanted */
   NET(fuse_elementwise, X "y = Exp(x) output y", "Exp(x)");
+  NET(fuse_elementwise, "input i: int64[9,8] const k: int64[] = {3} a = Mul(i, k) b = Abs(a) y = Cast(b) {to=1} output y",
+      "Fused(i {Cast(Abs(Mul(i_1, 3)))})");
+  NET(fuse_elementwise, "input h: float16[4,4] f = Cast(h) {to=1} r = Relu(f) y = Cast(r) {to=10} output y",
+      "Fused(h {Cast(Relu(Cast(h_1)) to=10)})");
+  NET(fuse_elementwise, "input h: float16[4,4] f = Cast(h) {to=11} y = Neg(f) output y", "Neg(Cast(h to=11))"); /* one that no kernel takes */
 }
 
 int main(void) {

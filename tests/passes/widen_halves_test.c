@@ -34,6 +34,17 @@ static void subgraphs_too(void **unused) {
         "If(c {Add(^, float32[2])} {Neg(^)})");
 }
 
+static void moves_stay_half(void **unused) {
+  (void)unused;
+  check("network { input x: float16[2,3] input z: float16[2,3] t = Transpose(x) {perm=[1,0]} c = Concat(x, z) {axis=0} output t output c }",
+        "Cast(Transpose(Cast(x) perm=1,0) to=10); Cast(Concat(Cast(x), Cast(z)) to=10)"); /* x has two readers: its Cast stays */
+  check("network { input x: float16[2,3] input z: float16[2,3] c = Concat(x, z) {axis=0} r = Relu(c) output r }",
+        "Cast(Relu(Cast(Concat(x, z))) to=10)");
+  check("network { input x: float16[2,1] const s: int64[2] = {2,3} c = Expand(x, s) r = Relu(c) output r }",
+        "Cast(Relu(Expand(Cast(x), {2,3})) to=10)"); /* there would be more to convert */
+  check("network { input x: uint16[3] y = BitCast(x) {to=float16} z = Relu(y) output z }", "Relu(BitCast(x to=10))");
+}
+
 static void nothing_to_do(void **unused) {
   (void)unused;
   check("network { input x: float32[4] y = Relu(x) output y }", "Relu(x)");
@@ -51,7 +62,7 @@ static void nothing_to_do(void **unused) {
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(casts_stand_at_inputs_and_outputs), cmocka_unit_test(casts_between_go), cmocka_unit_test(attributes_follow),
-    cmocka_unit_test(subgraphs_too), cmocka_unit_test(nothing_to_do),
+    cmocka_unit_test(subgraphs_too), cmocka_unit_test(moves_stay_half), cmocka_unit_test(nothing_to_do),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,7 +6,7 @@ typedef struct builder {
   element_program *p;
   int n_value;
   struct { const ingot__value *value; size_t uses; uint8_t slot; ingot_dtype dtype; } value[ELEMENT_MAX_VALUES];
-  bool used[ELEMENT_MAX_SLOTS];
+  bool used[ELEMENT_MAX_SLOTS], single;
 } builder;
 
 /* Whether every value of the type is a float exactly, so that any arithmetic of the program on it is right. */
@@ -123,7 +123,8 @@ static bool add_node(builder *b, const ingot__node *node, ingot_dtype to, int *r
       if (to != t[0]) return false;
       break;
     case INGOT__OP_Cast:
-      if (!storable(to) || !(exact_in_float(t[0]) || to == INGOT_FLOAT32)) return false;
+      /* Integers lose high bits, which floats don't know: those are another kernel's. In chains the numbers fit: they are levels. */
+      if ((ingot__dtype_is_int(to) && (b->single || ingot__dtype_is_int(t[0]))) || !storable(to) || !(exact_in_float(t[0]) || to == INGOT_FLOAT32)) return false;
       if (to != INGOT_BOOL) op = INGOT__OP_Identity; /* loading and storing convert */
       break;
     case INGOT__OP_Where:
@@ -242,6 +243,7 @@ static bool build_body(builder *b, const ingot__call *call, const ingot__graph *
 
 static bool build_single(builder *b, const ingot__call *call) {
   const ingot__node *node = call->node;
+  b->single = true;
   if (call->n_out != 1 || call->n_in > 3 || call->n_in != node->n_in) return false;
   int slot;
   for (size_t i = 0; i < call->n_in; i++)
