@@ -39,7 +39,7 @@ function(ingot_isa_sources result)
       set(text "#define INGOT__ISA ${isa}\n#include \"${CMAKE_CURRENT_SOURCE_DIR}/${source}\"\n")
       file(CONFIGURE OUTPUT ${file} CONTENT "${text}" @ONLY)
       set(flags ${INGOT_KERNEL_FLAGS})
-      if(name STREQUAL typed)
+      if(name MATCHES "typed")
         list(APPEND flags -fwrapv) # integers wrap, as they do in ONNX
       endif()
       if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")

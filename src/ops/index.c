@@ -46,20 +46,42 @@ static bool is_zero(const ingot__view *v, size_t i, size_t size) {
   return true;
 }
 
+/* The first element from i on that isn't zero, or n. The usual types are looked through quickly: of floats any bit but the sign counts. */
+#define NEXT(T, mask) \
+  do { \
+    const T *p = (const T *)v->data; \
+    while (i < n && !(p[i] & (T)(mask))) i++; \
+    return i; \
+  } while (0)
+static size_t next_hit(const ingot__view *v, size_t i, size_t n, size_t size) {
+  switch (v->dtype) {
+  case INGOT_BOOL: case INGOT_INT8: case INGOT_UINT8:
+    for (uint64_t eight; i + 8 <= n; i += 8) {
+      memcpy(&eight, (const char *)v->data + i, 8);
+      if (eight) break;
+    }
+    NEXT(uint8_t, UINT8_MAX);
+  case INGOT_FLOAT32: NEXT(uint32_t, INT32_MAX);
+  case INGOT_FLOAT64: NEXT(uint64_t, INT64_MAX);
+  case INGOT_INT32: case INGOT_UINT32: NEXT(uint32_t, UINT32_MAX);
+  case INGOT_INT64: case INGOT_UINT64: NEXT(uint64_t, UINT64_MAX);
+  default:
+    while (i < n && is_zero(v, i, size)) i++;
+    return i;
+  }
+}
+
 ingot_status ingot__ref_NonZero(const ingot__call *call) {
   const ingot__view *in = &call->in[0];
   size_t size = ingot__move_size(in->dtype), n = (size_t)ingot__view_count(in), count = 0, column = 0;
-  for (size_t i = 0; i < n; i++) count += !is_zero(in, i, size);
+  for (size_t i = 0; (i = next_hit(in, i, n, size)) < n; i++) count++;
   INGOT_TRY(ingot__set_out(call, 0, 2, (int64_t[]){in->rank, (int64_t)count}));
-  int64_t *to = call->out[0].data, at[INGOT_MAX_RANK] = {0};
-  for (size_t i = 0; i < n; i++) {
-    if (!is_zero(in, i, size)) {
-      for (int d = 0; d < in->rank; d++) to[(size_t)d * count + column] = at[d];
-      column++;
-    }
+  int64_t *to = call->out[0].data;
+  for (size_t i = 0; (i = next_hit(in, i, n, size)) < n && column < count; i++, column++) {
+    size_t rest = i;
     for (int d = in->rank - 1; d >= 0; d--) {
-      if (++at[d] < in->dim[d]) break;
-      at[d] = 0;
+      to[(size_t)d * count + column] = (int64_t)(rest % (size_t)in->dim[d]);
+      rest /= (size_t)in->dim[d];
     }
   }
   return INGOT_OK;

@@ -86,7 +86,9 @@ ingot_status ingot__ref_ConstantOfShape(const ingot__call *call) {
   const ingot__literal *value = &INGOT__ATTRS(call, ConstantOfShape)->value;
   static const uint64_t zero[2] = {0, 0};
   ingot__view *out = &call->out[0];
-  ingot__move_fill(out->data, (size_t)ingot__view_count(out), ingot__move_size(out->dtype), value->data ? value->data : zero);
+  size_t size = ingot__move_size(out->dtype), n = (size_t)ingot__view_count(out);
+  if (size <= sizeof zero && (!value->data || memcmp(value->data, zero, size) == 0)) memset(out->data, 0, n * size);
+  else ingot__move_fill(out->data, n, size, value->data);
   return INGOT_OK;
 }
 
@@ -153,12 +155,22 @@ ingot_status ingot__ref_Range(const ingot__call *call) {
     int64_t start = ingot__get_int(dtype, call->in[0].data, 0), delta = ingot__get_int(dtype, call->in[2].data, 0);
     int64_t n = range_int(start, ingot__get_int(dtype, call->in[1].data, 0), delta);
     INGOT_TRY(ingot__check_out(call, 0, 1, &n));
-    for (int64_t i = 0; i < n; i++) ingot__set_int(dtype, out->data, (size_t)i, start + i * delta);
+    if (dtype == INGOT_INT64) {
+      for (int64_t i = 0; i < n; i++) ((int64_t *)out->data)[i] = start + i * delta;
+    } else if (dtype == INGOT_INT32) {
+      for (int64_t i = 0; i < n; i++) ((int32_t *)out->data)[i] = (int32_t)(start + i * delta);
+    } else {
+      for (int64_t i = 0; i < n; i++) ingot__set_int(dtype, out->data, (size_t)i, start + i * delta);
+    }
     return INGOT_OK;
   }
   double start = ingot__get_double(dtype, call->in[0].data, 0), delta = ingot__get_double(dtype, call->in[2].data, 0);
   int64_t n = range_double(start, ingot__get_double(dtype, call->in[1].data, 0), delta);
   INGOT_TRY(ingot__check_out(call, 0, 1, &n));
-  for (int64_t i = 0; i < n; i++) ingot__set_double(dtype, out->data, (size_t)i, start + (double)i * delta);
+  if (dtype == INGOT_FLOAT32) {
+    for (int64_t i = 0; i < n; i++) ((float *)out->data)[i] = (float)(start + (double)i * delta);
+  } else {
+    for (int64_t i = 0; i < n; i++) ingot__set_double(dtype, out->data, (size_t)i, start + (double)i * delta);
+  }
   return INGOT_OK;
 }

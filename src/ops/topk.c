@@ -86,6 +86,13 @@ ingot_status ingot__ref_TopK(const ingot__call *call) {
       size_t size = 0;
       for (int64_t i = 0; i < n; i++) {
         size_t e = (size_t)(o * n * inner + i * inner + in);
+        if (size == (size_t)k && x->dtype == INGOT_FLOAT32) { /* most elements of most tensors end here */
+          const float *f = (const float *)x->data;
+          float limit = (float)heap[0].real;
+          if (largest) while (i < n && f[e] <= limit) i++, e += (size_t)inner;
+          else while (i < n && f[e] >= limit) i++, e += (size_t)inner;
+          if (i == n) break;
+        }
         item v = {.index = i};
         if (real) v.real = ingot__get_double(x->dtype, x->data, e);
         else if (x->dtype == INGOT_UINT64) v.whole = (int64_t)(((const uint64_t *)x->data)[e] ^ (uint64_t)1 << 63);

@@ -210,3 +210,109 @@ def test_moves(library, row, name):
             bits = (1 << engine.BITS.get(NAMES[name], 8 * dtype.itemsize)) - 1  # NumPy's 4-bit integers have signs above them
             f, w = (f.view(code), w) if dtype.itemsize > 8 else (f.view(code) & code.type(bits), w & code.type(bits))
             assert f.shape == w.shape and np.array_equal(f, w), (op_name, name, f, w)
+
+
+# ---- Conversions
+
+CASTS = [n for n in NAMES if n in takes("Cast")]
+
+
+@pytest.mark.parametrize("to", CASTS)
+@pytest.mark.parametrize("start", CASTS)
+def test_cast(library, start, to):
+    """Every pair of types, over values that both have; the narrow type's own package rounds."""
+    x = values(start, (3, 7), low=0 if "uint" in to or to in ("float8e8m0", "bool") else -2, high=2, seed=3)
+    if to == "float8e8m0":
+        x = values(start, (3, 7), low=1, high=3, seed=3)
+    wide = x.astype(np.float32)
+    if to == "float8e8m0":
+        want = onnx.numpy_helper.to_float8e8m0(wide)
+    elif to == "bool" or "int" in to:
+        want = np.trunc(wide).astype(np.int32 if to != "bool" else bool).astype(dtype_of(to)) if to != "bool" else wide != 0
+    else:
+        want = x.astype(np.float64).astype(dtype_of(to))
+    model, feeds = one_node("Cast", [x], {"to": NAMES[to]})
+    found = library.run(model, feeds)["y0"]
+    assert found.dtype == dtype_of(to)
+    assert np.array_equal(found.astype(np.float64), want.astype(np.float64)), (start, to, x, found, want)
+
+
+@pytest.mark.parametrize("to, saturate", [(n, s) for n in CASTS if n.startswith("float8e") and n != "float8e8m0" for s in (0, 1)])
+def test_cast_to_float8(library, to, saturate):
+    """ONNX's two tables for what float8 hasn't: the largest number, or infinity or NaN."""
+    x = np.array([np.nan, np.inf, -np.inf, 1e6, -1e6, 0.0, 448, 57344, 3e-6], np.float32)
+    model, feeds = one_node("Cast", [x], {"to": NAMES[to], "saturate": saturate})
+    found = library.run(model, feeds)["y0"].astype(np.float32)
+    top = float(ml_dtypes.finfo(dtype_of(to)).max)
+    special = np.nan if to != "float8e5m2" else np.inf
+    want = np.clip(x, -top, top) if saturate else np.where(np.abs(x) > top, np.copysign(special, x), x)
+    want = np.where(np.isnan(x), np.nan, want).astype(np.float32).astype(dtype_of(to)).astype(np.float32)
+    np.testing.assert_array_equal(found, want)
+
+
+@pytest.mark.parametrize("mode", ["up", "down", "nearest"])
+@pytest.mark.parametrize("start", ["float", "float16", "bfloat16"])
+def test_cast_to_powers(library, start, mode):
+    x = np.array([1, 1.25, 1.5, 1.75, 3, 0.4, 100, 2], np.float32).astype(dtype_of(start))
+    model, feeds = one_node("Cast", [x], {"to": 24, "round_mode": mode})
+    power = np.log2(x.astype(np.float64))
+    low = np.exp2(np.floor(power))
+    want = {"up": np.exp2(np.ceil(power)), "down": low, "nearest": np.where(x.astype(np.float64) >= 1.5 * low, 2 * low, low)}[mode]
+    np.testing.assert_array_equal(library.run(model, feeds)["y0"].astype(np.float64), want)
+
+
+QUANTIZED = [n for n in NAMES if n in {t[7:-1] for t in onnx.defs.get_schema("QuantizeLinear").type_constraints[2].allowed_type_strs}]
+
+
+@pytest.mark.parametrize("shape", ["tensor", "axis", "block"])
+@pytest.mark.parametrize("start", ["float", "float16", "bfloat16"])
+@pytest.mark.parametrize("to", QUANTIZED)
+def test_quantize(library, to, start, shape):
+    """There and back, with one scale, one for each index of an axis, or for blocks of two along it."""
+    dtype, x = dtype_of(to), values(start, (3, 4, 2), -9, 9, seed=5)
+    scale = np.array({"tensor": 0.5, "axis": [0.5, 1, 2, 0.25], "block": [[[0.5], [1]], [[2], [0.25]], [[4], [0.125]]]}[shape], np.float32)
+    scale = (np.broadcast_to(scale, (3, 2, 2)) if shape == "block" else scale).astype(dtype_of(start))
+    integer = "int" in to
+    zero = np.full(scale.shape, 1 if integer else 0).astype(dtype)
+    attributes = {} if shape == "tensor" else {"axis": 1, **({"block_size": 2} if shape == "block" else {})}
+    wide = scale.astype(np.float32)
+    wide = wide[None, :, None] if shape == "axis" else np.repeat(wide, 2, 1) if shape == "block" else wide
+    quotient = (x.astype(np.float32) / wide).astype(dtype_of(start)).astype(np.float32)
+    if integer:
+        info = ml_dtypes.iinfo(dtype)
+        want = np.clip(np.rint(quotient) + 1, int(info.min), int(info.max)).astype(np.int32).astype(dtype)
+    else:
+        top = float(ml_dtypes.finfo(dtype).max)
+        want = np.clip(quotient, -top, top).astype(dtype)
+    model, feeds = one_node("QuantizeLinear", [x, scale, zero], attributes)
+    found = library.run(model, feeds)["y0"]
+    assert found.dtype == dtype and np.array_equal(found.astype(np.float32), want.astype(np.float32)), (found, want)
+    model, feeds = one_node("DequantizeLinear", [want, scale, zero], attributes)
+    back = ((want.astype(np.float32) - (1 if integer else 0)) * wide).astype(dtype_of(start))
+    np.testing.assert_array_equal(library.run(model, feeds)["y0"].astype(np.float32), back.astype(np.float32))
+
+
+def test_bit_cast(library):
+    for name, to in (("float", "int32"), ("double", "uint64"), ("float16", "bfloat16"), ("uint8", "float8e5m2"), ("int4", "uint4"), ("uint2", "int2"),
+                     ("complex64", "double")):
+        x = values(name, (2, 3), 0, 3)
+        model, feeds = one_node("BitCast", [x], {"to": NAMES[to]})
+        found = library.run(model, feeds)["y0"]
+        assert found.dtype == dtype_of(to) and engine.pack(found).tobytes() == engine.pack(x).tobytes(), (name, to)
+
+
+def test_nan(library):
+    """A NaN comes through, as in NumPy."""
+    x = values("float", (1, 2, 6, 6))
+    x[0, 0, 2, 3] = x[0, 1, 0, 0] = np.nan
+    for op_name, inputs, attributes in (("MaxPool", [x], {"kernel_shape": [3, 3]}), ("GlobalMaxPool", [x], {}), ("ReduceMax", [x, axes(3)], {}),
+                                        ("ReduceMin", [x, axes(1)], {}), ("Max", [x, -x], {}), ("Min", [x, np.abs(x)], {}), ("Relu", [x], {}),
+                                        ("Clip", [x, np.float32(0), np.float32(1)], {}), ("ArgMax", [x], {"axis": 2})):
+        constants = (1,) if op_name.startswith("Reduce") else ()
+        inputs = [np.asarray(a) for a in inputs]
+        model, feeds = one_node(op_name, inputs, attributes, 1, constants)
+        if op_name == "MaxPool":  # the evaluator passes over some NaN, and over none of the same elsewhere
+            want = np.lib.stride_tricks.sliding_window_view(x, (3, 3), (2, 3)).max((4, 5))
+        else:
+            want = np.asarray(reference.ReferenceEvaluator(model).run(None, feeds)[0])
+        np.testing.assert_array_equal(library.run(model, feeds)["y0"], want, err_msg=op_name)

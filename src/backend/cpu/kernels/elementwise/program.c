@@ -124,7 +124,8 @@ static bool add_node(builder *b, const ingot__node *node, ingot_dtype to, int *r
       break;
     case INGOT__OP_Cast:
       /* Integers lose high bits, which floats don't know: those are another kernel's. In chains the numbers fit: they are levels. */
-      if ((ingot__dtype_is_int(to) && (b->single || ingot__dtype_is_int(t[0]))) || !storable(to) || !(exact_in_float(t[0]) || to == INGOT_FLOAT32)) return false;
+      if (ingot__dtype_is_int(to) && (b->single || ingot__dtype_is_int(t[0]))) return false;
+      if (!storable(to) || !(exact_in_float(t[0]) || to == INGOT_FLOAT32)) return false;
       if (to != INGOT_BOOL) op = INGOT__OP_Identity; /* loading and storing convert */
       break;
     case INGOT__OP_Where:
