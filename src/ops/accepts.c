@@ -28,11 +28,15 @@ static void look_up(ingot__op op, unsigned *objects, unsigned *strings) {
   case INGOT__OP_SpaceToDepth:
     *strings = ONLY(0);
     return;
+  case INGOT__OP_StringSplit: case INGOT__OP_StringNormalizer: case INGOT__OP_RegexFullMatch: case INGOT__OP_TfIdfVectorizer:
+  case INGOT__OP_LabelEncoder:
+    *strings = ONLY(0);
+    return;
   case INGOT__OP_Concat: *strings = ALL; return;
   case INGOT__OP_Pad: case INGOT__OP_ScatterElements: case INGOT__OP_ScatterND: *strings = ONLY(0) | ONLY(2); return;
   case INGOT__OP_Where: *strings = ONLY(1) | ONLY(2); return;
   case INGOT__OP_OneHot: *strings = ONLY(2); return;
-  case INGOT__OP_CastLike: case INGOT__OP_Equal: *strings = ONLY(0) | ONLY(1); return;
+  case INGOT__OP_CastLike: case INGOT__OP_Equal: case INGOT__OP_StringConcat: *strings = ONLY(0) | ONLY(1); return;
   default: return;
   }
 }

@@ -158,7 +158,15 @@ static const loop_fn *const loops[] = {
     [INGOT_UINT8] = loops_uint8,     [INGOT_UINT16] = loops_uint16,   [INGOT_UINT32] = loops_uint32,   [INGOT_UINT64] = loops_uint64,
     [INGOT_BOOL] = loops_boolean};
 
+/* Of strings only Equal. */
+static void equal_strings(const void *a, const void *b, void *o, size_t n, int64_t sa, int64_t sb, int64_t so, float p0, float p1) {
+  (void)p0, (void)p1;
+  for (int64_t i = 0; i < (int64_t)n; i++)
+    ((uint8_t *)o)[i * so] = ingot__string_same(((const ingot_string *)a)[i * sa], ((const ingot_string *)b)[i * sb]);
+}
+
 static loop_fn find(ingot__op op, ingot_dtype dtype) {
+  if (dtype == INGOT_STRING) return op == INGOT__OP_Equal ? equal_strings : NULL;
   return (size_t)dtype < sizeof loops / sizeof *loops && loops[dtype] ? loops[dtype][op] : NULL;
 }
 

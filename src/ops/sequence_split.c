@@ -19,7 +19,7 @@ ingot_status ingot__infer_SplitToSequence(ingot__infer *f) {
   return INGOT_OK;
 }
 
-/* Length of part k; `whole` elements remain from `at` on. */
+/* Length of part k, where `left` elements remain. */
 static int64_t length_of(const ingot__view *split, size_t k, int64_t left) {
   if (!split) return 1;
   int64_t n = ingot__get_int(split->dtype, split->data, split->rank ? k : 0);
@@ -36,11 +36,18 @@ ingot_status ingot__ref_SplitToSequence(const ingot__call *call) {
   int64_t whole = x->dim[axis], sum = 0;
   size_t given = split && split->rank ? (size_t)ingot__view_count(split) : 0;
   if (split && split->rank > 1) return INGOT__FAIL_CALL(call, INGOT_E_SHAPE, "the lengths have rank %d", split->rank);
-  for (; split && split->rank ? parts < given : sum < whole; parts++) {
-    int64_t n = length_of(split, parts, whole - sum);
-    if (n < 0 || n > whole - sum || (n == 0 && !(split && split->rank)))
-      return INGOT__FAIL_CALL(call, INGOT_E_SHAPE, "a part of %lld doesn't fit a dim of %lld", (long long)n, (long long)whole);
-    sum += n;
+  if (split && split->rank) {
+    for (; parts < given; parts++) {
+      int64_t n = length_of(split, parts, whole - sum);
+      if (n < 0 || n > whole - sum)
+        return INGOT__FAIL_CALL(call, INGOT_E_SHAPE, "a part of %lld doesn't fit a dim of %lld", (long long)n, (long long)whole);
+      sum += n;
+    }
+  } else { /* not by a loop: an empty tensor's other dims may be anything */
+    int64_t n = length_of(split, 0, whole);
+    if (n < 1 && whole) return INGOT__FAIL_CALL(call, INGOT_E_SHAPE, "parts of %lld", (long long)n);
+    parts = whole ? (size_t)((whole - 1) / n + 1) : 0;
+    sum = whole;
   }
   if (sum != whole) return INGOT__FAIL_CALL(call, INGOT_E_SHAPE, "the parts add up to %lld, the dim is %lld", (long long)sum, (long long)whole);
   ingot__object *o = ingot__object_list(call->store, INGOT__SEQUENCE, x->dtype, parts);

@@ -140,7 +140,8 @@ static ingot_status convert(ingot__onnx_node *n) {
   n->version = ingot__onnx_opset(n->scope->opset, n->pb->domain);
   if (n->version < 1) n->version = 1;
   ingot__onnx_convert_fn fn = function ? NULL : ingot__onnx_find_conversion(is_default ? "" : domain, op_name, n->version);
-  ingot__op op = function || fn || !is_default ? INGOT__OP_NONE : ingot__op_find_onnx("", op_name);
+  bool ours = strcmp(domain, "ingot") == 0; /* what passes make isn't for files to give */
+  ingot__op op = function || fn || ours ? INGOT__OP_NONE : ingot__op_find_onnx(is_default ? "" : domain, op_name);
   bool known = function || fn || op != INGOT__OP_NONE;
   if (!known) INGOT_TRY(add_unknown(n));
   ingot_status status = find_inputs(n, &failed, &failed_input);
