@@ -153,6 +153,13 @@ ingot_status ingot__context_set_value(ingot_context *context, ingot__io *io, ing
     INGOT_TRY(ingot__context_set_shape(context, io, content->rank, content->dim, diag));
     io->address = content->data;
   }
+  if (optional && value && value->kind != INGOT__OPTIONAL) { /* given as it is */
+    ingot__object *holder = ingot__object_list(context->store, INGOT__OPTIONAL, value->dtype, 1);
+    if (!holder) return ingot__no_memory(diag);
+    holder->item[0] = ingot__object_retain(value);
+    ingot__object_put(&io->object, holder);
+    return INGOT_OK;
+  }
   ingot__object_put(&io->object, ingot__object_retain(value));
   return INGOT_OK;
 }

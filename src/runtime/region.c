@@ -218,7 +218,7 @@ static ingot_status make_call(planner *p, const ingot__node *n, ingot__run_step 
   for (size_t i = 0; i < n->n_out; i++) {
     if (!n->out[i]) continue;
     out[i] = inst->view[n->out[i]->id];
-    out[i].data = NULL;
+    if (ingot__is_tensor(&out[i])) out[i].data = NULL; /* where an object is kept never changes */
   }
   run->node = n;
   run->call = (ingot__call){.node = n, .attrs = n->attrs, .in = in, .out = out, .n_in = n->n_in, .n_out = n->n_out};

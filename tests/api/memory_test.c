@@ -6,6 +6,7 @@
 #include "testing.h"
 #include "small_network.h"
 #include "testing_networks.h"
+#include "values_network.h"
 
 enum { TRIES = 400 }; /* of all allocations, spread evenly; INGOT_TEST_COUNT in the environment: another number, 0 for all */
 static size_t tries(void) { return getenv("INGOT_TEST_COUNT") ? strtoull(getenv("INGOT_TEST_COUNT"), NULL, 10) : TRIES; }
@@ -74,6 +75,55 @@ static void each_allocation_with_subgraphs(void **state) {
   testing_file_remove(path);
 }
 
+/* Objects: in from the caller, through a Loop, an If and a SequenceMap, out and kept for longer than the context. */
+static ingot_status run_values(const ingot_env *env, ingot_context *c) {
+  const int64_t n = 2;
+  const float x[2] = {1, 2};
+  const ingot_string t[2] = {{"one", 3}, {"two", 3}};
+  ingot_value *tensor = NULL, *text = NULL, *sequence = NULL, *optional = NULL, *kept;
+  ingot_status status = ingot_value_create_tensor(env, INGOT_FLOAT32, 1, &n, x, &tensor);
+  if (status == INGOT_OK) status = ingot_value_create_tensor(env, INGOT_STRING, 1, &n, t, &text);
+  if (status == INGOT_OK) status = ingot_value_create_sequence(env, &tensor, 1, &sequence);
+  if (status == INGOT_OK) status = ingot_value_create_optional(env, sequence, &optional);
+  if (status == INGOT_OK) status = ingot_context_set_value(c, "s", sequence);
+  if (status == INGOT_OK) status = ingot_context_set_value(c, "o", optional);
+  if (status == INGOT_OK) status = ingot_context_set_value(c, "t", text);
+  ingot_value_destroy(tensor), ingot_value_destroy(text), ingot_value_destroy(sequence), ingot_value_destroy(optional);
+  if (status == INGOT_OK) status = ingot_context_run(c);
+  if (status != INGOT_OK) return status;
+  ingot_value_retain(kept = ingot_context_value(c, "l"));
+  ingot_context_destroy(c);
+  assert_int_equal(ingot_value_count(kept), 4);
+  ingot_value_destroy(kept);
+  return INGOT_OK;
+}
+
+static ingot_status life_with_values(const ingot_env *env, void *user) {
+  ingot_engine *engine, *again = NULL;
+  ingot_context *context = NULL;
+  void *data = NULL;
+  size_t size = 0;
+  (void)user;
+  INGOT_TRY(values_build(env, false, &engine));
+  ingot_status status = ingot_engine_serialize(engine, &data, &size);
+  if (status == INGOT_OK) {
+    status = ingot_engine_load_memory(env, data, size, &again);
+    ingot_blob_free(engine, data, size);
+  }
+  ingot_engine_destroy(engine);
+  if (status == INGOT_OK) status = ingot_context_create(again, NULL, &context);
+  if (status == INGOT_OK && (status = run_values(env, context)) != INGOT_OK) ingot_context_destroy(context);
+  ingot_engine_destroy(again);
+  return status;
+}
+
+static void each_allocation_with_values(void **state) {
+  (void)state;
+  size_t n = testing_fail_each(life_with_values, NULL, tries());
+  printf("%zu allocations\n", n);
+  assert_true(n > 200);
+}
+
 /* A context that was told of a failure works once there is memory again. */
 static void recovers(void **state) {
   (void)state;
@@ -114,6 +164,6 @@ static void recovers(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(each_allocation), cmocka_unit_test(each_allocation_with_subgraphs),
-                                     cmocka_unit_test(recovers)};
+                                     cmocka_unit_test(each_allocation_with_values), cmocka_unit_test(recovers)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
