@@ -10,13 +10,15 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-typedef struct blob { const void *data; size_t size; uint64_t offset; } blob;
+enum { BUCKETS = 1024 };
+typedef struct blob { const void *data; size_t size; uint64_t offset; size_t next; /* in its bucket: index + 1; 0: none */ } blob;
 typedef struct writer {
   const ingot_engine *engine;
   ingot__text text;       /* the description */
   ingot__arena arena;
   blob *blob;
   size_t n_blob, blob_capacity;
+  size_t bucket[BUCKETS]; /* blobs by address: index + 1 */
   uint64_t blobs_size;
   bool failed;
 } writer;
@@ -30,10 +32,16 @@ static void string(writer *w, const char *s) { /* NULL is written as the length 
   if (s) ingot__text_add(&w->text, s, strlen(s));
 }
 
-/* The blob's offset among the blobs, or NONE for no data. */
+/* The blob's offset among the blobs, or NONE for no data. What several readers share (packed weights) is written once. */
 static void put_blob(writer *w, const void *data, size_t size) {
   if (!data) {
     i64(w, INGOT__ENGINE_NONE);
+    return;
+  }
+  size_t *bucket = &w->bucket[((uintptr_t)data >> 6) % BUCKETS];
+  for (size_t i = *bucket; i; i = w->blob[i - 1].next) {
+    if (w->blob[i - 1].data != data || w->blob[i - 1].size != size) continue;
+    i64(w, (int64_t)w->blob[i - 1].offset);
     return;
   }
   if (!ingot__arena_grow(&w->arena, (void **)&w->blob, &w->blob_capacity, w->n_blob + 1, sizeof *w->blob)) {
@@ -41,7 +49,8 @@ static void put_blob(writer *w, const void *data, size_t size) {
     return;
   }
   i64(w, (int64_t)w->blobs_size);
-  w->blob[w->n_blob++] = (blob){data, size, w->blobs_size};
+  w->blob[w->n_blob++] = (blob){data, size, w->blobs_size, *bucket};
+  *bucket = w->n_blob;
   w->blobs_size += ingot__align(size, INGOT__ENGINE_ALIGN);
 }
 

@@ -1,7 +1,8 @@
-/* If and Loop: their subgraphs are run through call->subgraph.
+/* If and Loop (Scan is in scan.c): their subgraphs are run through call->subgraph.
  *
  * Loop keeps its carried values in its own outputs: before each iteration they are the body's inputs, after it the body's outputs are copied
  * there. Scan outputs grow as iterations need them. */
+#include "ops/control.h"
 #include "ops/objects.h"
 
 static bool same_type(const ingot__type *a, const ingot__type *b) {
@@ -60,22 +61,23 @@ ingot_status ingot__infer_If(ingot__infer *f) {
 
 static bool true_at(const ingot__view *v) { return *(const uint8_t *)v->data != 0; }
 
-static size_t bytes_of(const ingot__view *v) {
+size_t ingot__control_bytes(const ingot__view *v) {
   if (!ingot__is_tensor(v)) return sizeof(ingot__object *);
   size_t n = (size_t)ingot__view_count(v), bytes = 0;
   return ingot__dtype_bytes(v->dtype, n, &bytes) ? bytes : 0;
 }
 
-/* Output i takes a value that a subgraph made. */
-static ingot_status take(const ingot__call *call, size_t i, const ingot__view *from) {
+ingot_status ingot__control_take(const ingot__call *call, size_t i, const ingot__view *from) {
   if (!ingot__is_tensor(from)) {
     if (!ingot__has_out(call, i)) return INGOT__FAIL_CALL(call, INGOT_E_UNSUPPORTED, "output %zu has no name, but the loop needs it", i);
     return ingot__out_object(call, i, ingot__view_to_object(call, from));
   }
-  if (!from->dense || from->layout != INGOT__PLAIN) return INGOT__FAIL_CALL(call, INGOT_E_INTERNAL, "a subgraph's output isn't dense and plain");
+  if (!from->dense || from->layout != INGOT__PLAIN) {
+    return INGOT__FAIL_CALL(call, INGOT_E_INTERNAL, "a subgraph's output isn't dense and plain");
+  }
   call->out[i].dtype = from->dtype;
   INGOT_TRY(ingot__set_out(call, i, from->rank, from->dim));
-  size_t bytes = bytes_of(from);
+  size_t bytes = ingot__control_bytes(from);
   if (bytes && !call->out[i].data) return INGOT__FAIL_CALL(call, INGOT_E_UNSUPPORTED, "output %zu has no name, but the loop needs it", i);
   if (bytes && call->out[i].data != from->data) memmove(call->out[i].data, from->data, bytes);
   return INGOT_OK;
@@ -89,14 +91,12 @@ ingot_status ingot__ref_If(const ingot__call *call) {
   if (ingot__view_count(&call->in[0]) != 1) return INGOT__FAIL_CALL(call, INGOT_E_SHAPE, "the condition must be one element");
   INGOT_TRY(call->subgraph(call->user, (ingot__call *)call, true_at(&call->in[0]) ? a->then_branch : a->else_branch, NULL, 0, result, call->n_out));
   for (size_t i = 0; i < call->n_out; i++)
-    if (ingot__has_out(call, i)) INGOT_TRY(take(call, i, &result[i]));
+    if (ingot__has_out(call, i)) INGOT_TRY(ingot__control_take(call, i, &result[i]));
   return INGOT_OK;
 }
 
 /* ---- Loop: M, condition, carried values -> carried values, scan outputs. The body: iteration, condition, carried -> condition, carried,
  * scanned. */
-
-enum { MAX_BODY = 64 };
 
 /* Whether the body's condition stays true: its output is a true constant or the condition that it was given. */
 static bool always_on(const ingot__graph *body) {
@@ -114,7 +114,9 @@ static ingot_status check_loop(ingot__infer *f, const ingot__graph *body, size_t
                              body->n_output);
   }
   *scanned = f->n_out - *carried;
-  if (body->n_input > MAX_BODY || body->n_output > MAX_BODY) return INGOT__FAIL_INFER(f, INGOT_E_LIMIT, "has more than %d values", MAX_BODY - 2);
+  if (body->n_input > INGOT__MAX_BODY || body->n_output > INGOT__MAX_BODY) {
+    return INGOT__FAIL_INFER(f, INGOT_E_LIMIT, "has more than %d values", INGOT__MAX_BODY - 2);
+  }
   if (ingot__infer_has(f, 0) && f->in[0]->dtype != INGOT_INT64) return INGOT__FAIL_INFER(f, INGOT_E_TYPE, "the trip count must be int64");
   if (ingot__infer_has(f, 1) && f->in[1]->dtype != INGOT_BOOL) return INGOT__FAIL_INFER(f, INGOT_E_TYPE, "the condition must be a bool");
   for (size_t i = 0; i < *carried; i++)
@@ -122,34 +124,39 @@ static ingot_status check_loop(ingot__infer *f, const ingot__graph *body, size_t
   return INGOT_OK;
 }
 
-ingot_status ingot__infer_Loop(ingot__infer *f) {
-  const ingot__graph *body = ((const ingot__attrs_Loop *)f->attrs)->body;
-  size_t carried = 0, scanned = 0;
-  INGOT_TRY(check_loop(f, body, &carried, &scanned));
-  ingot__type in[MAX_BODY], out[MAX_BODY];
-  in[0] = (ingot__type){.dtype = INGOT_INT64};
-  in[1] = (ingot__type){.dtype = INGOT_BOOL};
-  for (size_t i = 0; i < carried; i++) in[i + 2] = *f->in[i + 2];
-  /* What changes from one iteration to the next is unknown; at most each dim and then the rank change once, so this ends. */
+/* At most each dim and then the rank change once, so this ends. */
+ingot_status ingot__control_infer(ingot__infer *f, const ingot__graph *body, ingot__type *in, ingot__type *out, size_t first, size_t out_first,
+                                  size_t n) {
   for (bool changed = true; changed;) {
-    INGOT_TRY(f->subgraph(f, body, in, carried + 2, out, body->n_output));
+    INGOT_TRY(f->subgraph(f, body, in, body->n_input, out, body->n_output));
     changed = false;
-    for (size_t i = 0; i < carried; i++) {
-      ingot__type *was = &in[i + 2], now = *was;
-      if (out[i + 1].dtype != was->dtype && out[i + 1].dtype != INGOT_UNDEFINED) {
+    for (size_t i = 0; i < n; i++) {
+      ingot__type *was = &in[first + i], now = *was;
+      const ingot__type *made = &out[out_first + i];
+      if (made->dtype != was->dtype && made->dtype != INGOT_UNDEFINED) {
         return INGOT__FAIL_INFER(f, INGOT_E_TYPE, "carried value %zu is %s before and %s after an iteration", i, ingot_dtype_name(was->dtype),
-                                 ingot_dtype_name(out[i + 1].dtype));
+                                 ingot_dtype_name(made->dtype));
       }
-      if (out[i + 1].dtype != INGOT_UNDEFINED && out[i + 1].kind != was->kind) {
-        /* An optional sequence may become a sequence for good. */
-        if (was->kind != INGOT__OPTIONAL_SEQUENCE || out[i + 1].kind != INGOT__SEQUENCE)
-          return INGOT__FAIL_INFER(f, INGOT_E_TYPE, "carried value %zu is of another kind after an iteration", i);
-      }
-      ingot__type_meet(&now, &out[i + 1]);
+      /* An optional sequence may become a sequence for good. */
+      if (made->dtype != INGOT_UNDEFINED && made->kind != was->kind && (was->kind != INGOT__OPTIONAL_SEQUENCE || made->kind != INGOT__SEQUENCE))
+        return INGOT__FAIL_INFER(f, INGOT_E_TYPE, "carried value %zu is of another kind after an iteration", i);
+      ingot__type_meet(&now, made);
       changed = changed || !same_type(was, &now);
       *was = now;
     }
   }
+  return INGOT_OK;
+}
+
+ingot_status ingot__infer_Loop(ingot__infer *f) {
+  const ingot__graph *body = ((const ingot__attrs_Loop *)f->attrs)->body;
+  size_t carried = 0, scanned = 0;
+  INGOT_TRY(check_loop(f, body, &carried, &scanned));
+  ingot__type in[INGOT__MAX_BODY], out[INGOT__MAX_BODY];
+  in[0] = (ingot__type){.dtype = INGOT_INT64};
+  in[1] = (ingot__type){.dtype = INGOT_BOOL};
+  for (size_t i = 0; i < carried; i++) in[i + 2] = *f->in[i + 2];
+  INGOT_TRY(ingot__control_infer(f, body, in, out, 2, 1, carried));
   for (size_t i = 0; i < carried; i++) {
     f->out[i] = in[i + 2];
     if (out[i + 1].dtype != INGOT_UNDEFINED) f->out[i].kind = out[i + 1].kind;
@@ -194,16 +201,18 @@ static ingot_status append(const ingot__call *call, size_t i, int64_t t, int64_t
     out->dtype = value->dtype;
     INGOT_TRY(ingot__set_out(call, i, value->rank + 1, dim));
   }
-  size_t bytes = bytes_of(value);
+  size_t bytes = ingot__control_bytes(value);
   if (bytes) memcpy((char *)out->data + (size_t)t * bytes, value->data, bytes);
   return INGOT_OK;
 }
 
 /* Carried value first takes the memory of the one it comes from, that one of the next, round to first: byte by byte, no memory needed. */
 static ingot_status rotate(const ingot__call *call, size_t first, const size_t *source, bool *done) {
-  size_t bytes = bytes_of(&call->out[first]);
+  size_t bytes = ingot__control_bytes(&call->out[first]);
   for (size_t i = source[first]; i != first; i = source[i]) {
-    if (bytes_of(&call->out[i]) != bytes) return INGOT__FAIL_CALL(call, INGOT_E_UNSUPPORTED, "carried values of different sizes change places");
+    if (ingot__control_bytes(&call->out[i]) != bytes) {
+      return INGOT__FAIL_CALL(call, INGOT_E_UNSUPPORTED, "carried values of different sizes change places");
+    }
   }
   for (size_t b = 0; b < bytes; b++) {
     char held = ((char *)call->out[first].data)[b];
@@ -223,15 +232,13 @@ static ingot_status rotate(const ingot__call *call, size_t first, const size_t *
   }
 }
 
-/* The body's outputs become the carried values. An output may be another carried value passed on, so none is overwritten while it is
- * still to be read. */
-static ingot_status carry(const ingot__call *call, size_t n, const ingot__view *from) {
-  size_t source[MAX_BODY]; /* the carried value that one comes from; n: none */
-  bool done[MAX_BODY] = {0};
+ingot_status ingot__control_carry(const ingot__call *call, size_t n, const ingot__view *from) {
+  size_t source[INGOT__MAX_BODY]; /* the carried value that one comes from; n: none */
+  bool done[INGOT__MAX_BODY] = {0};
   for (size_t i = 0; i < n; i++) {
     source[i] = n;
     for (size_t k = 0; k < n; k++)
-      if (from[i].data && bytes_of(&from[i]) && from[i].data == call->out[k].data) source[i] = k;
+      if (from[i].data && ingot__control_bytes(&from[i]) && from[i].data == call->out[k].data) source[i] = k;
     done[i] = source[i] == i;
   }
   for (size_t left = n; left; left--) {
@@ -247,7 +254,7 @@ static ingot_status carry(const ingot__call *call, size_t n, const ingot__view *
     if (ready == n) {
       INGOT_TRY(rotate(call, any, source, done));
     } else {
-      INGOT_TRY(take(call, ready, &from[ready]));
+      INGOT_TRY(ingot__control_take(call, ready, &from[ready]));
       done[ready] = true;
     }
   }
@@ -257,12 +264,12 @@ static ingot_status carry(const ingot__call *call, size_t n, const ingot__view *
 ingot_status ingot__ref_Loop(const ingot__call *call) {
   const ingot__graph *body = INGOT__ATTRS(call, Loop)->body;
   size_t carried = call->n_in - 2, scanned = call->n_out - carried;
-  int64_t trips = INT64_MAX, t = 0, room[MAX_BODY] = {0};
+  int64_t trips = INT64_MAX, t = 0, room[INGOT__MAX_BODY] = {0};
   uint8_t on = 1;
   if (ingot__has_in(call, 0)) trips = ingot__get_int(call->in[0].dtype, call->in[0].data, 0);
   if (ingot__has_in(call, 1)) on = true_at(&call->in[1]);
-  for (size_t i = 0; i < carried; i++) INGOT_TRY(take(call, i, &call->in[i + 2]));
-  ingot__view in[MAX_BODY], out[MAX_BODY];
+  for (size_t i = 0; i < carried; i++) INGOT_TRY(ingot__control_take(call, i, &call->in[i + 2]));
+  ingot__view in[INGOT__MAX_BODY], out[INGOT__MAX_BODY];
   for (; t < trips && on; t++) {
     ingot__view_set(&in[0], INGOT_INT64, 0, NULL, INGOT__PLAIN);
     ingot__view_set(&in[1], INGOT_BOOL, 0, NULL, INGOT__PLAIN);
@@ -275,7 +282,7 @@ ingot_status ingot__ref_Loop(const ingot__call *call) {
     uint8_t next = true_at(&out[0]);
     for (size_t i = 0; i < scanned; i++)
       if (ingot__has_out(call, carried + i)) INGOT_TRY(append(call, carried + i, t, trips, &out[carried + 1 + i], &room[i]));
-    INGOT_TRY(carry(call, carried, out + 1));
+    INGOT_TRY(ingot__control_carry(call, carried, out + 1));
     on = next;
   }
   for (size_t i = carried; i < call->n_out; i++) {

@@ -26,6 +26,7 @@ static double products(const ingot__call *call) {
   case INGOT__OP_MatMul:
     if (in[0].rank == 0) return 0;
     return count(out) * (double)in[0].dim[in[0].rank - (INGOT__ATTRS(call, MatMul)->trans_a && in[0].rank > 1 ? 2 : 1)];
+  case INGOT__OP_MatMulInteger: return in[0].rank ? count(out) * (double)in[0].dim[in[0].rank - 1] : 0;
   case INGOT__OP_Gemm: return count(out) * (double)in[0].dim[INGOT__ATTRS(call, Gemm)->transA ? 0 : 1];
   case INGOT__OP_FusedAttention: { /* L S (D + E) */
     ingot__view k = ingot__attention_view(call, 1);

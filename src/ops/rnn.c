@@ -60,11 +60,14 @@ ingot_status ingot__rnn_infer(ingot__infer *f, int gates, bool cell) {
   if (wrong) return INGOT__FAIL_INFER(f, INGOT_E_NETWORK, "%s", wrong);
   for (size_t i = 0; i < 3; i++)
     if (!ingot__infer_has(f, i)) return INGOT__FAIL_INFER(f, INGOT_E_NETWORK, "X, W and R are needed");
+  ingot_dtype type = f->in[0]->dtype;
+  if (type != INGOT_FLOAT32 && type != INGOT_FLOAT64 && type != INGOT_FLOAT16 && type != INGOT_BFLOAT16) {
+    return INGOT__FAIL_INFER(f, INGOT_E_TYPE, "does not take %s", ingot_dtype_name(type));
+  }
   for (size_t i = 0; i < f->n_in; i++) {
     if (!f->in[i]) continue;
-    if (i != 4 && f->in[i]->dtype != INGOT_FLOAT32) {
-      return INGOT__FAIL_INFER(f, INGOT_E_UNSUPPORTED, "input %zu is %s; recurrent networks are computed in float32", i,
-                               ingot_dtype_name(f->in[i]->dtype));
+    if (i != 4 && f->in[i]->dtype != type) {
+      return INGOT__FAIL_INFER(f, INGOT_E_TYPE, "input %zu is %s, the first is %s", i, ingot_dtype_name(f->in[i]->dtype), ingot_dtype_name(type));
     }
     if (i == 4 && f->in[i]->dtype != INGOT_INT32) return INGOT__FAIL_INFER(f, INGOT_E_TYPE, "sequence_lens must be int32");
   }
@@ -88,9 +91,9 @@ ingot_status ingot__rnn_infer(ingot__infer *f, int gates, bool cell) {
     INGOT_TRY(expect(f, 7, "P", 2, (ingot__dim[]){d, ingot__element_do(f, INGOT__EL_MUL, hidden, 3)}));
   }
   (void)w;
-  f->out[0] = (ingot__type){.dtype = INGOT_FLOAT32, .rank = 4, .dim = {steps, d, batch, hidden}};
-  if (r.layout) f->out[0] = (ingot__type){.dtype = INGOT_FLOAT32, .rank = 4, .dim = {batch, steps, d, hidden}};
-  for (size_t i = 1; i < f->n_out; i++) f->out[i] = (ingot__type){.dtype = INGOT_FLOAT32, .rank = 3, .dim = {state[0], state[1], state[2]}};
+  f->out[0] = (ingot__type){.dtype = type, .rank = 4, .dim = {steps, d, batch, hidden}};
+  if (r.layout) f->out[0] = (ingot__type){.dtype = type, .rank = 4, .dim = {batch, steps, d, hidden}};
+  for (size_t i = 1; i < f->n_out; i++) f->out[i] = (ingot__type){.dtype = type, .rank = 3, .dim = {state[0], state[1], state[2]}};
   return INGOT_OK;
 }
 
@@ -99,6 +102,7 @@ static bool read_dims(const ingot__call *call, ingot__rnn *r) {
   if (x->rank != 3 || rec->rank != 3) return false;
   r->steps = (size_t)x->dim[r->layout ? 1 : 0], r->batch = (size_t)x->dim[r->layout ? 0 : 1];
   r->input = (size_t)x->dim[2], r->hidden = (size_t)rec->dim[2];
+  r->dtype = x->dtype;
   return true;
 }
 
@@ -109,75 +113,76 @@ static bool add_bytes(size_t *total, size_t a, size_t b, size_t c) {
   return true;
 }
 
-/* h, c, gates, extra, x. */
-static bool lay_out(const ingot__rnn *r, size_t at[6]) {
+/* h, c, gates, extra, x, runs. */
+static bool lay_out(const ingot__rnn *r, size_t at[7]) {
   size_t total = 0;
-  const size_t each[5] = {sizeof(float), sizeof(float), sizeof(float) * (size_t)r->gates, sizeof(float), sizeof(float *)};
-  for (int i = 0; i < 5; i++) {
+  const size_t columns[6] = {r->hidden, r->hidden, r->hidden, r->hidden, r->input, 1};
+  for (int i = 0; i < 6; i++) {
     at[i] = total;
-    if (!add_bytes(&total, r->batch, i == 4 ? 1 : r->hidden, each[i])) return false;
+    if (!add_bytes(&total, r->batch, columns[i], sizeof(double) * (i == 2 ? (size_t)r->gates : 1))) return false;
   }
-  at[5] = total;
+  at[6] = total;
   return true;
 }
 
 size_t ingot__rnn_workspace(const ingot__call *call, int gates) {
   ingot__rnn r;
-  size_t at[6];
+  size_t at[7];
   if (read_attrs(call->attrs, gates, &r) || !read_dims(call, &r)) return 0;
-  return lay_out(&r, at) ? at[5] : SIZE_MAX;
+  return lay_out(&r, at) ? at[6] : SIZE_MAX;
 }
 
-static void load_state(const ingot__call *call, const ingot__rnn *r, size_t slot, size_t d, float *to) {
-  for (size_t n = 0; n < r->batch; n++, to += r->hidden) {
-    if (!ingot__has_in(call, slot)) memset(to, 0, r->hidden * sizeof *to);
-    else memcpy(to, (const float *)call->in[slot].data + (r->layout ? n * r->directions + d : d * r->batch + n) * r->hidden, r->hidden * sizeof *to);
-  }
+/* Where sequence n's state of direction d begins in a tensor of states. */
+static size_t state_at(const ingot__rnn *r, size_t n, size_t d) { return (r->layout ? n * r->directions + d : d * r->batch + n) * r->hidden; }
+
+static void load_state(const ingot__call *call, const ingot__rnn *r, size_t slot, size_t d, double *to) {
+  for (size_t n = 0; n < r->batch; n++, to += r->hidden)
+    for (size_t k = 0; k < r->hidden; k++)
+      to[k] = ingot__has_in(call, slot) ? ingot__get_double(r->dtype, call->in[slot].data, state_at(r, n, d) + k) : 0;
 }
-static void store_state(const ingot__call *call, const ingot__rnn *r, size_t slot, size_t d, const float *from) {
-  if (!ingot__has_out(call, slot)) return;
-  for (size_t n = 0; n < r->batch; n++, from += r->hidden) {
-    memcpy((float *)call->out[slot].data + (r->layout ? n * r->directions + d : d * r->batch + n) * r->hidden, from, r->hidden * sizeof *from);
-  }
+static void store_state(const ingot__call *call, const ingot__rnn *r, size_t slot, size_t d, const double *from) {
+  for (size_t n = 0; ingot__has_out(call, slot) && n < r->batch; n++, from += r->hidden)
+    for (size_t k = 0; k < r->hidden; k++) ingot__set_double(r->dtype, call->out[slot].data, state_at(r, n, d) + k, from[k]);
 }
 
 ingot_status ingot__rnn_run(const ingot__call *call, int gates, size_t c0_slot, ingot__rnn_step step) {
   ingot__rnn r;
-  size_t at[6];
+  size_t at[7];
   const char *wrong = read_attrs(call->attrs, gates, &r);
   if (wrong) return INGOT__FAIL_CALL(call, INGOT_E_NETWORK, "%s", wrong);
-  if (!read_dims(call, &r) || !lay_out(&r, at) || at[5] > call->workspace_size) {
+  if (!read_dims(call, &r) || !lay_out(&r, at) || at[6] > call->workspace_size) {
     return INGOT__FAIL_CALL(call, INGOT_E_INTERNAL, "the workspace is too small");
   }
   char *work = call->workspace;
-  r.h = (float *)(work + at[0]), r.c = (float *)(work + at[1]), r.gate = (float *)(work + at[2]), r.extra = (float *)(work + at[3]);
-  r.x = (const float **)(work + at[4]);
+  r.h = (double *)(work + at[0]), r.c = (double *)(work + at[1]), r.gate = (double *)(work + at[2]), r.extra = (double *)(work + at[3]);
+  r.x = (double *)(work + at[4]), r.runs = (bool *)(work + at[5]);
   const int32_t *length = ingot__has_in(call, 4) ? call->in[4].data : NULL;
   for (size_t n = 0; length && n < r.batch; n++) {
     if (length[n] < 0 || (size_t)length[n] > r.steps) {
       return INGOT__FAIL_CALL(call, INGOT_E_SHAPE, "sequence %zu has length %d of %zu", n, length[n], r.steps);
     }
   }
-  float *y = ingot__has_out(call, 0) ? call->out[0].data : NULL;
-  if (y && length) memset(y, 0, r.steps * r.directions * r.batch * r.hidden * sizeof *y);
+  void *y = ingot__has_out(call, 0) ? call->out[0].data : NULL;
+  if (y && length) memset(y, 0, r.steps * r.directions * r.batch * r.hidden * ingot__dtype_size(r.dtype));
   for (size_t d = 0; d < r.directions; d++) {
     bool back = r.reverse || d == 1;
-    const float *w = (const float *)call->in[1].data + d * (size_t)gates * r.hidden * r.input;
-    const float *rec = (const float *)call->in[2].data + d * (size_t)gates * r.hidden * r.hidden;
-    const float *b = ingot__has_in(call, 3) ? (const float *)call->in[3].data + d * 2 * (size_t)gates * r.hidden : NULL;
+    ingot__rnn_data w = {call->in[1].data, d * (size_t)gates * r.hidden * r.input}, rec = {call->in[2].data, d * (size_t)gates * r.hidden * r.hidden};
+    ingot__rnn_data b = {ingot__has_in(call, 3) ? call->in[3].data : NULL, d * 2 * (size_t)gates * r.hidden};
     load_state(call, &r, 5, d, r.h);
     if (c0_slot) load_state(call, &r, c0_slot, d, r.c);
     for (size_t s = 0; s < r.steps; s++) {
       for (size_t n = 0; n < r.batch; n++) {
         size_t end = length ? (size_t)length[n] : r.steps, t = back ? end - 1 - s : s;
-        r.x[n] = s < end ? (const float *)call->in[0].data + (r.layout ? n * r.steps + t : t * r.batch + n) * r.input : NULL;
+        r.runs[n] = s < end;
+        ingot__rnn_data x = {call->in[0].data, r.runs[n] ? (r.layout ? n * r.steps + t : t * r.batch + n) * r.input : 0};
+        for (size_t k = 0; r.runs[n] && k < r.input; k++) r.x[n * r.input + k] = ingot__rnn_get(&r, x, k);
       }
       step(call, &r, d, w, rec, b);
       for (size_t n = 0; y && n < r.batch; n++) {
-        if (!r.x[n]) continue;
+        if (!r.runs[n]) continue;
         size_t end = length ? (size_t)length[n] : r.steps, t = back ? end - 1 - s : s;
         size_t row = r.layout ? (n * r.steps + t) * r.directions + d : (t * r.directions + d) * r.batch + n;
-        memcpy(y + row * r.hidden, r.h + n * r.hidden, r.hidden * sizeof *y);
+        for (size_t k = 0; k < r.hidden; k++) ingot__set_double(r.dtype, y, row * r.hidden + k, r.h[n * r.hidden + k]);
       }
     }
     store_state(call, &r, 1, d, r.h);
@@ -186,56 +191,61 @@ ingot_status ingot__rnn_run(const ingot__call *call, int gates, size_t c0_slot, 
   return INGOT_OK;
 }
 
-/* Sixteen sums side by side, which the compiler can keep in vectors. */
-static float dot(const float *a, const float *b, size_t n) {
-  float s[16] = {0};
+/* Eight sums side by side, which the compiler can keep in vectors. */
+static double dot(const ingot__rnn *r, ingot__rnn_data m, const double *b, size_t n) {
+  double s[8] = {0};
   size_t i = 0;
-  for (; i + 16 <= n; i += 16)
-    for (size_t k = 0; k < 16; k++) s[k] += a[i + k] * b[i + k];
-  for (; i < n; i++) s[i % 16] += a[i] * b[i];
-  for (size_t half = 8; half; half /= 2)
+  if (r->dtype == INGOT_FLOAT32) {
+    const float *a = (const float *)m.data + m.at;
+    for (; i + 8 <= n; i += 8)
+      for (size_t k = 0; k < 8; k++) s[k] += (double)a[i + k] * b[i + k];
+  }
+  for (; i < n; i++) s[i % 8] += ingot__rnn_get(r, m, i) * b[i];
+  for (size_t half = 4; half; half /= 2)
     for (size_t k = 0; k < half; k++) s[k] += s[k + half];
   return s[0];
 }
 
-void ingot__rnn_product(const ingot__rnn *r, const float *m, size_t width, size_t from, size_t to, const float *rows, const float *b, bool add) {
+void ingot__rnn_product(const ingot__rnn *r, ingot__rnn_data m, size_t width, size_t from, size_t to, const double *rows, ingot__rnn_data b,
+                        bool add) {
   size_t pitch = (size_t)r->gates * r->hidden;
   for (size_t g = from; g < to; g++) {
     for (size_t n = 0; n < r->batch; n++) {
-      if (!r->x[n]) continue;
-      float v = dot(m + g * width, rows ? rows + n * width : r->x[n], width) + (b ? b[g] : 0);
-      float *gate = r->gate + n * pitch + g;
+      if (!r->runs[n]) continue;
+      double v = dot(r, ingot__rnn_from(m, g * width), rows + n * width, width) + (b.data ? ingot__rnn_get(r, b, g) : 0);
+      double *gate = r->gate + n * pitch + g;
       *gate = add ? *gate + v : v;
     }
   }
 }
 
-float ingot__rnn_activate(const ingot__rnn *r, size_t d, int i, float v) {
+double ingot__rnn_activate(const ingot__rnn *r, size_t d, int i, double v) {
   const ingot__rnn_act *a = &r->act[(int)d * r->n_act + i];
+  double alpha = (double)a->alpha, beta = (double)a->beta;
   switch (a->kind) {
   case RELU: return v > 0 ? v : 0;
-  case TANH: return tanhf(v);
-  case SIGMOID: return 1 / (1 + expf(-v));
-  case AFFINE: return a->alpha * v + a->beta;
-  case LEAKY_RELU: return v < 0 ? a->alpha * v : v;
-  case THRESHOLDED_RELU: return v > a->alpha ? v : 0;
-  case SCALED_TANH: return a->alpha * tanhf(a->beta * v);
-  case HARD_SIGMOID: return fminf(fmaxf(a->alpha * v + a->beta, 0), 1);
-  case ELU: return v < 0 ? a->alpha * expm1f(v) : v;
-  case SOFTSIGN: return v / (1 + fabsf(v));
-  default: return fmaxf(v, 0) + log1pf(expf(-fabsf(v))); /* SOFTPLUS */
+  case TANH: return tanh(v);
+  case SIGMOID: return 1 / (1 + exp(-v));
+  case AFFINE: return alpha * v + beta;
+  case LEAKY_RELU: return v < 0 ? alpha * v : v;
+  case THRESHOLDED_RELU: return v > alpha ? v : 0;
+  case SCALED_TANH: return alpha * tanh(beta * v);
+  case HARD_SIGMOID: return fmin(fmax(alpha * v + beta, 0), 1);
+  case ELU: return v < 0 ? alpha * expm1(v) : v;
+  case SOFTSIGN: return v / (1 + fabs(v));
+  default: return fmax(v, 0) + log1p(exp(-fabs(v))); /* SOFTPLUS */
   }
 }
 
 /* ---- RNN */
 
-static void step(const ingot__call *call, const ingot__rnn *r, size_t d, const float *w, const float *rec, const float *b) {
+static void step(const ingot__call *call, const ingot__rnn *r, size_t d, ingot__rnn_data w, ingot__rnn_data rec, ingot__rnn_data b) {
   (void)call;
   size_t h = r->hidden;
-  ingot__rnn_product(r, w, r->input, 0, h, NULL, b, false);
-  ingot__rnn_product(r, rec, h, 0, h, r->h, b ? b + h : NULL, true);
+  ingot__rnn_product(r, w, r->input, 0, h, r->x, b, false);
+  ingot__rnn_product(r, rec, h, 0, h, r->h, ingot__rnn_from(b, h), true);
   for (size_t n = 0; n < r->batch; n++)
-    for (size_t i = 0; r->x[n] && i < h; i++) r->h[n * h + i] = ingot__rnn_gate(r, d, 0, r->gate[n * h + i]);
+    for (size_t i = 0; r->runs[n] && i < h; i++) r->h[n * h + i] = ingot__rnn_gate(r, d, 0, r->gate[n * h + i]);
 }
 
 ingot_status ingot__infer_RNN(ingot__infer *f) { return ingot__rnn_infer(f, 1, false); }

@@ -13,28 +13,38 @@ struct ingot__rnn {
   bool reverse;                     /* the first direction is backwards */
   ingot__rnn_act act[6];            /* of the first direction, then of the second */
   int n_act;                        /* a direction */
+  ingot_dtype dtype;                /* of all tensors but the lengths; computed in double */
   /* In the workspace, for one direction at a time. */
-  float *h, *c;                     /* batch x hidden: the state; c for LSTM only */
-  float *gate, *extra;              /* batch x gates * hidden; batch x hidden */
-  const float **x;                  /* batch: this step's input, NULL where the sequence has ended */
+  double *h, *c;                    /* batch x hidden: the state; c for LSTM only */
+  double *gate, *extra;             /* batch x gates * hidden; batch x hidden */
+  double *x;                        /* batch x input: this step's input */
+  bool *runs;                       /* batch: the sequence hasn't ended */
 };
 
 /* Types of the outputs: Y, Y_h and, with `cell`, Y_c. */
 ingot_status ingot__rnn_infer(ingot__infer *f, int gates, bool cell);
 /* Bytes of workspace; SIZE_MAX: too large. */
 size_t ingot__rnn_workspace(const ingot__call *call, int gates);
-/* Runs all. step() computes the new h (and c) of each batch element with x[n] set, from W, R and B (2 * gates * hidden, may be NULL) of
- * direction d. h0_slot and c0_slot: the inputs with the initial states; c0_slot 0: no cell state. */
-typedef void (*ingot__rnn_step)(const ingot__call *call, const ingot__rnn *r, size_t d, const float *w, const float *rec, const float *b);
+/* Elements of a tensor of the call's type, from one on. */
+typedef struct ingot__rnn_data { const void *data; size_t at; } ingot__rnn_data;
+static inline double ingot__rnn_get(const ingot__rnn *r, ingot__rnn_data v, size_t i) {
+  return r->dtype == INGOT_FLOAT32 ? (double)((const float *)v.data)[v.at + i] : ingot__get_double(r->dtype, v.data, v.at + i);
+}
+static inline ingot__rnn_data ingot__rnn_from(ingot__rnn_data v, size_t i) { return (ingot__rnn_data){v.data, v.at + i}; }
+/* Runs all. step() computes the new h (and c) of each batch element that runs, from W, R and B (2 * gates * hidden, data may be NULL) of
+ * direction d. c0_slot: the input with the initial cell state; 0: no cell state. */
+typedef void (*ingot__rnn_step)(const ingot__call *call, const ingot__rnn *r, size_t d, ingot__rnn_data w, ingot__rnn_data rec, ingot__rnn_data b);
 ingot_status ingot__rnn_run(const ingot__call *call, int gates, size_t c0_slot, ingot__rnn_step step);
 
-/* gate[n][g] (+)= m[g] . v(n) + b[g] for rows g in [from, to) of m, of `width` columns, and the batch elements that still run; v(n) is x[n],
- * or row n of `rows` where that isn't NULL. Gates lie gates * hidden apart. b may be NULL. */
-void ingot__rnn_product(const ingot__rnn *r, const float *m, size_t width, size_t from, size_t to, const float *rows, const float *b, bool add);
+/* gate[n][g] (+)= m[g] . rows[n] + b[g] for rows g in [from, to) of m, of `width` columns, and the batch elements that still run. Gates lie
+ * gates * hidden apart. b's data may be NULL. */
+void ingot__rnn_product(const ingot__rnn *r, ingot__rnn_data m, size_t width, size_t from, size_t to, const double *rows, ingot__rnn_data b,
+                        bool add);
 /* Activation i of direction d; _gate clips its argument first, as ONNX Runtime does for gates but not for LSTM's h(C). */
-float ingot__rnn_activate(const ingot__rnn *r, size_t d, int i, float v);
-static inline float ingot__rnn_gate(const ingot__rnn *r, size_t d, int i, float v) {
-  if (r->clip > 0) v = v > r->clip ? r->clip : v < -r->clip ? -r->clip : v;
+double ingot__rnn_activate(const ingot__rnn *r, size_t d, int i, double v);
+static inline double ingot__rnn_gate(const ingot__rnn *r, size_t d, int i, double v) {
+  double clip = (double)r->clip;
+  if (clip > 0) v = v > clip ? clip : v < -clip ? -clip : v;
   return ingot__rnn_activate(r, d, i, v);
 }
 #endif

@@ -13,7 +13,7 @@ static bool foldable(const ingot__node *n, bool dequantize) {
   if (n->op == INGOT__OP_DequantizeLinear && !dequantize) return false; /* lift_scales wants to see them */
   switch (n->op) {
   case INGOT__OP_NonZero: case INGOT__OP_NonMaxSuppression: case INGOT__OP_Compress: case INGOT__OP_Unique: /* sizes known only afterwards */
-  case INGOT__OP_Dropout: /* random */
+  case INGOT__OP_Dropout: case INGOT__OP_RandomNormal: case INGOT__OP_RandomUniform: case INGOT__OP_Multinomial: /* random */
     return false;
   default: break;
   }

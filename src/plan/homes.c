@@ -86,7 +86,8 @@ static void place_concat(ingot_engine *e, const ingot__node *n) {
   if (!contiguous && !strided_part(&whole->type, layout, axis)) return;
   for (size_t i = 0; i < n->n_in; i++) {
     ingot__value *v = n->in[i];
-    bool ok = v && v->producer && v->graph == n->graph && e->place[v->id].home == INGOT__HOME_OWN && v->producer->op != INGOT__OP_Loop;
+    bool ok = v && v->producer && v->graph == n->graph && e->place[v->id].home == INGOT__HOME_OWN && v->producer->op != INGOT__OP_Loop &&
+              v->producer->op != INGOT__OP_Scan;
     for (size_t j = 0; ok && j < n->n_in; j++) ok = j == i || n->in[j] != v;
     if (ok) {
       const ingot__kernel *k = kernel_of(e, v->producer);

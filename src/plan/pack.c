@@ -8,7 +8,30 @@ static bool shares(const ingot__step *step, const ingot__step *other) {
   return other->packed && a->pack_format && b->pack_format && !strcmp(a->pack_format, b->pack_format);
 }
 
-static ingot_status pack(ingot__planner *p, const ingot__node *n, ingot__step *step) {
+/* A node's kernels share a packed form, and so do nodes that read the same constants, as an unrolled recurrent network's steps do. By hash. */
+typedef struct packed { const ingot__node *node; const ingot__step *step; struct packed *next; } packed;
+enum { BUCKETS = 1024 };
+
+/* Whether two nodes' packed forms are the same: same attributes and inputs, but for inputs that aren't constants, of which only types count. */
+static bool packs_alike(const ingot__node *a, const ingot__node *b) {
+  if (a == b) return true;
+  if (a->op != b->op || a->n_in != b->n_in || memcmp(a->attrs, b->attrs, ingot__op_get(a->op)->attrs_size)) return false;
+  for (size_t i = 0; i < a->n_in; i++) {
+    const ingot__value *x = a->in[i], *y = b->in[i];
+    if (x == y) continue;
+    if (!x || !y || (!x->producer && !x->is_input) || (!y->producer && !y->is_input) || !ingot__type_same(&x->type, &y->type)) return false;
+  }
+  return true;
+}
+
+static size_t bucket_of(const ingot__node *n) {
+  size_t h = (size_t)n->op;
+  for (size_t i = 0; i < n->n_in; i++)
+    if (n->in[i] && !n->in[i]->producer && !n->in[i]->is_input) h = h * 31 + n->in[i]->id;
+  return h % BUCKETS;
+}
+
+static ingot_status pack(ingot__planner *p, const ingot__node *n, ingot__step *step, packed **table) {
   ingot_engine *e = p->engine;
   const ingot__kernel_functions *f = step->kernel->functions;
   if (!f->pack_size) return INGOT_OK;
@@ -20,14 +43,16 @@ static ingot_status pack(ingot__planner *p, const ingot__node *n, ingot__step *s
   if (!ingot__plan_call(p, n, from, to, in, out, &call)) return INGOT_OK;
   size_t size = f->pack_size(&call);
   if (!size) return INGOT_OK;
-  ingot__step *base = &e->step[n->id];
-  for (int i = -1; i < base->n_other; i++) {
-    const ingot__step *other = i < 0 ? base : &base->other[i];
-    if (other == step || !shares(step, other) || other->packed_size != size) continue;
-    step->packed = other->packed;
+  packed **bucket = &table[bucket_of(n)], *made = INGOT_NEW(p->arena, packed);
+  if (!made) return ingot__no_memory(p->diag);
+  for (const packed *s = *bucket; s; s = s->next) {
+    if (!shares(step, s->step) || s->step->packed_size != size || !packs_alike(s->node, n)) continue;
+    step->packed = s->step->packed;
     step->packed_size = size;
     return INGOT_OK;
   }
+  *made = (packed){.node = n, .step = step, .next = *bucket};
+  *bucket = made;
   char *packed = size < SIZE_MAX - 64 ? ingot__arena_alloc(&e->arena, size + 64) : NULL;
   if (!packed) return ingot__no_memory(p->diag);
   packed = (char *)ingot__align((size_t)packed, 64);
@@ -39,10 +64,12 @@ static ingot_status pack(ingot__planner *p, const ingot__node *n, ingot__step *s
 
 ingot_status ingot__plan_pack(ingot__planner *p) {
   const ingot__network *net = p->engine->network;
+  packed **table = INGOT_NEW_ARRAY(p->arena, BUCKETS, packed *);
+  if (!table) return ingot__no_memory(p->diag);
   for (size_t i = 0; i < net->n_node; i++) {
     ingot__step *step = &p->engine->step[i];
-    if (net->node[i] && step->kernel) INGOT_TRY(pack(p, net->node[i], step));
-    for (uint8_t k = 0; net->node[i] && k < step->n_other; k++) INGOT_TRY(pack(p, net->node[i], &step->other[k]));
+    if (net->node[i] && step->kernel) INGOT_TRY(pack(p, net->node[i], step, table));
+    for (uint8_t k = 0; net->node[i] && k < step->n_other; k++) INGOT_TRY(pack(p, net->node[i], &step->other[k], table));
     if (!ingot__progressed(p->progress, "packing weights", i + 1, net->n_node))
       return ingot__fail(p->diag, INGOT_E_CANCELLED, NULL, "the build was cancelled");
   }

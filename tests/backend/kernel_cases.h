@@ -623,5 +623,43 @@ static const kernel_case kernel_cases[] = {
   {LOOSE, X4(1, 16, 3, 3) "const w: float32[16,1,3,3] = random(3)\ny = Conv(x, w) {group=16 pads=[1,1,1,1]}"},
   {LOOSE, X4(1, 16, 20, 5) "const w: float32[16,1,4,2] = random(3)\nconst b: float32[16] = random(4)\ny = Conv(x, w, b) {group=16 act=Sigmoid}"},
   {LOOSE, "input x: float32[2,24,40]\nconst w: float32[24,1,5] = random(3)\ny = Conv(x, w) {group=24 pads=[2,2]}"},
+  /* Recurrent networks whose sequences have lengths of their own; RNN. */
+  {LOOSE, "input x: float32[6,3,20]\nconst w: float32[2,132,20] = random(3)\nconst r: float32[2,132,33] = random(4)\n"
+          "const b: float32[2,264] = random(5)\nconst l: int32[3] = {6, 2, 0}\ninput h0: float32[2,3,33]\ninput c0: float32[2,3,33]\n"
+          "y, h, c = LSTM(x, w, r, b, l, h0, c0) {hidden_size=33 direction=\"bidirectional\"}"},
+  {LOOSE, "input x: float32[3,6,24]\nconst w: float32[1,99,24] = random(3)\nconst r: float32[1,99,33] = random(4)\n"
+          "const l: int32[3] = {1, 6, 4}\ny, h = GRU(x, w, r, _, l) {hidden_size=33 layout=1 direction=\"reverse\"}"},
+  {LOOSE, "input x: float32[6,2,24]\nconst w: float32[1,99,24] = random(3)\nconst r: float32[1,99,33] = random(4)\nconst l: int32[2] = {3, 6}\n"
+          "y, h = GRU(x, w, r, _, l) {hidden_size=33 linear_before_reset=1}"},
+  {LOOSE, "input x: float32[6,3,24]\nconst w: float32[2,33,24] = random(3)\nconst r: float32[2,33,33] = random(4)\n"
+          "const b: float32[2,66] = random(5)\nconst l: int32[3] = {6, 1, 5}\n"
+          "y, h = RNN(x, w, r, b, l) {hidden_size=33 direction=\"bidirectional\"}"},
+  {LOOSE, "input x: float32[9,2,24]\nconst w: float32[1,40,24] = random(3)\nconst r: float32[1,40,40] = random(4)\n"
+          "y, h = RNN(x, w, r) {hidden_size=40 activations=[\"Relu\"]}"},
+  /* Signals: lengths of all radices, Bluestein's, one signal and many, real, complex, back. */
+  {CLOSE, "input x: float32[37,400,1]\nconst n: int64[] = {400}\ny = DFT(x, n) {onesided=1}"},
+  {CLOSE, "input x: float32[5,64,3,2]\nconst n: int64[] = {60}\nconst a: int64[] = {1}\ny = DFT(x, n, a)"},
+  {CLOSE, "input x: float32[2,210,2]\ny = DFT(x) {inverse=1}"},
+  {CLOSE, "input x: float32[3,101,1]\ny = DFT(x) {inverse=1}"},
+  {CLOSE, "input x: float32[3,33,2]\ny = DFT(x) {inverse=1 onesided=1}"},
+  {CLOSE, "input x: float32[1,1009,2]\ny = DFT(x)"},
+  {CLOSE, "input x: float32[1,8192,1]\ny = DFT(x)"},
+  {CLOSE, "input x: float32[2,4000,1]\nconst s: int64[] = {160}\nconst w: float32[400] = random(4)\ny = STFT(x, s, w)"},
+  {CLOSE, "input x: float32[1,700]\nconst s: int64[] = {100}\nconst n: int64[] = {129}\ny = STFT(x, s, _, n) {onesided=0}"},
+  /* Products of 8-bit matrices: whole and partial tiles, all types, zero points of each kind, scales. */
+  {EXACT, "input u: uint8[13,70]\nconst w: int8[70,83] = random(3)\ny = MatMulInteger(u, w)"},
+  {EXACT, "input u: uint8[2,7,64]\ninput z: uint8[]\nconst w: int8[64,64] = random(3)\ny = MatMulInteger(u, w, z)"},
+  {EXACT, "input u: int8[6,33]\ninput z: int8[6]\nconst w: uint8[33,130] = random(3)\n"
+          "const q: uint8[130] = random(5)\ny = MatMulInteger(u, w, z, q)"},
+  {EXACT, "input u: uint8[1,257]\nconst w: uint8[257,16] = random(3)\ny = MatMulInteger(u, w)"},
+  {EXACT, "input u: int8[3,5,18]\ninput v: uint8[3,18,40]\nconst z: int8[] = {3}\nconst q: uint8[] = {7}\ny = MatMulInteger(u, v, z, q)"},
+  {EXACT, "input u: uint8[5,18]\ninput v: int8[18,70]\ninput q: int8[70]\ny = MatMulInteger(u, v, _, q)"},
+  {CLOSE, "input u: uint8[9,40]\ninput z: uint8[]\ninput p: float32[]\nconst w: int8[40,70] = random(3)\nconst b: float32[70] = random(4)\n"
+          "y = MatMulInteger(u, w, z, _, p, b)"},
+  {CLOSE, "input u: uint8[9,40]\ninput p: float32[20]\nconst w: int8[40,20] = random(3)\nconst q: int8[20] = random(9)\n"
+          "y = MatMulInteger(u, w, _, q, p)"},
+  {EXACT, "input x: float32[3,5000]\ny, f, z = DynamicQuantizeLinear(x)"},
+  {EXACT, "input x: float32[37]\ny = DynamicQuantizeLinear(x)"},
+  {EXACT, "input p: float32[70]\ny, f, z = DynamicQuantizeLinear(p)"},
 };
 #endif

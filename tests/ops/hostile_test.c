@@ -272,7 +272,8 @@ static void nonsense(void **unused) {
   (void)unused;
   assert_non_null(store = ingot__store_new(NULL));
   for (int op = 1; op < INGOT__OP_COUNT; op++) {
-    if (op == INGOT__OP_If || op == INGOT__OP_Loop || op == INGOT__OP_Fused || op == INGOT__OP_SequenceMap) continue; /* they need subgraphs */
+    if (op == INGOT__OP_If || op == INGOT__OP_Loop || op == INGOT__OP_Scan || op == INGOT__OP_Fused ||
+        op == INGOT__OP_SequenceMap) continue; /* they need subgraphs */
     seed = 0x9e3779b97f4a7c15u + (uint64_t)op;
     for (int i = 0; i < (ingot__op_get((ingot__op)op)->elementwise ? TRIES / 4 : TRIES); i++) try_once((ingot__op)op);
   }

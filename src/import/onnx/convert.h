@@ -70,15 +70,26 @@ ingot_status ingot__onnx_inputs(ingot__onnx_node *n, size_t min, size_t max);
 #define INGOT__ONNX_IN(n, i) ((i) < (n)->n_in ? (n)->in[i] : NULL)
 
 /* ---- The conversions' files. */
+#define INGOT__ONNX_CONVERSIONS_SIGNAL(X) X(scan) X(random) X(bernoulli) X(multinomial) X(dft)
+#define INGOT__ONNX_CONVERSIONS_ML(X) \
+  X(adagrad) X(adam) X(momentum) X(scaler) X(binarizer) X(normalizer) X(feature_extractor) X(imputer) X(one_hot_encoder) X(linear_regressor) \
+  X(linear_classifier) X(tree_regressor) X(tree_classifier) X(quantized_lstm)
+
 #define INGOT__ONNX_CONVERSIONS(X) \
   X(axes) X(reshape) X(split) X(slice) X(pad) X(tile) X(topk) X(scatter) X(concat) X(constant) X(dropout) X(rnn) X(loop) X(optional) \
   X(broadcast) \
   X(variadic) X(bit_shift) X(clip) X(cast) X(prelu) X(selu) X(swish) X(gemm) X(batch_norm) X(softmax) X(hardmax) X(group_norm) X(mean_variance) \
-  X(upsample) X(resize) X(qlinear_conv) X(qlinear_matmul) X(integer_product) X(dynamic_quantize) X(fused_conv) X(gelu) X(quantize) \
+  X(upsample) X(resize) X(qlinear_conv) X(qlinear_matmul) X(conv_integer) X(fused_conv) X(gelu) X(quantize) \
   X(attention) X(flex_attention) X(causal_conv) X(swiglu) \
   X(multi_head) X(old_attention) X(old_rotary) X(group_query) X(skip_norm) X(simple_norm) X(embed_norm) X(fused_matmul) X(matmul_bits) X(qlinear) \
   X(qlinear_concat) X(integer_to_float) X(dynamic_matmul) X(cross_entropy)
 #define INGOT__ONNX_DECLARE(name) ingot_status ingot__onnx_convert_##name(ingot__onnx_node *n);
 INGOT__ONNX_CONVERSIONS(INGOT__ONNX_DECLARE)
+INGOT__ONNX_CONVERSIONS_SIGNAL(INGOT__ONNX_DECLARE)
+INGOT__ONNX_CONVERSIONS_ML(INGOT__ONNX_DECLARE)
+/* What the models of ai.onnx.ml share (opset_ml.c): scores' last step as output `slot`; the classes' names; output 0, the label chosen. */
+ingot_status ingot__onnx_ml_transform(ingot__onnx_node *n, size_t slot, ingot__value *scores, const char *kind);
+ingot_status ingot__onnx_ml_labels(ingot__onnx_node *n, const char *ints_name, ingot__value **labels, size_t *count);
+ingot_status ingot__onnx_ml_choose(ingot__onnx_node *n, ingot__value *labels, ingot__value *scores, bool single, float limit);
 ingot_status ingot__onnx_batch_norm_training(ingot__onnx_node *n, float momentum); /* a part of batch_norm */
 #endif

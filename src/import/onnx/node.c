@@ -190,7 +190,7 @@ ingot_status ingot__onnx_inputs(ingot__onnx_node *n, size_t min, size_t max) {
 /* Rows whose inputs past these are our own. */
 static int most_inputs(ingot__op op, const ingot__op_info *info) {
   if (op == INGOT__OP_Conv || op == INGOT__OP_ConvTranspose) return 3;
-  return op == INGOT__OP_MatMul ? 2 : info->max_in;
+  return op == INGOT__OP_MatMul ? 2 : op == INGOT__OP_MatMulInteger ? 4 : info->max_in;
 }
 
 ingot_status ingot__onnx_straight(ingot__onnx_node *n, ingot__op op) {

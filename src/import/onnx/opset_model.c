@@ -96,13 +96,41 @@ ingot_status ingot__onnx_convert_rnn(ingot__onnx_node *n) {
   return ingot__onnx_straight(n, ingot__text_is(n->pb->op, "GRU") ? INGOT__OP_GRU : INGOT__OP_RNN);
 }
 
+/* A loop keeps its `carried` values in its first outputs, so these must be there even if nobody reads them; and there is one for each of the
+ * body's but the first `less`. */
+static ingot_status complete_outputs(ingot__onnx_node *n, size_t carried, size_t less) {
+  const ingot__pb_attr *body = NULL;
+  ingot__pb_graph graph;
+  for (size_t i = 0; i < n->n_attr; i++)
+    if (ingot__text_is(n->attr[i].pb.name, "body") && n->attr[i].pb.type == INGOT__PB_GRAPH) body = &n->attr[i].pb;
+  if (!body) return INGOT__ONNX_FAIL(n, INGOT_E_NETWORK, "the attribute 'body' is missing");
+  INGOT_TRY(ingot__pb_read_graph(&n->o->pb, body->s, &graph));
+  size_t count = graph.output.n > less ? graph.output.n - less : 0;
+  if (count < n->n_out || count > INGOT__MAX_NODE_OUTPUTS) return INGOT_OK; /* inference says what is wrong */
+  const char **names = INGOT_NEW_ARRAY(n->o->scratch, count, const char *);
+  ingot__value **out = INGOT_NEW_ARRAY(n->o->scratch, count, ingot__value *);
+  INGOT__ONNX_NEED(n, names && out);
+  for (size_t i = 0; i < count; i++) {
+    names[i] = i < n->n_out ? n->out_name[i] : NULL;
+    if (!names[i] && i < carried) INGOT__ONNX_NEED(n, names[i] = ingot__arena_printf(n->o->scratch, "%s/state_%zu", n->name, i));
+  }
+  n->out_name = names, n->out = out, n->n_out = count;
+  return INGOT_OK;
+}
+
+static ingot_status all_given(const ingot__onnx_node *n, size_t from) {
+  for (size_t i = from; i < n->n_in; i++) {
+    if (!n->in[i]) return INGOT__ONNX_FAIL(n, INGOT_E_NETWORK, "its input %zu is left out, but is needed", i);
+  }
+  return INGOT_OK;
+}
+
 /* Its first two inputs, trip count and condition, may each be left out. */
 ingot_status ingot__onnx_convert_loop(ingot__onnx_node *n) {
   ingot__value *none[2] = {NULL, NULL};
   if (n->n_in == 1) none[0] = n->in[0];
-  for (size_t i = 2; i < n->n_in; i++) {
-    if (!n->in[i]) return INGOT__ONNX_FAIL(n, INGOT_E_NETWORK, "its input %zu is left out, but is needed", i);
-  }
+  INGOT_TRY(all_given(n, 2));
+  INGOT_TRY(complete_outputs(n, n->n_in < 2 ? 0 : n->n_in - 2, 1));
   return ingot__onnx_build(n, INGOT__OP_Loop, n->n_in < 2 ? none : n->in, n->n_in < 2 ? 2 : n->n_in);
 }
 
@@ -120,5 +148,28 @@ ingot_status ingot__onnx_convert_optional(ingot__onnx_node *n) {
   ingot__attrs_Optional *attrs = node->attrs;
   attrs->dtype = type.dtype;
   attrs->sequence = type.kind == INGOT__SEQUENCE;
+  return INGOT_OK;
+}
+
+/* Before 9 everything has a batch axis, the sequences' lengths are an input, and axes can't be chosen. */
+ingot_status ingot__onnx_convert_scan(ingot__onnx_node *n) {
+  bool batched = n->version < 9, given;
+  ingot__ints directions;
+  int64_t scanned = 0;
+  for (size_t i = 0; i < n->n_attr; i++) /* not marked as used: it is set with the others */
+    if (ingot__text_is(n->attr[i].pb.name, "num_scan_inputs")) scanned = n->attr[i].pb.i;
+  INGOT_TRY(all_given(n, batched ? 1 : 0));
+  if (batched) INGOT_TRY(ingot__onnx_get_ints(n, "directions", &directions, &given));
+  size_t tensors = n->n_in - (batched && n->n_in ? 1 : 0);
+  if (scanned < 1 || (uint64_t)scanned > tensors) return INGOT__ONNX_FAIL(n, INGOT_E_NETWORK, "num_scan_inputs doesn't fit its %zu inputs", n->n_in);
+  INGOT_TRY(complete_outputs(n, tensors - (size_t)scanned, 0));
+  INGOT_TRY(ingot__onnx_build(n, INGOT__OP_Scan, n->in, n->n_in));
+  for (size_t i = 0; batched && i < n->n_out; i++) {
+    if (!n->out[i]) continue;
+    ingot__attrs_Scan *a = n->out[i]->producer->attrs;
+    a->batched = 1;
+    a->scan_input_directions = directions;
+    break;
+  }
   return INGOT_OK;
 }

@@ -35,76 +35,91 @@ ingot_status ingot__onnx_convert_qlinear_matmul(ingot__onnx_node *n) {
   return ingot__onnx_build(n, INGOT__OP_QuantizeLinear, out, 3);
 }
 
-/* An 8-bit tensor less its zero point, in float: exact. Zero points along a dim that `after` dims follow (the rows of MatMulInteger's A, the
- * output channels of ConvInteger's filters) get as many dims of 1. */
-static ingot__value *centred(ingot__onnx_node *n, ingot__value *v, ingot__value *zero, int after) {
-  static const int64_t axes[INGOT_MAX_RANK] = {1, 2, 3, 4, 5, 6, 7, 8};
-  ingot__node *wide = ingot__onnx_emit(n, INGOT__OP_Cast, &v, 1); /* to float32, the row's default */
-  if (!wide || !zero) return wide ? wide->out[0] : NULL;
-  const ingot__type *type = ingot__onnx_type(n, zero);
-  bool stand = after > 0 && type->rank == 1 && type->dim[0] != 1;
+/* An 8-bit tensor less its zero point, as floats: exact. Of weights, the zero point may be one an output channel. */
+static ingot__value *centred(ingot__onnx_node *n, ingot__value *v, ingot__value *zero, ingot_dtype to, int64_t rank) {
+  ingot__node *wide = ingot__onnx_emit(n, INGOT__OP_Cast, &v, 1);
+  if (!wide) return NULL;
+  ((ingot__attrs_Cast *)wide->attrs)->to = to;
+  if (!zero) return wide->out[0];
   ingot__node *offset = ingot__onnx_emit(n, INGOT__OP_Cast, &zero, 1);
-  ingot__value *z = offset ? offset->out[0] : NULL;
-  if (z && stand) z = ingot__onnx_binary(n, INGOT__OP_Unsqueeze, z, ingot__onnx_ints(n, axes, (size_t)after));
+  if (!offset) return NULL;
+  ((ingot__attrs_Cast *)offset->attrs)->to = to;
+  ingot__value *z = offset->out[0];
+  const ingot__type *type = ingot__onnx_type(n, zero);
+  if (type->rank == 1 && type->dim[0] != 1 && rank > 1) {
+    int64_t shape[INGOT_MAX_RANK] = {type->dim[0] > 0 ? type->dim[0] : -1, 1, 1, 1, 1, 1, 1, 1};
+    z = ingot__onnx_binary(n, INGOT__OP_Reshape, z, ingot__onnx_ints(n, shape, (size_t)rank));
+  }
   return ingot__onnx_binary(n, INGOT__OP_Sub, wide->out[0], z);
 }
 
-/* MatMulInteger and ConvInteger (a, b, a_zero, b_zero) give int32. Computed in float32, whose sums are exact up to 2^24, which is 257
- * products of the largest 8-bit numbers, and else off by a few units of the last place. */
-ingot_status ingot__onnx_convert_integer_product(ingot__onnx_node *n) {
-  bool conv = ingot__text_is(n->pb->op, "ConvInteger");
+/* The largest magnitude that a sum of an output channel's products can have, for the channels [from, to) of its inputs; the weights' zero
+ * points and values where they are constants, else their extremes. */
+static double largest_sum(const ingot__value *w, const ingot__value *zero, int64_t from, int64_t to) {
+  const ingot__type *t = &w->type;
+  double taps = 1, most = 0;
+  for (int i = 2; i < t->rank; i++) taps *= (double)t->dim[i];
+  bool known = w->data && (!zero || zero->data) && ingot__dtype_size(t->dtype) == 1;
+  if (!known) return (double)(to - from) * taps * 255 * 255;
+  for (int64_t m = 0; m < t->dim[0]; m++) {
+    double sum = 0;
+    int64_t z = zero ? ingot__get_int(zero->type.dtype, zero->data, zero->bytes == (size_t)t->dim[0] ? (size_t)m : 0) : 0;
+    for (int64_t i = from * (int64_t)taps; i < to * (int64_t)taps; i++) {
+      int64_t v = ingot__get_int(t->dtype, w->data, (size_t)(m * t->dim[1] * (int64_t)taps + i)) - z;
+      sum += (double)(v < 0 ? -v : v) * 255;
+    }
+    most = sum > most ? sum : most;
+  }
+  return most;
+}
+
+static bool parts_fit(const ingot__value *w, const ingot__value *zero, int64_t channels, int64_t part) {
+  for (int64_t c = 0; c < channels; c += part)
+    if (largest_sum(w, zero, c, c + part < channels ? c + part : channels) >= 1 << 24) return false;
+  return true;
+}
+
+static ingot__value *part_of(ingot__onnx_node *n, ingot__value *v, int64_t from, int64_t to) {
+  static const int64_t axis = 1;
+  ingot__value *in[] = {v, ingot__onnx_ints(n, &from, 1), ingot__onnx_ints(n, &to, 1), ingot__onnx_ints(n, &axis, 1)};
+  ingot__node *slice = v && in[1] && in[2] && in[3] ? ingot__onnx_emit(n, INGOT__OP_Slice, in, 4) : NULL;
+  return slice ? slice->out[0] : NULL;
+}
+
+/* ConvInteger(x, w, x_zero, w_zero) gives int32: a convolution of floats, whose sums are exact up to 2^24. Where they may get larger, the
+ * input's channels are taken in parts that keep below, and the parts added as integers; with groups, in float64. */
+ingot_status ingot__onnx_convert_conv_integer(ingot__onnx_node *n) {
   INGOT_TRY(ingot__onnx_inputs(n, 2, 4));
-  int filter_rank = ingot__onnx_type(n, n->in[1])->rank;
-  ingot__value *in[] = {centred(n, n->in[0], INGOT__ONNX_IN(n, 2), conv ? 0 : 1),
-                        centred(n, n->in[1], INGOT__ONNX_IN(n, 3), conv && filter_rank > 1 ? filter_rank - 1 : 0)};
+  ingot__attrs_Conv attrs;
+  ingot__attrs_default(INGOT__OP_Conv, &attrs);
+  INGOT_TRY(ingot__onnx_set_attrs(n, INGOT__OP_Conv, &attrs));
+  attrs.exact = 1;
+  ingot__value *x_zero = INGOT__ONNX_IN(n, 2), *w_zero = INGOT__ONNX_IN(n, 3);
+  const ingot__type *w = ingot__onnx_type(n, n->in[1]);
+  bool shaped = w->rank >= 3;
+  for (int i = 0; i < w->rank; i++) shaped = shaped && w->dim[i] > 0;
+  int64_t channels = shaped ? w->dim[1] : 1, part = channels, rank = w->rank;
+  while (shaped && part > 1 && !parts_fit(n->in[1], w_zero, channels, part)) part = (part + 1) / 2;
+  bool fits = shaped && parts_fit(n->in[1], w_zero, channels, part) && (part == channels || attrs.group == 1);
+  ingot_dtype type = fits ? INGOT_FLOAT32 : INGOT_FLOAT64;
+  if (!fits) part = channels;
+  ingot__value *in[] = {centred(n, n->in[0], x_zero, type, 0), centred(n, n->in[1], w_zero, type, rank)}, *sum = NULL;
   INGOT__ONNX_NEED(n, in[0] && in[1]);
-  ingot__node *product = ingot__onnx_emit(n, conv ? INGOT__OP_Conv : INGOT__OP_MatMul, in, 2);
-  INGOT__ONNX_NEED(n, product);
-  INGOT_TRY(ingot__onnx_set_attrs(n, product->op, product->attrs));
-  ingot__node *cast = ingot__onnx_finish(n, INGOT__OP_Cast, &product->out[0], 1);
-  INGOT__ONNX_NEED(n, cast);
-  ((ingot__attrs_Cast *)cast->attrs)->to = INGOT_INT32;
-  return INGOT_OK;
-}
-
-static ingot__value *extreme(ingot__onnx_node *n, ingot__op reduce, ingot__op with, ingot__value *zero) {
-  ingot__node *node = ingot__onnx_emit(n, reduce, n->in, 1);
-  if (!node) return NULL;
-  if (reduce == INGOT__OP_ReduceMax) ((ingot__attrs_ReduceMax *)node->attrs)->keepdims = 0;
-  else ((ingot__attrs_ReduceMin *)node->attrs)->keepdims = 0;
-  return ingot__onnx_binary(n, with, node->out[0], zero);
-}
-
-/* y = x in uint8 over the range of x and 0: scale = range / 255, zero = round(clip(-min / scale)). A range of 0 has scale 1. */
-static ingot_status dynamic_range(ingot__onnx_node *n, ingot__value **scale_out, ingot__value **zero_out) {
-  ingot__value *nothing = ingot__onnx_float(n, 0), *most = ingot__onnx_float(n, 255);
-  ingot__value *min = extreme(n, INGOT__OP_ReduceMin, INGOT__OP_Min, nothing), *max = extreme(n, INGOT__OP_ReduceMax, INGOT__OP_Max, nothing);
-  ingot__value *range = ingot__onnx_binary(n, INGOT__OP_Sub, max, min);
-  ingot__value *choice[] = {ingot__onnx_binary(n, INGOT__OP_Equal, range, nothing), ingot__onnx_float(n, 1),
-                            ingot__onnx_binary(n, INGOT__OP_Div, range, most)};
-  INGOT__ONNX_NEED(n, choice[0] && choice[1] && choice[2]);
-  ingot__node *scale = n->n_out > 1 && n->out_name[1] ? ingot__onnx_finish_output(n, 1, INGOT__OP_Where, choice, 3)
-                                                     : ingot__onnx_emit(n, INGOT__OP_Where, choice, 3);
-  INGOT__ONNX_NEED(n, scale);
-  ingot__value *bounds[] = {ingot__onnx_binary(n, INGOT__OP_Div, ingot__onnx_unary(n, INGOT__OP_Neg, min), scale->out[0]), nothing, most};
-  INGOT__ONNX_NEED(n, bounds[0]);
-  ingot__node *clipped = ingot__onnx_emit(n, INGOT__OP_Clip, bounds, 3);
-  INGOT__ONNX_NEED(n, clipped);
-  ingot__value *rounded = ingot__onnx_unary(n, INGOT__OP_Round, clipped->out[0]);
-  INGOT__ONNX_NEED(n, rounded);
-  ingot__node *zero = n->n_out > 2 && n->out_name[2] ? ingot__onnx_finish_output(n, 2, INGOT__OP_Cast, &rounded, 1)
-                                                    : ingot__onnx_emit(n, INGOT__OP_Cast, &rounded, 1);
-  INGOT__ONNX_NEED(n, zero);
-  ((ingot__attrs_Cast *)zero->attrs)->to = INGOT_UINT8;
-  *scale_out = scale->out[0], *zero_out = zero->out[0];
-  return INGOT_OK;
-}
-
-ingot_status ingot__onnx_convert_dynamic_quantize(ingot__onnx_node *n) {
-  ingot__value *in[] = {n->in[0], NULL, NULL};
-  INGOT_TRY(ingot__onnx_inputs(n, 1, 1));
-  INGOT_TRY(dynamic_range(n, &in[1], &in[2]));
-  if (n->out_name[0]) INGOT__ONNX_NEED(n, ingot__onnx_finish_output(n, 0, INGOT__OP_QuantizeLinear, in, 3));
+  for (int64_t c = 0; c < channels; c += part) {
+    bool whole = part >= channels, last = whole || c + part >= channels;
+    ingot__value *parts[] = {whole ? in[0] : part_of(n, in[0], c, c + part), whole ? in[1] : part_of(n, in[1], c, c + part)};
+    INGOT__ONNX_NEED(n, parts[0] && parts[1]);
+    ingot__node *conv = ingot__onnx_emit(n, INGOT__OP_Conv, parts, 2);
+    INGOT__ONNX_NEED(n, conv);
+    memcpy(conv->attrs, &attrs, sizeof attrs);
+    ingot__node *cast = whole ? ingot__onnx_finish(n, INGOT__OP_Cast, &conv->out[0], 1) : ingot__onnx_emit(n, INGOT__OP_Cast, &conv->out[0], 1);
+    INGOT__ONNX_NEED(n, cast);
+    ((ingot__attrs_Cast *)cast->attrs)->to = INGOT_INT32;
+    ingot__value *both[] = {sum, cast->out[0]};
+    if (!sum) sum = cast->out[0];
+    else if (last) INGOT__ONNX_NEED(n, ingot__onnx_finish(n, INGOT__OP_Add, both, 2));
+    else INGOT__ONNX_NEED(n, sum = ingot__onnx_binary(n, INGOT__OP_Add, sum, cast->out[0]));
+  }
   return INGOT_OK;
 }
 
@@ -159,11 +174,12 @@ ingot_status ingot__onnx_convert_qlinear_concat(ingot__onnx_node *n) {
   return INGOT_OK;
 }
 
-/* a (centred) times b (centred), times their scales, plus the bias: output 0. */
-static ingot_status scaled_product(ingot__onnx_node *n, ingot__value *a, ingot__value *a_scale, ingot__value *b, ingot__value *b_scale,
-                                   ingot__value *bias) {
-  ingot__value *product = ingot__onnx_binary(n, INGOT__OP_MatMul, a, b);
-  ingot__value *v = ingot__onnx_binary(n, INGOT__OP_Mul, product, ingot__onnx_binary(n, INGOT__OP_Mul, a_scale, b_scale));
+/* MatMulInteger of in[0..3] (a, b, their zero points), times the scales, plus the bias: output 0. */
+static ingot_status scaled_product(ingot__onnx_node *n, ingot__value *const *in, ingot__value *a_scale, ingot__value *b_scale, ingot__value *bias) {
+  ingot__node *product = ingot__onnx_emit(n, INGOT__OP_MatMulInteger, in, 4);
+  ingot__node *cast = product ? ingot__onnx_emit(n, INGOT__OP_Cast, &product->out[0], 1) : NULL; /* to float32, the row's default */
+  INGOT__ONNX_NEED(n, cast);
+  ingot__value *v = ingot__onnx_binary(n, INGOT__OP_Mul, cast->out[0], ingot__onnx_binary(n, INGOT__OP_Mul, a_scale, b_scale));
   if (bias) v = ingot__onnx_binary(n, INGOT__OP_Add, v, bias);
   INGOT__ONNX_NEED(n, v && ingot__onnx_finish(n, INGOT__OP_Identity, &v, 1));
   return INGOT_OK;
@@ -172,18 +188,17 @@ static ingot_status scaled_product(ingot__onnx_node *n, ingot__value *a, ingot__
 /* MatMulIntegerToFloat(a, b, a_scale, b_scale, a_zero, b_zero, bias). */
 ingot_status ingot__onnx_convert_integer_to_float(ingot__onnx_node *n) {
   INGOT_TRY(ingot__onnx_inputs(n, 4, 7));
-  return scaled_product(n, centred(n, n->in[0], INGOT__ONNX_IN(n, 4), 1), n->in[2], centred(n, n->in[1], INGOT__ONNX_IN(n, 5), 0), n->in[3],
-                        INGOT__ONNX_IN(n, 6));
+  ingot__value *in[] = {n->in[0], n->in[1], INGOT__ONNX_IN(n, 4), INGOT__ONNX_IN(n, 5)};
+  return scaled_product(n, in, n->in[2], n->in[3], INGOT__ONNX_IN(n, 6));
 }
 
 /* DynamicQuantizeMatMul(a, b, b_scale, b_zero, bias): a is quantised to uint8 over its range first. */
 ingot_status ingot__onnx_convert_dynamic_matmul(ingot__onnx_node *n) {
   INGOT_TRY(ingot__onnx_inputs(n, 3, 5));
-  ingot__value *scale, *zero;
-  INGOT_TRY(dynamic_range(n, &scale, &zero));
-  ingot__value *in[] = {n->in[0], scale, zero};
-  ingot__node *a = ingot__onnx_emit(n, INGOT__OP_QuantizeLinear, in, 3);
+  const char *name = ingot__arena_printf(n->o->scratch, "%s/quantized", n->name);
+  INGOT__ONNX_NEED(n, name);
+  ingot__node *a = ingot__node_new(n->scope->graph, INGOT__OP_DynamicQuantizeLinear, name, NULL, n->in, 1, 3, NULL);
   INGOT__ONNX_NEED(n, a);
-  return scaled_product(n, centred(n, a->out[0], zero, 0), scale, centred(n, n->in[1], INGOT__ONNX_IN(n, 3), 0), n->in[2],
-                        INGOT__ONNX_IN(n, 4));
+  ingot__value *in[] = {a->out[0], n->in[1], a->out[2], INGOT__ONNX_IN(n, 3)};
+  return scaled_product(n, in, a->out[1], n->in[2], INGOT__ONNX_IN(n, 4));
 }

@@ -1,4 +1,4 @@
-/* Reads LSTM and GRU nodes and packs their weights. */
+/* Reads LSTM, GRU and RNN nodes and packs their weights. */
 #include "backend/cpu/kernels/rnn/geometry.h"
 #include <strings.h>
 
@@ -12,22 +12,35 @@ static bool usual_activations(const ingot__strings *names, bool lstm, size_t dir
   return true;
 }
 
+/* RNN: one function for all. */
+static bool plain_activation(const ingot__strings *names, size_t directions, bool *relu) {
+  *relu = names->n && strcasecmp(names->v[0], "Relu") == 0;
+  if (names->n && names->n != directions) return false;
+  for (size_t i = 0; i < names->n; i++)
+    if (strcasecmp(names->v[i], *relu ? "Relu" : "Tanh") != 0) return false;
+  return true;
+}
+
 static bool float_view(const ingot__view *v, int rank) { return v->dtype == INGOT_FLOAT32 && v->rank == rank && v->dense; }
 
 bool ingot__recurrent_get(const ingot__call *call, ingot__recurrent *r) {
-  if (!call->node || (call->node->op != INGOT__OP_LSTM && call->node->op != INGOT__OP_GRU)) return false;
-  *r = (ingot__recurrent){.lstm = call->node->op == INGOT__OP_LSTM};
+  if (!call->node || (call->node->op != INGOT__OP_LSTM && call->node->op != INGOT__OP_GRU && call->node->op != INGOT__OP_RNN)) return false;
+  *r = (ingot__recurrent){.lstm = call->node->op == INGOT__OP_LSTM, .plain = call->node->op == INGOT__OP_RNN};
   const ingot__attrs_LSTM *l = call->attrs;
-  const ingot__attrs_GRU *g = call->attrs;
+  const ingot__attrs_GRU *g = call->attrs; /* begins as RNN's do */
   const char *direction = r->lstm ? l->direction : g->direction;
-  r->gates = r->lstm ? 4 : 3;
+  r->gates = r->lstm ? 4 : r->plain ? 1 : 3;
   r->directions = strcmp(direction, "bidirectional") == 0 ? 2 : 1;
   r->reverse = strcmp(direction, "reverse") == 0;
   r->batch_first = (r->lstm ? l->layout : g->layout) == 1;
-  r->linear_first = !r->lstm && g->linear_before_reset != 0;
+  r->linear_first = !r->lstm && !r->plain && g->linear_before_reset != 0;
   if ((r->lstm ? l->clip : g->clip) != 0 || (r->lstm && l->input_forget)) return false;
-  if (!usual_activations(r->lstm ? &l->activations : &g->activations, r->lstm, r->directions)) return false;
-  if (call->n_in < 3 || ingot__has_in(call, 4) || ingot__has_in(call, 7) || (!r->lstm && ingot__has_in(call, 6))) return false;
+  if (r->plain ? !plain_activation(&g->activations, r->directions, &r->relu)
+               : !usual_activations(r->lstm ? &l->activations : &g->activations, r->lstm, r->directions))
+    return false;
+  if (call->n_in < 3 || ingot__has_in(call, 7) || (!r->lstm && ingot__has_in(call, 6))) return false;
+  r->lengths = ingot__has_in(call, 4);
+  if (r->lengths && (call->in[4].dtype != INGOT_INT32 || call->in[4].rank != 1 || !call->in[4].dense)) return false;
   const ingot__view *x = &call->in[0], *w = &call->in[1], *rec = &call->in[2];
   if (!float_view(x, 3) || !float_view(w, 3) || !float_view(rec, 3) || !w->constant || !rec->constant) return false;
   if (x->layout != INGOT__PLAIN) return false;
