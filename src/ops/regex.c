@@ -30,6 +30,7 @@ typedef struct parser {
   int depth;
   size_t nodes;
   bool fold, multiline, dot_all; /* the flags i, m, s */
+  bool quoted;                   /* between \Q and \E */
   ingot_status status;
 } parser;
 
@@ -262,15 +263,6 @@ static node *group(parser *p) { /* behind the ( */
   return n;
 }
 
-/* \Q...\E */
-static node *quotation(parser *p) {
-  node *n = make(p, JOIN, NULL);
-  while (n && *p->p && !(p->p[0] == '\\' && p->p[1] == 'E'))
-    if (!append(n, one(p, character(p)))) n = NULL;
-  if (n && *p->p) p->p += 2;
-  return n;
-}
-
 static node *backslash(parser *p) { /* behind it */
   uint32_t c;
   switch (*p->p) {
@@ -278,31 +270,12 @@ static node *backslash(parser *p) { /* behind it */
   case 'z': p->p++; return make(p, TEXT_END, NULL);
   case 'b': p->p++; return make(p, WORD_EDGE, NULL);
   case 'B': p->p++; return make(p, NO_WORD_EDGE, NULL);
-  case 'Q': p->p++; return quotation(p);
   case 'd': case 'D': case 'w': case 'W': case 's': case 'S': {
     set *s = new_set(p, false);
     if (s) add_perl(p, s, *p->p++);
     return set_node(p, s);
   }
   default: return escaped(p, &c) ? one(p, c) : NULL;
-  }
-}
-
-static node *atom(parser *p) {
-  switch (*p->p) {
-  case '(': p->p++; return group(p);
-  case '[': p->p++; return bracket(p);
-  case '\\': p->p++; return backslash(p);
-  case '.': {
-    set *s = new_set(p, true);
-    p->p++;
-    if (s && !p->dot_all && !add(p, s, '\n', '\n')) return NULL;
-    return set_node(p, s);
-  }
-  case '^': p->p++; return make(p, p->multiline ? LINE_START : TEXT_START, NULL);
-  case '$': p->p++; return make(p, p->multiline ? LINE_END : TEXT_END, NULL);
-  case '*': case '+': case '?': return problem(p, INGOT_E_NETWORK, "nothing to repeat");
-  default: return one(p, character(p));
   }
 }
 
@@ -331,8 +304,45 @@ static bool braces(parser *p, int *least, int *most) {
   return true;
 }
 
+static node *atom(parser *p) {
+  switch (*p->p) {
+  case '(': p->p++; return group(p);
+  case '[': p->p++; return bracket(p);
+  case '\\': p->p++; return backslash(p);
+  case '.': {
+    set *s = new_set(p, true);
+    p->p++;
+    if (s && !p->dot_all && !add(p, s, '\n', '\n')) return NULL;
+    return set_node(p, s);
+  }
+  case '^': p->p++; return make(p, p->multiline ? LINE_START : TEXT_START, NULL);
+  case '$': p->p++; return make(p, p->multiline ? LINE_END : TEXT_END, NULL);
+  case '{': {
+    int least, most;
+    if (!braces(p, &least, &most)) return one(p, character(p));
+    return problem(p, INGOT_E_NETWORK, "nothing to repeat");
+  }
+  case '*': case '+': case '?': return problem(p, INGOT_E_NETWORK, "nothing to repeat");
+  default: return one(p, character(p));
+  }
+}
+
+static bool at_escape(const parser *p, char c) { return p->p[0] == '\\' && p->p[1] == c; }
+
+/* A character of \Q...\E; the last one may be repeated: *more. */
+static node *quoted(parser *p, bool *more) {
+  node *n = *p->p && !at_escape(p, 'E') ? one(p, character(p)) : make(p, EMPTY, NULL);
+  *more = n && n->kind == SET && at_escape(p, 'E');
+  if (at_escape(p, 'E')) p->p += 2, p->quoted = false;
+  else if (!*p->p) p->quoted = false;
+  return n;
+}
+
 static node *repeated(parser *p) {
-  node *n = atom(p);
+  bool more = true;
+  if (!p->quoted && at_escape(p, 'Q')) p->p += 2, p->quoted = true;
+  node *n = p->quoted ? quoted(p, &more) : atom(p);
+  if (!more) return n;
   for (int times = 0; n; times++) {
     int least = 0, most = -1;
     char c = *p->p;
@@ -352,7 +362,7 @@ static node *repeated(parser *p) {
 
 static node *sequence(parser *p) {
   node *n = make(p, JOIN, NULL);
-  while (n && *p->p && *p->p != '|' && *p->p != ')')
+  while (n && *p->p && (p->quoted || (*p->p != '|' && *p->p != ')')))
     if (!append(n, repeated(p))) n = NULL;
   return n;
 }
