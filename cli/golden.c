@@ -81,6 +81,7 @@ static ingot_status load_numbered(const char *folder, const char *kind, const cl
 ingot_status cli__folder_load(const char *folder, const cli__model *model, cli__arrays *inputs, cli__arrays *golden) {
   *inputs = *golden = (cli__arrays){0};
   cli__arrays from = {0};
+  CLI_TRY(cli__model_numbers(model));
   ingot_status status = load_numbered(folder, "input", model->inputs, model->num_inputs, &from);
   if (status == INGOT_OK) status = cli__inputs_take(model, folder, &from, inputs);
   cli__arrays_free(&from);

@@ -127,6 +127,7 @@ static ingot_status load_all(const cli__input_settings *settings, const cli__mod
 ingot_status cli__inputs_load(const cli__input_settings *settings, const cli__model *model, cli__arrays *inputs) {
   *inputs = (cli__arrays){0};
   cli__arrays from = {0};
+  CLI_TRY(cli__model_numbers(model));
   ingot_status status = load_all(settings, model, &from);
   const char *where = settings->npz ? settings->npz : "--input";
   if (status == INGOT_OK) status = cli__inputs_take(model, where, &from, inputs);
@@ -185,6 +186,7 @@ ingot_status cli__shapes_check(const char *option, const cli__shapes *shapes, co
 
 ingot_status cli__inputs_random(const cli__model *model, const cli__shapes *shapes, cli__arrays *inputs) {
   *inputs = (cli__arrays){0};
+  CLI_TRY(cli__model_numbers(model));
   CLI_TRY(cli__shapes_check("--shapes", shapes, model));
   uint64_t seed = 1;
   for (size_t i = 0; i < model->num_inputs; i++) {

@@ -49,10 +49,11 @@ static ingot_status print_ports(const json_t *root) {
       char text[192];
       cli__table_cell(&table, "%s", out ? "output" : "input");
       cli__table_cell(&table, "%s", text_of(port, "name"));
-      cli__table_cell(&table, "%s", text_of(port, "type"));
-      cli__table_cell(&table, "%s", dims_of(json_object_get(port, "dims"), text, sizeof text));
+      const char *kind = json_string_value(json_object_get(port, "kind")); /* of tensors: none */
+      cli__table_cell(&table, "%s%s%s", kind ? kind : "", kind ? " of " : "", text_of(port, "type"));
+      cli__table_cell(&table, "%s", kind ? "" : dims_of(json_object_get(port, "dims"), text, sizeof text));
       const json_t *range = json_object_get(profile, text_of(port, "name"));
-      for (size_t k = 0; k < 3; k++) cli__table_cell(&table, "%s", dims_of(json_object_get(range, keys[k]), text, sizeof text));
+      for (size_t k = 0; k < 3; k++) cli__table_cell(&table, "%s", kind ? "" : dims_of(json_object_get(range, keys[k]), text, sizeof text));
     }
   }
   return cli__table_print(&table, stdout);

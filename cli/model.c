@@ -24,6 +24,7 @@ static ingot_status list_network(cli__model *model) {
     cli__port *port = in ? &model->inputs[i] : &model->outputs[i - model->num_inputs];
     CLI_TRY(name_port(port, ingot_tensor_name(tensor)));
     port->dtype = ingot_tensor_dtype(tensor);
+    port->kind = ingot_tensor_kind(tensor);
     port->rank = ingot_tensor_rank(tensor);
     if (port->rank >= 0) ingot_tensor_dims(tensor, port->dims);
   }
@@ -40,6 +41,7 @@ static ingot_status list_engine(cli__model *model) {
     CLI_TRY(cli__library(ingot_engine_io(model->engine, i, &info)));
     cli__port *port = info.is_input ? &model->inputs[model->num_inputs++] : &model->outputs[model->num_outputs++];
     CLI_TRY(name_port(port, info.name));
+    port->kind = info.kind;
     port->dtype = info.dtype, port->rank = info.rank, port->has_profile = info.is_input;
     port->one_profile = ingot_engine_num_profiles(model->engine) == 1;
     memcpy(port->dims, info.dims, sizeof info.dims);
@@ -74,6 +76,19 @@ void cli__model_free(cli__model *model) {
   ingot_engine_destroy(model->engine);
   ingot_network_destroy(model->network);
   *model = (cli__model){0};
+}
+
+static const char *const kinds[] = {"tensor", "sequence", "optional", "optional sequence"};
+
+ingot_status cli__model_numbers(const cli__model *model) {
+  for (size_t i = 0; i < model->num_inputs + model->num_outputs; i++) {
+    bool in = i < model->num_inputs;
+    const cli__port *port = in ? &model->inputs[i] : &model->outputs[i - model->num_inputs];
+    if (port->kind == INGOT_KIND_TENSOR && port->dtype != INGOT_STRING) continue;
+    return cli__fail(INGOT_E_UNSUPPORTED, "%s '%s' holds a %s of %s: the command takes tensors of numbers; run it from C or Python",
+                     in ? "input" : "output", port->name, kinds[port->kind], port->dtype == INGOT_STRING ? "strings" : ingot_dtype_name(port->dtype));
+  }
+  return INGOT_OK;
 }
 
 static ingot_status check_threads(int64_t threads) { /* ingot.h's limit; here so that it fits an int */
@@ -155,7 +170,11 @@ const char *cli__ports_text(const cli__port *ports, size_t count, char *text, si
       snprintf(text + n, size - n, ", ...");
       break;
     }
-    n += (size_t)snprintf(text + n, size - n, "%s%s (%s %s)", i ? ", " : "", ports[i].name, ingot_dtype_name(ports[i].dtype), dims);
+    if (ports[i].kind == INGOT_KIND_TENSOR)
+      n += (size_t)snprintf(text + n, size - n, "%s%s (%s %s)", i ? ", " : "", ports[i].name, ingot_dtype_name(ports[i].dtype), dims);
+    else
+      n += (size_t)snprintf(text + n, size - n, "%s%s (%s of %s)", i ? ", " : "", ports[i].name, kinds[ports[i].kind],
+                            ingot_dtype_name(ports[i].dtype));
   }
   return text;
 }

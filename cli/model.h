@@ -8,6 +8,7 @@
 typedef struct cli__port {          /* an input or output */
   char *name;                       /* owned */
   ingot_dtype dtype;
+  ingot_kind kind;
   int rank;
   int64_t dims[INGOT_MAX_RANK];     /* -1: not fixed */
   bool one_profile;                 /* of an engine: no other has other shapes */
@@ -22,6 +23,9 @@ typedef struct cli__model {
   size_t num_inputs, num_outputs;
   cli__port *inputs, *outputs;
 } cli__model;
+
+/* INGOT_E_UNSUPPORTED where an input or output isn't a tensor of numbers: arrays in files and on the command line are nothing else. */
+ingot_status cli__model_numbers(const cli__model *model);
 
 /* How to build; what the options --budget, --threads, ... write into. */
 typedef struct cli__build_settings {

@@ -361,3 +361,20 @@ def test_several_profiles(ingot, net, tmp_path):
             fails(result, 7, "profile")
     fails(ingot("build", net, "-o", path, "--budget", 0, *one, *two[:4], check=False), 2, "1 of one, 2 of another")
     fails(ingot("build", net, "-o", path, "--budget", 0, "--profile=1", *one, "--profile=0", *two, check=False), 2, "--profile 1")
+
+
+def test_values_that_are_no_arrays(ingot, tmp_path):
+    """Sequences and strings: built and described, but no array file has them."""
+    from onnx import TensorProto, helper
+
+    sequence = helper.make_sequence_type_proto(helper.make_tensor_type_proto(TensorProto.FLOAT, None))
+    graph = helper.make_graph([helper.make_node("SequenceLength", ["x"], ["y"])], "g", [helper.make_value_info("x", sequence)],
+                              [helper.make_tensor_value_info("y", TensorProto.INT64, [])])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10), tmp_path / "net.onnx")
+    engine = tmp_path / "net.ingot"
+    assert "x (sequence of float32)" in ingot("build", tmp_path / "net.onnx", "-o", engine).stdout
+    assert "sequence of float32" in ingot("inspect", engine).stdout
+    np.savez(tmp_path / "in.npz", x=np.zeros(3, "f4"))
+    for command in (["run", engine, "--inputs", tmp_path / "in.npz"], ["bench", engine], ["compare", engine, "--network", tmp_path / "net.onnx"]):
+        result = ingot(*command, check=False)
+        assert result.returncode != 0 and "input 'x' holds a sequence of float32" in result.stderr
