@@ -173,6 +173,16 @@ static bool same_shapes(const ingot_context *context, const ingot__instance *ins
   return true;
 }
 
+/* Of the instances the one not used for longest. */
+static void drop_oldest(ingot_context *context) {
+  size_t at = 0;
+  for (size_t i = 1; i < context->n_instance; i++)
+    if (context->instance[i]->used < context->instance[at]->used) at = i;
+  context->instance_bytes -= context->instance[at]->bytes;
+  ingot__instance_free(context->instance[at]);
+  context->instance[at] = context->instance[--context->n_instance];
+}
+
 ingot_status ingot__context_plan(ingot_context *context, ingot__diag *diag) {
   if (context->current) return INGOT_OK;
   for (size_t i = 0; i < context->n_in; i++)
@@ -188,6 +198,7 @@ ingot_status ingot__context_plan(ingot_context *context, ingot__diag *diag) {
       return INGOT_OK;
     }
   ingot__instance *inst;
+  size_t before = context->heap.used;
   INGOT_TRY(ingot__instance_new(context, diag, &inst));
   inst->diag = diag;
   for (size_t i = 0; i < context->n_in; i++) {
@@ -216,14 +227,12 @@ ingot_status ingot__context_plan(ingot_context *context, ingot__diag *diag) {
     ingot__instance_free(inst);
     return status;
   }
-  size_t at = context->n_instance;
-  if (at == INGOT__MAX_INSTANCES) { /* the one not used for longest goes */
-    at = 0;
-    for (size_t i = 1; i < context->n_instance; i++)
-      if (context->instance[i]->used < context->instance[at]->used) at = i;
-    ingot__instance_free(context->instance[at]);
-  } else context->n_instance++;
-  context->instance[at] = inst;
+  inst->bytes = context->heap.used > before ? context->heap.used - before : 0;
+  context->instance_bytes += inst->bytes;
+  while (context->n_instance == INGOT__MAX_INSTANCES ||
+         (context->n_instance >= INGOT__FEW_INSTANCES && context->instance_bytes > INGOT__INSTANCE_BYTES))
+    drop_oldest(context);
+  context->instance[context->n_instance++] = inst;
   context->current = inst;
   inst->used = ++context->clock;
   return INGOT_OK;

@@ -285,7 +285,7 @@ static ingot_status record(planner *p) {
   return INGOT_OK;
 }
 
-ingot_status ingot__region_place(ingot__frame *frame, ingot__region *region) {
+ingot_status ingot__region_place(ingot__frame *frame, ingot__region *region, bool again) {
   ingot__instance *inst = frame->instance;
   const ingot__network *net = inst->context->engine->network;
   ingot__arena *arena = &region->arena;
@@ -351,5 +351,5 @@ ingot_status ingot__region_place(ingot__frame *frame, ingot__region *region) {
       region->patch[p.n_patch++] = (ingot__patch){&run->call.workspace, (void *const *)&region->slab, p.block[workspace_block[k]].offset};
   }
   region->n_patch = p.n_patch;
-  return record(&p);
+  return again ? record(&p) : INGOT_OK;
 }

@@ -126,7 +126,7 @@ ingot_status ingot__slot_first(ingot__frame *frame, const ingot__view *in, size_
   ingot__region *made = slot->spare;
   made->first = frame->graph->first;
   INGOT_TRY(ingot__region_take(frame, made, false));
-  INGOT_TRY(ingot__region_place(frame, made));
+  INGOT_TRY(ingot__region_place(frame, made, frame->graph->outer != NULL));
   made->key_length = length;
   made->key = length ? ingot__arena_copy(&made->arena, frame->key, length * sizeof *made->key) : INGOT_NEW(&made->arena, int64_t);
   if (!made->key) return ingot__no_memory(inst->diag);
@@ -164,7 +164,7 @@ ingot_status ingot__slot_next(ingot__frame *frame, size_t index, const ingot__no
     use(frame, index, plan);
     return INGOT_OK;
   }
-  INGOT_TRY(ingot__region_place(frame, found));
+  INGOT_TRY(ingot__region_place(frame, found, true));
   use(frame, index, keep(slot));
   return INGOT_OK;
 }

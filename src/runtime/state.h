@@ -83,6 +83,7 @@ struct ingot__instance {
   ingot_context *context;
   ingot__arena arena;
   uint64_t used;             /* the context's clock when last used */
+  size_t bytes;              /* when it had been planned */
   int64_t *input_dims;       /* INGOT_MAX_RANK an input */
   ingot__type *type;         /* by value id: dims are numbers; rank -1: not known yet */
   const ingot__dim **known;  /* by value id */
@@ -113,7 +114,8 @@ typedef struct ingot__io {
   ingot__object *object;     /* an input's value, kept for the caller; an output's after a run */
 } ingot__io;
 
-enum { INGOT__MAX_INSTANCES = 16 };
+/* Instances kept: at least the last FEW, more while they are small. */
+enum { INGOT__FEW_INSTANCES = 16, INGOT__MAX_INSTANCES = 128, INGOT__INSTANCE_BYTES = 32 << 20 };
 struct ingot_context {
   ingot__heap heap;
   ingot_engine *engine;
@@ -123,7 +125,7 @@ struct ingot_context {
   size_t n_in, n_io;
   int profile;               /* of the engine, which shapes must be in; -1: any */
   ingot__instance *instance[INGOT__MAX_INSTANCES];
-  size_t n_instance;
+  size_t n_instance, instance_bytes;
   ingot__instance *current;  /* for the present input shapes; NULL: not planned */
   uint64_t clock;
   ingot__buffer slab;        /* of the main graphs' first regions */
@@ -182,7 +184,7 @@ size_t ingot__memory_plan(ingot__block *block, size_t n, uint32_t *order /* n, s
 
 /* ---- region.c: one region's plan. First its nodes, from region->first on, as far as their shapes can be told; then all the rest. */
 ingot_status ingot__region_take(ingot__frame *frame, ingot__region *region, bool with_data);
-ingot_status ingot__region_place(ingot__frame *frame, ingot__region *region);
+ingot_status ingot__region_place(ingot__frame *frame, ingot__region *region, bool again); /* again: it may run after other plans for its place */
 
 /* ---- slot.c: the plans of a frame's regions, kept for shapes that come again. Both set frame->region[index]. */
 ingot_status ingot__slot_first(ingot__frame *frame, const ingot__view *in, size_t n_in); /* region 0; in: a subgraph's inputs */
