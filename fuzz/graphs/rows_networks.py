@@ -1,5 +1,6 @@
 """Rows of what networks are made of: convolutions, products, pools, normalisations, recurrent layers, resizing, quantised arithmetic."""
 import numpy as np
+import onnx
 
 from builder import Reject
 from rows_elements import partner
@@ -186,7 +187,9 @@ def gemm(g):
     k = x.dim(0 if across else 1)
     if across:
         attrs["transA"] = 1
-    scale = 1.5 / np.sqrt(max(k, 1))
+    if k == 0:
+        raise Reject("of nothing, where evaluators differ")
+    scale = 1.5 / np.sqrt(k)
     if g.chance(0.5):
         w = g.floats(n, k, scale=scale)
         attrs["transB"] = 1
@@ -321,10 +324,15 @@ def quantized(g, x, dtype=None, channel=False):
 def quantized_weights(g, shape, axis):
     per = g.chance(0.5)
     n = shape[axis] if per else 1
-    scale = (g.rng.uniform(0.5, 1.5, n) * 1.5 / np.sqrt(max(np.prod(shape) / shape[axis], 1)) / 127).astype(np.float32)
+    scale = (g.rng.uniform(0.5, 1.5, n) * 1.5 / np.sqrt(max(np.prod(shape) / max(shape[axis], 1), 1)) / 127).astype(np.float32)
     q = g.const(g.rng.integers(-127, 128, shape).astype(np.int8))
     zero = g.const(np.zeros(n if per else (), np.int8))
-    return g.add("DequantizeLinear", [q, g.const(scale if per else scale.reshape(())), zero], **({"axis": axis} if per else {}))
+    return g.add("DequantizeLinear", [q, g.const(scale if per else scale.reshape(())), zero], **({"axis": axis} if per else {})), scale
+
+
+def tensors(g):
+    """The constants of a graph, as initialisers and as nodes."""
+    return list(g.initializers) + [n.attribute[0].t for n in g.nodes if n.op_type == "Constant"]
 
 
 def need_float32(g):
@@ -353,17 +361,21 @@ def quantized_product(g):
     need_float32(g)
     if g.chance(0.5):
         x = quantized(g, image(g, 4, 4))
+        unit = onnx.numpy_helper.to_array(next(t for t in tensors(g) if t.name == g.nodes[-1].input[1]))
         c, out, k = x.dim(1), g.one_of([1, 4, 8, 16, 17]), g.one_of([1, 3])
         if min(min(x.sizes[2]), min(x.sizes[3])) < k - 1:
             raise Reject("small")
-        w = quantized_weights(g, (out, c, k, k), 0)
-        y = g.add("Conv", [x, w, g.floats(out) if g.chance(0.6) else None], kernel_shape=[k, k], pads=[k // 2] * 4)
+        w, scale = quantized_weights(g, (out, c, k, k), 0)
+        bias = None  # whole numbers of products of levels, as quantised models have it: else its rounding decides between levels
+        if g.chance(0.6):
+            bias = g.const((g.rng.integers(-500, 501, out) * (unit * scale)).astype(np.float32))
+        y = g.add("Conv", [x, w, bias], kernel_shape=[k, k], pads=[k // 2] * 4)
     else:
         x = quantized(g, g.pick_float(2, 4))
         k, n = x.dim(x.rank - 1), g.one_of([1, 4, 8, 16, 17])
         if k == 0:
             raise Reject("empty")
-        y = g.add("MatMul", [x, quantized_weights(g, (k, n), 1)])
+        y = g.add("MatMul", [x, quantized_weights(g, (k, n), 1)[0]])
         if g.chance(0.5):
             y = g.add("Add", [y, g.floats(n)])
     if g.chance(0.5):

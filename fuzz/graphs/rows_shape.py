@@ -190,7 +190,7 @@ def pad(g):
         for d in range(x.rank):
             if max(pads[d], pads[d + x.rank]) >= min(x.sizes[d]):
                 raise Reject("pads more than there is")
-    elif any(min(x.sizes[d]) + pads[d] + pads[d + x.rank] < 0 for d in range(x.rank)):
+    elif any(min(x.sizes[d]) + min(pads[d], 0) + min(pads[d + x.rank], 0) < 0 for d in range(x.rank)):
         raise Reject("nothing is left")
     value = g.const(np.array(g.one_of([0, 1, 5]), x.dtype)) if g.chance(0.4) else None
     if g.chance(0.2) and g.opset >= 18:

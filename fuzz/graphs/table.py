@@ -6,7 +6,7 @@ from collections import namedtuple
 def known_operators(root):
     """ONNX's names of the operators that ingot has: ops.def's and those that the importer makes of others."""
     rows = re.findall(r"^INGOT_(?:OP|ELEMENTWISE)\((\w+), \"(\w*)\"(?:, \"(\w*)\")?", (root / "src" / "ops.def").read_text(), re.M)
-    made = re.findall(r"ROW\(([A-Z]\w+), ", (root / "src" / "import" / "onnx" / "opset.c").read_text())
+    made = re.findall(r"ROW\(([A-Z]\w+), ", (root / "src" / "import" / "onnx" / "opset.c").read_text().split("microsoft[]")[0])
     return {onnx for _, onnx, domain in rows if onnx and domain in ("", None)} | set(made)
 
 

@@ -21,6 +21,12 @@ static int64_t take(int64_t dim, int64_t start, int64_t end, int64_t step, int64
 
 enum { TO_END = 1 << 30 }; /* ends from here on mean 'all the rest': exporters write INT32_MAX or INT64_MAX */
 
+/* dim + back, which is 0 where the dim is too short for it; a last element is taken to be there. */
+static ingot__dim from_end(const ingot__infer *f, ingot__dim dim, int64_t back) {
+  ingot__dim at = ingot__element_do(f, INGOT__EL_ADD, dim, back);
+  return back == -1 ? at : ingot__element_do(f, INGOT__EL_MAX, at, 0);
+}
+
 /* The same where numbers are missing. A start or an end that is an expression is taken to lie within the dim, as programs mean it; the
  * run decides with numbers. */
 static ingot__dim take_dim(const ingot__infer *f, ingot__dim dim, ingot__dim start, ingot__dim end, int64_t step) {
@@ -36,10 +42,10 @@ static ingot__dim take_dim(const ingot__infer *f, ingot__dim dim, ingot__dim sta
     return ingot__element_do(f, INGOT__EL_DIV, ingot__element_do(f, INGOT__EL_ADD, dim, ingot__element(f, -step - 1)), -step);
   }
   if (sn && en && s >= 0 && e >= 0 && e <= s) return 0;
-  if (sn && s < 0) start = s <= -TO_END ? 0 : ingot__element_do(f, INGOT__EL_ADD, dim, start);
+  if (sn && s < 0) start = s <= -TO_END ? 0 : from_end(f, dim, s);
   if (en) {
     if (e >= TO_END) end = dim;
-    else if (e < 0) end = ingot__element_do(f, INGOT__EL_ADD, dim, end);
+    else if (e < 0) end = from_end(f, dim, e);
     else end = ingot__element_do(f, INGOT__EL_MIN, dim, end);
   }
   ingot__dim n = ingot__element_do(f, INGOT__EL_SUB, end, start);

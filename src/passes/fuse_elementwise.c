@@ -218,7 +218,8 @@ static ingot_status fuse_graph(ingot__graph *graph, ingot__diag *diag, bool *cha
     ingot__node *prev = n->prev;
     if (fusable(n)) {
       grow(&g, n);
-      if (g.n > 1) {
+      ingot__value *in[MOST_INPUTS + 1];
+      if (g.n > 1 && outside(&g, in) > 0) { /* constants alone are fold_constants' */
         sort_group(&g);
         while (prev && contains(&g, prev)) prev = prev->prev;
         INGOT_TRY(make(&g, diag));

@@ -125,7 +125,7 @@ static ingot_status run_region(ingot__frame *frame, ingot__region *region) {
   if (region->dynamic_end) { /* it sets the sizes of its outputs anew */
     const ingot__run_step *run = &region->step[region->n_step - 1];
     for (size_t i = 0; i < run->call.n_out; i++)
-      if (ingot__is_tensor(&run->call.out[i])) run->call.out[i] = (ingot__view){.dtype = run->call.out[i].dtype};
+      if (ingot__is_tensor(&run->call.out[i])) run->call.out[i] = (ingot__view){.dtype = run->call.out[i].dtype, .rank = 1};
   }
   for (size_t i = 0; i < region->n_step; i++) {
     ingot__run_step *run = &region->step[i];

@@ -83,6 +83,7 @@ static void elementwise(void **unused) {
   NET(fuse_elementwise, "input h: float16[4,4] f = Cast(h) {to=1} r = Relu(f) y = Cast(r) {to=10} output y",
       "Fused(h {Cast(Relu(Cast(h_1)) to=10)})");
   NET(fuse_elementwise, "input h: float16[4,4] f = Cast(h) {to=11} y = Neg(f) output y", "Neg(Cast(h to=11))"); /* one that no kernel takes */
+  NET(fuse_elementwise, X "const c: float32[] = {3} a = Sqrt(c) y = Exp(a) z = Neg(x) output y output z", "Exp(Sqrt(3)); Neg(x)"); /* no inputs */
 }
 
 int main(void) {

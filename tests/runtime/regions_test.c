@@ -94,6 +94,10 @@ static void shapes_that_nobody_tells(void **state) {
     set(b, "x", x), set(b, "axes", axes);
     assert_int_equal(ingot_context_run(b.context), INGOT_E_SHAPE);
     destroy(b);
+    b = build("network { input x: float32[4] input axes: float32[0,2] y = ReduceLogSum(x, axes) output y }", reference, 0, NULL, NULL);
+    set(b, "x", x), set(b, "axes", axes); /* no list of axes */
+    for (int again = 0; again < 2; again++) assert_int_equal(ingot_context_run(b.context), INGOT_E_SHAPE);
+    destroy(b);
   }
 }
 
