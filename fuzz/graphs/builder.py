@@ -196,7 +196,8 @@ class Graph:
         """Adds a node and gives its outputs (one: alone). None among the inputs: left out."""
         if op not in KNOWN:
             raise Reject("ingot doesn't have it")
-        if op.startswith(("Reduce", "Arg", "Conv", "MaxPool", "AveragePool", "LpPool", "Global", "Resize")) and any(c[0].size == 0 for c in inputs[0].data):
+        of_windows = ("Reduce", "Arg", "Conv", "MaxPool", "AveragePool", "LpPool", "Global", "Resize")
+        if op.startswith(of_windows) and any(c[0].size == 0 for c in inputs[0].data):
             raise Reject("of nothing, where evaluators differ")
         inputs = list(inputs)
         while inputs and inputs[-1] is None:
