@@ -13,7 +13,7 @@ static double coordinate(const ingot__resize *r, const ingot__resize_axis *a, in
   case INGOT__RESIZE_HALF_PIXEL_SYMMETRIC: return in / 2 * (1 - (double)a->out / width) + (y + 0.5) / a->scale - 0.5;
   case INGOT__RESIZE_TF_CROP:
     x = width == 1 || a->out == 1 ? (a->end - a->start) * (in - 1) / 2 : y * (a->end - a->start) * (in - 1) / (width - 1);
-    x += a->start * (in - 1);
+    x = (double)(float)(x + a->start * (in - 1)); /* regions are floats: 0.2f of 5 is meant to be 1 */
     *outside = !(x >= 0 && x <= in - 1);
     return x;
   default: return (y + 0.5) / a->scale - 0.5;

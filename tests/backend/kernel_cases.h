@@ -509,6 +509,10 @@ static const kernel_case kernel_cases[] = {
           "y = RoiAlign(x, r, i) {output_height=2 output_width=2 sampling_ratio=3 spatial_scale=0.5}"},
   {CLOSE, X4(2, 40, 15, 17) "const r: float32[5,4] = {0,0,8,7,3.5,2,20,18,-4,5,6.25,9,100,100,120,140,9,9,2,3}\nconst i: int64[5] = {0,1,1,0,1}\n"
           "y = RoiAlign(x, r, i) {output_height=7 output_width=7 sampling_ratio=2 coordinate_transformation_mode=\"output_half_pixel\"}"},
+  {LOOSE, X4(2, 20, 9, 19) "const w: float32[37,20,3,3] = random(3)\nconst b: float32[37] = random(4)\ninput o: float32[2,18,7,17]\n"
+          "input p: float32[2,9,7,17]\ny = DeformConv(x, w, o, b, p)"},
+  {LOOSE, X4(1, 12, 8, 60) "const w: float32[18,6,2,3] = random(3)\ninput o: float32[1,36,5,31]\n"
+          "y = DeformConv(x, w, o) {group=2 offset_group=3 strides=[2,2] pads=[1,1,1,2] dilations=[1,1]}"},
 
   /* Along axes. */
   {LOOSE, "input x: float32[7,1000]\ny = Softmax(x)"},
