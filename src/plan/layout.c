@@ -267,7 +267,9 @@ static ingot_status free_outputs(ingot__planner *p, ingot__network *net) {
     ingot__value *v = net->main->output[i];
     ingot__node *n = v->producer;
     if (!n || v->type.rank < 3 || n->graph != net->main) continue;
-    if (n->op != INGOT__OP_Conv && n->op != INGOT__OP_ConvTranspose && n->op != INGOT__OP_MaxPool && n->op != INGOT__OP_AveragePool) continue;
+    if (n->op != INGOT__OP_Conv && n->op != INGOT__OP_ConvTranspose && n->op != INGOT__OP_DeformConv && n->op != INGOT__OP_MaxPool &&
+        n->op != INGOT__OP_AveragePool)
+      continue;
     bool inner = false;
     for (size_t u = 0; u < v->n_user; u++) inner |= v->user[u]->graph != net->main;
     if (inner) continue;
