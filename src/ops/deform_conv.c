@@ -10,7 +10,9 @@ static bool is_real(ingot_dtype t) { return t == INGOT_FLOAT32 || t == INGOT_FLO
 static ingot_status check_channels(ingot__infer *f, const ingot__attrs_DeformConv *a, const ingot__window *w) {
   const ingot__type *x = f->in[0], *weights = f->in[1], *out = &f->out[0];
   int64_t c = x->dim[1], m = weights->dim[0], cg = weights->dim[1], taps = 1;
-  if (a->group < 1 || a->offset_group < 1) return INGOT__FAIL_INFER(f, INGOT_E_NETWORK, "group and offset_group must be positive");
+  if (a->group < 1 || a->offset_group < 1 || a->offset_group > 1 << 28) {
+    return INGOT__FAIL_INFER(f, INGOT_E_NETWORK, "group is %lld, offset_group %lld", (long long)a->group, (long long)a->offset_group);
+  }
   bool good = (c < 0 || (c % a->group == 0 && c % a->offset_group == 0)) && (m < 0 || m % a->group == 0) && (c < 0 || cg < 0 || c / a->group == cg);
   if (!good) {
     return INGOT__FAIL_INFER(f, INGOT_E_SHAPE, "%lld channels, %lld of weights and %lld groups don't fit", (long long)c, (long long)cg,

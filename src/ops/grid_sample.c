@@ -206,9 +206,10 @@ ingot_status ingot__ref_AffineGrid(const ingot__call *call) {
   int r = (int)ingot__view_count(size) - 2;
   if (r < 2 || r > 3 || theta->dim[1] != r || theta->dim[2] != r + 1) return INGOT__FAIL_CALL(call, INGOT_E_SHAPE, "theta and size don't fit");
   int64_t dim[5] = {theta->dim[0]}, at[3] = {0}, positions = 1;
-  for (int i = 0; i < r; i++) positions *= dim[1 + i] = ingot__get_int(size->dtype, size->data, (size_t)(2 + i));
+  for (int i = 0; i < r; i++) dim[1 + i] = ingot__get_int(size->dtype, size->data, (size_t)(2 + i));
   dim[r + 1] = r;
   INGOT_TRY(ingot__check_out(call, 0, r + 2, dim));
+  for (int i = 0; i < r; i++) positions *= dim[1 + i];
   for (int64_t n = 0; n < dim[0]; n++)
     for (int64_t p = 0; p < positions; p++) {
       double x[4]; /* x, y(, z), 1: the last axis first */
