@@ -145,6 +145,32 @@ def test_group_query(library, name):
     run_both(library, "GroupQueryAttention", inputs, {"num_heads": 4, "kv_num_heads": 2, **attributes}, ["y", "k", "v"])
 
 
+def test_group_query_of_different_lengths(library):
+    """The second batch element's past is shorter: what lies behind it in the buffers is nobody's."""
+    inputs = group(2, 1, 9, rotary=True)
+    inputs[5] = i32(9, 5)
+    attributes = {"num_heads": 4, "kv_num_heads": 2, "do_rotary": 1}
+    m, feeds = make("GroupQueryAttention", inputs, attributes, ["y", "k", "v"])
+    want, got = expected(m, feeds), library.run(m, feeds)
+    np.testing.assert_allclose(got["y"], want["y"], rtol=2e-5, atol=2e-5)
+    np.testing.assert_allclose(got["k"][1, :, :6], want["k"][1, :, :6], rtol=2e-5, atol=2e-5)
+
+
+@pytest.mark.parametrize("op, inputs, attributes", [
+    ("MatMulNBits", [X, (u8(7, 1, 16),), (f(9),)], {"K": 16, "N": 7, "bits": 4, "block_size": 32}),
+    ("MatMulNBits", [X, (u8(7, 1, 16),), (f(7),)], {"K": 16, "N": 7, "bits": 3, "block_size": 32}),
+    ("MultiHeadAttention", [Q, K, V], {"num_heads": 2 ** 40}),
+    ("GroupQueryAttention", group(1, 2, 3), {"num_heads": 2 ** 62, "kv_num_heads": 2 ** 62}),
+    ("Attention", [X, W, (f(96),)], {"num_heads": 4, "qkv_hidden_sizes": [2 ** 62, 2 ** 62, 96]}),
+    ("FusedMatMul", [X, X], {"transBatchA": 1}),
+    ("SkipLayerNormalization", [X, X], {}),
+])
+def test_refusals(library, op, inputs, attributes):
+    m, feeds = make(op, inputs, attributes, ["y"])
+    with pytest.raises(reference_engine.IngotError):
+        library.run(m, feeds)
+
+
 ROTARY = {
     "positions": ([f(2, 3, 32), np.array([[1, 5, 9], [0, 1, 2]]), f(20, 4), f(20, 4)], {}),
     "first": ([f(2, 3, 32), np.array([4]), f(20, 4), f(20, 4)], {}),

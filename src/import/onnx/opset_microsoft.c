@@ -155,7 +155,9 @@ ingot_status ingot__onnx_convert_fused_matmul(ingot__onnx_node *n) {
 static ingot_status unpack_weights(ingot__onnx_node *n, int64_t rows, int64_t columns, int64_t bits, int64_t block, ingot__value **out) {
   const ingot__value *b = n->in[1], *scale = n->in[2], *zero = INGOT__ONNX_IN(n, 3);
   size_t blocks = (size_t)((columns + block - 1) / block), blob = (size_t)(block * bits / 8), zero_row = (blocks * (size_t)bits + 7) / 8, count;
-  size_t numbers = ingot__value_is_const(scale) ? scale->bytes / ingot__dtype_size(scale->type.dtype) : 0;
+  bool plain = ingot__value_is_const(scale) && (scale->type.dtype == INGOT_FLOAT32 || scale->type.dtype == INGOT_FLOAT16 ||
+                                                scale->type.dtype == INGOT_BFLOAT16);
+  size_t numbers = plain ? scale->bytes / ingot__dtype_size(scale->type.dtype) : 0;
   bool fits = ingot__value_is_const(b) && ingot__mul((size_t)rows, blocks, &count) && count == numbers && b->bytes / blob == count;
   bool packed = zero && zero->type.dtype == INGOT_UINT8;
   if (zero && (!ingot__value_is_const(zero) || !packed || zero->bytes != (size_t)rows * zero_row)) fits = false;

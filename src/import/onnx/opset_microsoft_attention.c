@@ -12,6 +12,7 @@ typedef struct heads {
 } heads;
 
 static const int64_t zero = 0, one = 1;
+enum { MOST = 65536 }; /* heads; and features of one, where a sum of them is formed */
 
 /* (B, S, H * D) to (B, H, S, D). */
 static ingot__value *split_heads(ingot__onnx_node *n, ingot__value *v, int64_t count) {
@@ -118,7 +119,7 @@ ingot_status ingot__onnx_convert_multi_head(ingot__onnx_node *n) {
   INGOT_TRY(ingot__onnx_get_int(n, "unidirectional", 0, &h.causal));
   INGOT_TRY(ingot__onnx_get_float(n, "mask_filter_value", -10000, &low));
   INGOT_TRY(ingot__onnx_get_float(n, "scale", 0, &h.scale));
-  if (count < 1) return INGOT__ONNX_FAIL(n, INGOT_E_NETWORK, "needs num_heads");
+  if (count < 1 || count > MOST) return INGOT__ONNX_FAIL(n, INGOT_E_NETWORK, "needs num_heads");
   if (wanted(n, 3)) return INGOT__ONNX_FAIL(n, INGOT_E_UNSUPPORTED, "gives its scores");
   INGOT_TRY(take_inputs(&h, count));
   h.mask = INGOT__ONNX_IN(n, 5), h.past_k = INGOT__ONNX_IN(n, 6), h.past_v = INGOT__ONNX_IN(n, 7);
@@ -146,7 +147,8 @@ ingot_status ingot__onnx_convert_old_attention(ingot__onnx_node *n) {
   INGOT_TRY(ingot__onnx_get_float(n, "scale", 0, &h.scale));
   int64_t width = ingot__onnx_known_dim(n, n->in[1], 1), third[] = {width / 3, width / 3, width / 3};
   if (given && sizes.n == 3) memcpy(third, sizes.v, sizeof third);
-  if (count < 1 || width < 3 || third[0] < 1 || third[1] < 1 || third[2] < 1 || third[0] + third[1] + third[2] != width || rotary) {
+  bool fits = width >= 3 && third[0] >= 1 && third[1] >= 1 && third[2] >= 1 && third[0] <= width && third[1] <= width - third[0];
+  if (count < 1 || count > MOST || !fits || third[2] != width - third[0] - third[1] || rotary) {
     return INGOT__ONNX_FAIL(n, INGOT_E_UNSUPPORTED, "has no heads, weights of unknown width, or rotates");
   }
   ingot__value *all = ingot__onnx_binary(n, INGOT__OP_MatMul, n->in[0], n->in[1]), **to[] = {&h.q, &h.k, &h.v};
@@ -203,7 +205,9 @@ ingot_status ingot__onnx_convert_old_rotary(ingot__onnx_node *n) {
   int64_t half = ingot__onnx_known_dim(n, n->in[2], 1), width = ingot__onnx_known_dim(n, n->in[0], -1);
   if (packed || scale != 1 || (x->rank != 3 && x->rank != 4)) return INGOT__ONNX_FAIL(n, INGOT_E_UNSUPPORTED, "is packed, scaled or of unknown rank");
   if (x->rank == 3 && count < 1) {
-    if (turned || half < 1 || width < 1 || width % (2 * half)) return INGOT__ONNX_FAIL(n, INGOT_E_UNSUPPORTED, "has an unknown number of heads");
+    if (turned || half < 1 || half > MOST || width < 1 || width % (2 * half)) {
+      return INGOT__ONNX_FAIL(n, INGOT_E_UNSUPPORTED, "has an unknown number of heads");
+    }
     count = width / (2 * half);
   }
   ingot__value *positions = n->in[1];
@@ -265,7 +269,9 @@ ingot_status ingot__onnx_convert_group_query(ingot__onnx_node *n) {
   INGOT_TRY(ingot__onnx_get_int(n, "smooth_softmax", 0, &g.smooth));
   INGOT_TRY(ingot__onnx_get_float(n, "scale", 0, &h.scale));
   INGOT_TRY(ingot__onnx_get_float(n, "softcap", 0, &h.softcap));
-  if (g.heads < 1 || g.key_heads < 1) return INGOT__ONNX_FAIL(n, INGOT_E_NETWORK, "needs num_heads and kv_num_heads");
+  if (g.heads < 1 || g.key_heads < 1 || g.heads > MOST || g.key_heads > MOST) {
+    return INGOT__ONNX_FAIL(n, INGOT_E_NETWORK, "needs num_heads and kv_num_heads");
+  }
   if (g.smooth == 1 || !INGOT__ONNX_IN(n, 5) || wanted(n, 3)) return INGOT__ONNX_FAIL(n, INGOT_E_UNSUPPORTED, "has a smooth softmax, no lengths, or "
                                                                                       "gives its scores");
   ingot__value *past_k = INGOT__ONNX_IN(n, 3), *past_v = INGOT__ONNX_IN(n, 4);
@@ -276,7 +282,7 @@ ingot_status ingot__onnx_convert_group_query(ingot__onnx_node *n) {
   if (g.rotary) {
     if (!INGOT__ONNX_IN(n, 7) || !INGOT__ONNX_IN(n, 8)) return INGOT__ONNX_FAIL(n, INGOT_E_NETWORK, "rotates without cosines and sines");
     int64_t half = ingot__onnx_known_dim(n, n->in[7], 1);
-    if (half < 1) return INGOT__ONNX_FAIL(n, INGOT_E_UNSUPPORTED, "rotates by a table of unknown width");
+    if (half < 1 || half > MOST) return INGOT__ONNX_FAIL(n, INGOT_E_UNSUPPORTED, "rotates by a table of unknown width");
     ingot__value *positions = INGOT__ONNX_IN(n, 9) ? n->in[9] : positions_from(n, h.offset, n->in[0], 1);
     INGOT__ONNX_NEED(n, h.q = rotate(n, h.q, n->in[7], n->in[8], positions, g.interleaved, 0, 2 * half));
     INGOT__ONNX_NEED(n, h.k = rotate(n, h.k, n->in[7], n->in[8], positions, g.interleaved, 0, 2 * half));
