@@ -67,6 +67,23 @@ def test_models_by_path_bytes_and_object(package, tmp_path):
         assert package.build(given, shapes={"x": (2, 8)}, budget=0).inputs[0].shape == (2, 8)
 
 
+def test_several_profiles(package):
+    small, large = ((1, 8), (1, 8), (4, 8)), ((32, 8), (64, 8), (128, 8))
+    engine = package.build(models.mlp(), profiles=[{"x": small}, {"x": large}], budget=0)
+    assert engine.profiles == [{"x": small}, {"x": large}]
+    for n in (1, 4, 32, 100):
+        assert np.array_equal(engine(batch(n))[1], truth(batch(n))[1])
+    with pytest.raises(package.ShapeError):
+        engine(batch(20))
+    context = engine.create_context()
+    context.set_profile(1)
+    assert context(batch(64))[0].shape == (64, 5)
+    with pytest.raises(package.ShapeError):
+        context(batch(4))
+    context.set_profile(-1)
+    assert context(batch(4))[0].shape == (4, 5)
+
+
 def test_reference_engine(package):
     engine = package.build(models.mlp(), shapes=FREE, reference=True)
     assert np.array_equal(engine(batch(6))[1], truth(batch(6))[1])
