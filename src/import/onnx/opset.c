@@ -42,8 +42,9 @@ static const ingot__onnx_conversion ml[] = {
     ROW(OneHotEncoder, ALWAYS, one_hot_encoder) ROW(Scaler, ALWAYS, scaler) ROW(TreeEnsembleClassifier, ALWAYS, tree_classifier)
     ROW(TreeEnsembleRegressor, ALWAYS, tree_regressor)};
 
-/* ai.onnx.preview.training: optimisers' steps. */
-static const ingot__onnx_conversion training[] = {ROW(Adagrad, ALWAYS, adagrad) ROW(Adam, ALWAYS, adam) ROW(Momentum, ALWAYS, momentum)};
+/* ai.onnx.preview.training: derivatives, optimisers' steps. */
+static const ingot__onnx_conversion training[] = {
+    ROW(Adagrad, ALWAYS, adagrad) ROW(Adam, ALWAYS, adam) ROW(Gradient, ALWAYS, gradient) ROW(Momentum, ALWAYS, momentum)};
 
 /* What ONNX Runtime puts into the models it writes, where ONNX's own operators say the same. */
 static const ingot__onnx_conversion microsoft[] = {
