@@ -72,7 +72,8 @@ ingot_status ingot__onnx_inputs(ingot__onnx_node *n, size_t min, size_t max);
 /* ---- The conversions' files. */
 #define INGOT__ONNX_CONVERSIONS_SIGNAL(X) X(scan) X(random) X(bernoulli) X(multinomial) X(dft)
 #define INGOT__ONNX_CONVERSIONS_ML(X) \
-  X(adagrad) X(adam) X(gradient) X(momentum) X(scaler) X(binarizer) X(normalizer) X(feature_extractor) X(imputer) X(one_hot_encoder) X(linear_regressor) \
+  X(adagrad) X(adam) X(gradient) X(momentum) \
+  X(scaler) X(binarizer) X(normalizer) X(feature_extractor) X(imputer) X(one_hot_encoder) X(linear_regressor) \
   X(linear_classifier) X(tree_regressor) X(tree_classifier) X(quantized_lstm)
 
 #define INGOT__ONNX_CONVERSIONS(X) \

@@ -44,7 +44,8 @@ static ingot_status to_input(gradient *d, const ingot__node *node, size_t i, ing
   bool same = from.rank >= 0 && from.rank == to.rank;
   for (int k = 0; k < from.rank && same; k++) same = from.dim[k] == to.dim[k] && from.dim[k] != INGOT__DIM_UNKNOWN;
   if (same || node->n_in == 1) return INGOT_OK;
-  if (to.rank != 0) return INGOT__ONNX_FAIL(n, INGOT_E_UNSUPPORTED, "the derivative of node '%.200s' with broadcasting of more than a scalar", node->name);
+  if (to.rank != 0)
+    return INGOT__ONNX_FAIL(n, INGOT_E_UNSUPPORTED, "the derivative of node '%.200s' with broadcasting of more than a scalar", node->name);
   ingot__node *sum = ingot__onnx_emit(n, INGOT__OP_ReduceSum, g, 1);
   INGOT__ONNX_NEED(n, sum);
   ((ingot__attrs_ReduceSum *)sum->attrs)->keepdims = 0;
