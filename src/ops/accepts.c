@@ -25,14 +25,14 @@ static void look_up(ingot__op op, unsigned *objects, unsigned *strings) {
   case INGOT__OP_Reshape: case INGOT__OP_Flatten: case INGOT__OP_Squeeze: case INGOT__OP_Unsqueeze: case INGOT__OP_Transpose:
   case INGOT__OP_Split: case INGOT__OP_Slice: case INGOT__OP_Expand: case INGOT__OP_Tile: case INGOT__OP_Gather: case INGOT__OP_GatherElements:
   case INGOT__OP_GatherND: case INGOT__OP_Shape: case INGOT__OP_Size: case INGOT__OP_Cast: case INGOT__OP_DepthToSpace:
-  case INGOT__OP_SpaceToDepth:
+  case INGOT__OP_SpaceToDepth: case INGOT__OP_Compress: case INGOT__OP_Unique: case INGOT__OP_ReverseSequence: case INGOT__OP_CenterCropPad:
     *strings = ONLY(0);
     return;
   case INGOT__OP_StringSplit: case INGOT__OP_StringNormalizer: case INGOT__OP_RegexFullMatch: case INGOT__OP_TfIdfVectorizer:
   case INGOT__OP_LabelEncoder:
     *strings = ONLY(0);
     return;
-  case INGOT__OP_Concat: *strings = ALL; return;
+  case INGOT__OP_Concat: case INGOT__OP_Scan: *strings = ALL; return;
   case INGOT__OP_Pad: case INGOT__OP_ScatterElements: case INGOT__OP_ScatterND: *strings = ONLY(0) | ONLY(2); return;
   case INGOT__OP_Where: *strings = ONLY(1) | ONLY(2); return;
   case INGOT__OP_OneHot: *strings = ONLY(2); return;

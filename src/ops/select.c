@@ -97,7 +97,7 @@ static int order(double a, double b) { /* NaN last, and equal to itself as NumPy
 
 static int compare_element(const ingot__view *v, size_t i, size_t k) {
   switch (v->dtype) {
-  case INGOT_STRING: return strcmp(((const char *const *)v->data)[i], ((const char *const *)v->data)[k]);
+  case INGOT_STRING: return ingot__string_compare(((const ingot_string *)v->data)[i], ((const ingot_string *)v->data)[k]);
   case INGOT_INT64: { int64_t a = ((const int64_t *)v->data)[i], b = ((const int64_t *)v->data)[k]; return (a > b) - (a < b); }
   case INGOT_UINT64: { uint64_t a = ((const uint64_t *)v->data)[i], b = ((const uint64_t *)v->data)[k]; return (a > b) - (a < b); }
   case INGOT_BOOL: return (((const uint8_t *)v->data)[i] != 0) - (((const uint8_t *)v->data)[k] != 0);

@@ -60,6 +60,10 @@ MOVES = {
     "GatherElements": ([np.array([[2, 1], [0, 0]], np.int64)], {"axis": 1}, lambda: np.take_along_axis(WORDS, np.array([[2, 1], [0, 0]]), 1)),
     "GatherND": ([i64(1, 2)], {}, lambda: WORDS[1, 2]), "Identity": ([], {}, lambda: WORDS),
     "Pad": ([i64(0, 1, 0, 0), np.array("-", object)], {}, lambda: np.pad(WORDS, ((0, 0), (1, 0)), constant_values="-")),
+    "Compress": ([np.array([True, False, True])], {"axis": 1}, lambda: WORDS[:, [0, 2]]),
+    "CenterCropPad": ([i64(4, 1)], {}, lambda: np.array([[""], [""], ["fünf"], [""]], object)),
+    "ReverseSequence": ([i64(2, 3)], {"batch_axis": 0, "time_axis": 1}, lambda: np.array([["", "one", "drei"], WORDS[1, ::-1]], object)),
+    "Unique": ([], {}, lambda: np.array(["", "drei", "fünf", "one", "vier\0x", "日本"], object)),
     "Concat": ([np.array([["a", "b", "c"]], object)], {"axis": 0}, lambda: np.concatenate([WORDS, np.array([["a", "b", "c"]], object)])),
     "ScatterND": ([np.array([[0]], np.int64), np.array([["x", "y", "z"]], object)], {}, lambda: np.array([["x", "y", "z"], WORDS[1]], object)),
 }
