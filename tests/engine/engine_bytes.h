@@ -32,6 +32,21 @@ static inline void engine_repair(void *bytes, size_t size) {
 
 static inline void engine_silent(void *user, ingot_severity severity, const char *text) { (void)user, (void)severity, (void)text; }
 
+/* A sequence of two small tensors, or an optional of one; empty strings and zeros. */
+static inline ingot_status engine_set_value(ingot_context *context, const ingot_io_info *io) {
+  static const char zeros[64];
+  const int64_t dims[1] = {2};
+  ingot_value *tensor, *element[2], *value = NULL;
+  INGOT_TRY(ingot_value_create_tensor(NULL, io->dtype, 1, dims, zeros, &tensor));
+  element[0] = element[1] = tensor;
+  ingot_status status = io->kind == INGOT_KIND_OPTIONAL ? ingot_value_create_optional(NULL, tensor, &value)
+                                                        : ingot_value_create_sequence(NULL, element, 2, &value);
+  if (status == INGOT_OK) status = ingot_context_set_value(context, io->name, value);
+  ingot_value_destroy(value);
+  ingot_value_destroy(tensor);
+  return status;
+}
+
 /* Runs it on zeros in its best shapes, where these are small. */
 static inline ingot_status engine_run(ingot_engine *engine) {
   ingot_context *context;
@@ -42,6 +57,10 @@ static inline ingot_status engine_run(ingot_engine *engine) {
     ingot_io_info io;
     size_t n = 1, bytes = 0;
     if ((status = ingot_engine_io(engine, i, &io)) != INGOT_OK || !io.is_input) break;
+    if (io.kind != INGOT_KIND_TENSOR) {
+      status = engine_set_value(context, &io);
+      continue;
+    }
     for (int d = 0; d < io.rank; d++)
       if (io.opt[d] < 0 || io.opt[d] > 1 << 12 || !ingot__mul(n, (size_t)io.opt[d], &n)) status = INGOT_E_LIMIT;
     if (status == INGOT_OK && (!ingot__dtype_bytes(io.dtype, n, &bytes) || bytes > 1 << 20)) status = INGOT_E_LIMIT;
