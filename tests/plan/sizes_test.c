@@ -81,6 +81,27 @@ static void by_size(void **state) {
   ingot_engine_destroy(built);
 }
 
+/* Shapes come back to the plans that were made for them: of many while they are small. */
+static void shapes_are_kept(void **state) {
+  (void)state;
+  ingot_engine *engine = build(1);
+  ingot_context *context;
+  const ingot__instance *met[MOST + 1];
+  int rank;
+  int64_t dims[INGOT_MAX_RANK];
+  assert_int_equal(ingot_context_create(engine, &(ingot_context_options){.threads = 1}, &context), INGOT_OK);
+  for (int round = 0; round < 2; round++)
+    for (int64_t n = 1; n <= MOST; n++) {
+      assert_int_equal(ingot_context_set_input_shape(context, "x", 2, (int64_t[]){n, WIDTH}), INGOT_OK);
+      assert_int_equal(ingot_context_shape(context, "y", &rank, dims), INGOT_OK);
+      assert_true(rank == 2 && dims[0] == n && dims[1] == OUT);
+      if (round) assert_ptr_equal(context->current, met[n]);
+      met[n] = context->current;
+    }
+  ingot_context_destroy(context);
+  ingot_engine_destroy(engine);
+}
+
 /* The same weights are packed once, whatever the number of sizes; and a file has them once. */
 static void weights_are_shared(void **state) {
   (void)state;
@@ -100,6 +121,6 @@ static void weights_are_shared(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(by_size), cmocka_unit_test(weights_are_shared)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(by_size), cmocka_unit_test(shapes_are_kept), cmocka_unit_test(weights_are_shared)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
