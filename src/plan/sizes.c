@@ -45,7 +45,7 @@ static ingot_status add_point(ingot__planner *p, points *ps, const ingot__profil
       int64_t from = profile[i].opt[d] > 1 ? profile[i].opt[d] : 1, end = to[i][d] > 1 ? to[i][d] : 1;
       int64_t unit = common_divisor(common_divisor(profile[i].min[d], profile[i].opt[d]), profile[i].max[d]);
       int64_t at = t == 1 ? to[i][d] : llround((double)from * pow((double)end / (double)from, t));
-      if (t != 1 && unit > 1) at = (at + unit / 2) / unit * unit;
+      if (t != 1 && unit > 1 && at <= INT64_MAX - unit / 2) at = (at + unit / 2) / unit * unit;
       made[i].opt[d] = at < profile[i].min[d] ? profile[i].min[d] : at > profile[i].max[d] ? profile[i].max[d] : at;
     }
   for (size_t k = 0; k <= ps->n; k++) { /* the same as the optimum or another point */

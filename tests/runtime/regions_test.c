@@ -178,10 +178,29 @@ static void slice_backwards(void **state) {
   }
 }
 
+/* Dims near the largest number, whose multiples aren't numbers any more: whatever the build says, it counts right. */
+static void enormous_dims(void **state) {
+  (void)state;
+  static const char text[] = "network { input x: float32[N,9223099357971087359] y = Neg(x) output y }";
+  ingot__network *network;
+  ingot_config *config;
+  ingot_engine *engine = NULL;
+  assert_int_equal(ingot__network_parse(NULL, text, sizeof text - 1, NULL, &network), INGOT_OK);
+  assert_int_equal(ingot_config_create(NULL, &config), INGOT_OK);
+  assert_int_equal(ingot_config_set_budget(config, 0), INGOT_OK);
+  assert_int_equal(ingot_config_set_verify(config, false), INGOT_OK);
+  const int64_t least[] = {1, 9223099357971087359}, most[] = {100, 9223099357971087359};
+  assert_int_equal(ingot_config_set_profile(config, "x", 2, least, least, most), INGOT_OK);
+  assert_true(ingot_build(network, config, &engine) != INGOT_E_INTERNAL);
+  ingot_engine_destroy(engine);
+  ingot_config_destroy(config);
+  ingot__network_free(network);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(top_of_the_top), cmocka_unit_test(nothing_to_multiply), cmocka_unit_test(shapes_that_nobody_tells), cmocka_unit_test(none_found),
-    cmocka_unit_test(captured_images), cmocka_unit_test(loop_without_condition), cmocka_unit_test(slice_backwards),
+    cmocka_unit_test(captured_images), cmocka_unit_test(loop_without_condition), cmocka_unit_test(slice_backwards), cmocka_unit_test(enormous_dims),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
