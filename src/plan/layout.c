@@ -173,6 +173,8 @@ static double local_cost(layouts *l, const ingot__node *n, int c) {
   double cost = l->config[n->id][c].cost;
   uint8_t before = l->chosen[n->id];
   l->chosen[n->id] = (uint8_t)c;
+  for (size_t i = 0; i < n->n_in; i++) /* layouts that are one in memory need no copy, and no view goes into another graph: PLAIN it is */
+    if (captured(n, n->in[i]) && wanted(n, i, c) != INGOT__PLAIN && ingot__plan_same_memory(&n->in[i]->type)) cost = INFINITE;
   for (size_t i = 0; i < n->n_in; i++)
     if (captured(n, n->in[i]) ? wanted(n, i, c) != INGOT__PLAIN : two_layouts(n->in[i]) && needs_copy(l, n->in[i], layout_of(l, n->in[i])))
       cost += l->reformat[n->in[i]->id];
