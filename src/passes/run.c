@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 const ingot__pass ingot__pass_list[] = {
 #define INGOT_PASS(name, postcondition) {#name, postcondition, ingot__pass_##name},
@@ -39,6 +40,8 @@ static size_t count_nodes(const ingot__network *network) {
 ingot_status ingot__passes_run(ingot__network *network, const ingot__pass_context *context, const ingot__pass_options *options,
                                ingot__pass_record *records, size_t *n_records) {
   *n_records = 0;
+  if (options->dump_folder && mkdir(options->dump_folder, 0777) != 0 && errno != EEXIST)
+    return ingot__fail(context->diag, INGOT_E_IO, options->dump_folder, "the folder can't be made: %s", strerror(errno));
   if (options->dump_folder) INGOT_TRY(dump(network, options->dump_folder, 0, "imported", context->diag));
   for (size_t i = 0; i < ingot__pass_count; i++) {
     const ingot__pass *pass = &ingot__pass_list[i];
