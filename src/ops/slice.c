@@ -3,8 +3,10 @@
 #include "ops/move.h"
 
 /* Start and number of elements that start:end:step takes out of dim elements: NumPy's rules, but that, going backwards, a start before the
- * first element is the first (ONNX clamps it so). */
+ * first element is the first (ONNX clamps it so), where there is one. */
 static int64_t take(int64_t dim, int64_t start, int64_t end, int64_t step, int64_t *first) {
+  *first = 0;
+  if (dim == 0) return 0;
   if (start < 0) start += dim;
   if (end < 0) end += dim;
   if (step > 0) {
@@ -15,7 +17,7 @@ static int64_t take(int64_t dim, int64_t start, int64_t end, int64_t step, int64
   }
   start = start < 0 ? 0 : start >= dim ? dim - 1 : start;
   end = end < 0 ? -1 : end >= dim ? dim - 1 : end;
-  *first = start < 0 ? 0 : start;
+  *first = start;
   return start <= end ? 0 : step == INT64_MIN ? 1 : (start - end - 1) / -step + 1;
 }
 

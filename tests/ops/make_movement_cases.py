@@ -108,3 +108,5 @@ for op, gates, extra in (("RNN", 1, {}), ("GRU", 3, {}), ("GRU", 3, {"linear_bef
 case("GRU", [f(2, 1, 3), f(1, 6, 3), f(1, 6, 2)], outputs=2, name="GRU clip, activations", hidden_size=2, clip=0.5,
      activations=["HardSigmoid", "LeakyRelu"], activation_alpha=[0.3, 0.1], activation_beta=[0.4])
 case("LSTM", [f(2, 1, 3), f(1, 8, 3), f(1, 8, 2)], outputs=3, name="LSTM clip", hidden_size=2, clip=0.5)
+case("Slice", [f(0, 2), const([-1]), const([far.min]), const([0]), const([-1])], name="Slice nothing backwards")
+case("Slice", [f(3), const([-9]), const([-9]), const([0]), const([-1])], name="Slice backwards from before the first")

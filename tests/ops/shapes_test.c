@@ -79,6 +79,13 @@ static void slices(void **state) {
   expect(IMAGE "s = Shape(x)\nconst b: int64[1] = {2}\nconst e: int64[1] = {4}\ny = Slice(s, b, e)", "2 {H,W}");
   expect(IMAGE "s = Shape(x)\nconst b: int64[1] = {-1}\nconst e: int64[1] = {-5}\nconst a: int64[1] = {0}\nconst t: int64[1] = {-1}\n"
                "y = Slice(s, b, e, a, t)", "4 {W,H,3,N}");
+  /* nothing from nothing, wherever it starts; a start before the first element is the first */
+#define BACKWARDS(n, start, end) "input x: float32[" n "]\nconst s: int64[1] = {" start "}\nconst e: int64[1] = {" end "}\n" \
+  "const a: int64[1] = {0}\nconst t: int64[1] = {-1}\ny = Slice(x, s, e, a, t)"
+  expect(BACKWARDS("0", "-1", "-9223372036854775808"), "0");
+  expect(BACKWARDS("0", "0", "-1"), "0");
+  expect(BACKWARDS("0", "5", "-5"), "0");
+  expect(BACKWARDS("3", "-9", "-9"), "1");
 }
 
 static void known_elements(void **state) {
