@@ -72,8 +72,11 @@ def reshape(g):
 
 @row("Shape", "Gather", "Concat", "Reshape", "Slice", "Unsqueeze", "Mul", tags=("shape", "chain"), weight=1.5)
 def computed_reshape(g):
-    """As exporters of PyTorch write x.view(x.size(0), -1, ..)."""
+    """As exporters of PyTorch write x.view(x.size(0), -1, ..). A computed dim of 0 would copy the input's, and -1 beside it stands for nothing
+    in particular: no program means that, and with symbols a computed dim counts as not 0."""
     x = anything(g, 2)
+    if min(min(s) for s in x.sizes) == 0:
+        raise Reject("empty")
     parts, d = [], g.number(0, x.rank - 1)
     shape = g.add("Shape", [x])
     for axis in range(x.rank):

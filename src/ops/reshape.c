@@ -73,7 +73,7 @@ ingot_status ingot__infer_Reshape(ingot__infer *f) {
       } else {
         d = number;
       }
-    }
+    } /* an expression counts as not 0: where a run makes it 0, that run copies the dim */
     out->dim[k] = d;
     numbers = numbers && ingot__dim_is_number(d);
   }
