@@ -110,3 +110,4 @@ case("GRU", [f(2, 1, 3), f(1, 6, 3), f(1, 6, 2)], outputs=2, name="GRU clip, act
 case("LSTM", [f(2, 1, 3), f(1, 8, 3), f(1, 8, 2)], outputs=3, name="LSTM clip", hidden_size=2, clip=0.5)
 case("Slice", [f(0, 2), const([-1]), const([far.min]), const([0]), const([-1])], name="Slice nothing backwards")
 case("Slice", [f(3), const([-9]), const([-9]), const([0]), const([-1])], name="Slice backwards from before the first")
+case("ConstantOfShape", [const([0, 2])], name="ConstantOfShape of nothing")

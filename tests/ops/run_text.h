@@ -23,13 +23,13 @@ static inline void *run_memory(run_text *r, size_t size) {
   return r->memory[r->n_memory++] = p;
 }
 
-/* Sizes in bytes as allocated exactly, so that AddressSanitizer sees what goes past the end. */
+/* Sizes in bytes as allocated exactly, so that AddressSanitizer sees what goes past the end; none for nothing, as a caller may give. */
 static inline void run_give_memory(run_text *r, ingot__view *v) {
   size_t bytes = 0;
   assert_true(ingot__dtype_bytes(v->dtype, (size_t)ingot__view_count(v), &bytes));
   r->memory = realloc(r->memory, (r->n_memory + 1) * sizeof *r->memory);
-  v->data = r->memory[r->n_memory++] = malloc(bytes ? bytes : 1);
-  memset(v->data, 0xee, bytes);
+  v->data = r->memory[r->n_memory++] = bytes ? malloc(bytes) : NULL;
+  if (bytes) memset(v->data, 0xee, bytes);
 }
 
 static inline ingot_status run_resize(void *user, ingot__call *call, size_t i, int rank, const int64_t *dim) {
