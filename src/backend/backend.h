@@ -1,6 +1,7 @@
 /* The one seam: what a target must offer. The compiler and the runtime know targets by this header alone. */
 #ifndef INGOT_BACKEND_BACKEND_H
 #define INGOT_BACKEND_BACKEND_H
+#include "base/text.h"
 #include "ops/ops.h"
 
 /* What a kernel can do beyond dense tensors; for kernels.def. */
@@ -28,7 +29,14 @@ typedef struct ingot__kernel_functions {
   void (*pack)(const ingot__call *call, void *packed);
   const char *pack_format;   /* "panel16"; NULL: no pack */
   unsigned packs_inputs;     /* bit i: constant input i is wholly in the packed form and need not be kept in the engine */
+  /* On a device, data and packed constants are in its memory, and work is put into call->queue in order. run() neither waits nor
+   * allocates: what it puts there may be recorded and played again. */
   ingot_status (*run)(const ingot__call *call);
+  /* Device code: a source of the backend's, and what is written before it for this call ("#define T half\n"). The text must not depend on
+   * dims that vary within a profile, nor on their optimum. NULL: the source as it is. source NULL: a kernel without code. */
+  const char *source;
+  void (*define)(const ingot__call *call, ingot__text *text);
+  unsigned host_inputs;      /* bit i: input i is read by the host (shapes, axes): its data is in host memory when it runs */
 } ingot__kernel_functions;
 
 typedef struct ingot__kernel {
@@ -39,7 +47,48 @@ typedef struct ingot__kernel {
                               * out[0]), constants and lower ranks PLAIN. ANY_LAYOUT: in[0]'s, whichever (out: the same) */
   unsigned flags;            /* INGOT__K_ */
   const ingot__kernel_functions *functions;
+  bool on_device;            /* its tensors are in the device's memory; false: in the host's */
 } ingot__kernel;
+
+/* ---- Targets with memory and a queue of their own. */
+typedef struct ingot__device ingot__device; /* one, opened; shared by the engines on it */
+
+typedef struct ingot__device_functions {
+  /* Opens device number `index` (or shares it, if it is open); INGOT_E_DEVICE with what is missing. */
+  ingot_status (*open)(int index, ingot__diag *diag, ingot__device **device);
+  void (*close)(ingot__device *device);
+  int (*count)(void);                                     /* of devices; 0 where the driver is missing, too */
+  const char *(*describe)(const ingot__device *device);   /* "NVIDIA H200, sm_90, driver 13.0": the key of timings and code */
+  /* Device memory: 256-byte aligned; INGOT_E_MEMORY. Copies wait until they are done. */
+  ingot_status (*allocate)(ingot__device *device, size_t size, ingot__diag *diag, void **memory);
+  void (*release)(ingot__device *device, void *memory);
+  ingot_status (*write)(ingot__device *device, void *to, const void *from, size_t size, ingot__diag *diag);
+  ingot_status (*read)(ingot__device *device, void *to, const void *from, size_t size, ingot__diag *diag);
+  bool (*owns)(ingot__device *device, const void *memory); /* whether an address is of device memory, whoever allocated it */
+  /* Host memory that the device reaches quickly. */
+  void *(*pin)(ingot__device *device, size_t size);        /* NULL: no memory */
+  void (*unpin)(ingot__device *device, void *memory);
+  /* Code for the kernel's call: compiled (or out of the cache on disk), from the arena; *size 0 for a kernel without code. */
+  ingot_status (*compile)(ingot__device *device, const ingot__kernel *kernel, const ingot__call *call, ingot__arena *arena, ingot__diag *diag,
+                          const void **code, size_t *size);
+  ingot_status (*load)(ingot__device *device, const void *code, size_t size, ingot__diag *diag, void **loaded);
+  void (*unload)(ingot__device *device, void *loaded);
+  /* A queue: work in it runs in order. native: the caller's own (a CUstream), which is not destroyed with it; NULL: a new one. */
+  ingot_status (*queue_new)(ingot__device *device, void *native, ingot__diag *diag, void **queue);
+  void (*queue_free)(void *queue);
+  ingot_status (*copy)(void *queue, void *to, const void *from, size_t size, ingot__diag *diag); /* host or device, told by the addresses */
+  ingot_status (*wait)(void *queue, ingot__diag *diag);
+  /* What is put into the queue between the two is recorded, not run; *recording is played as a whole. */
+  ingot_status (*record)(void *queue, ingot__diag *diag);
+  ingot_status (*record_end)(void *queue, ingot__diag *diag, void **recording);
+  ingot_status (*play)(void *queue, void *recording, ingot__diag *diag);
+  void (*recording_free)(ingot__device *device, void *recording);
+  /* Time: a mark is a place in a queue; seconds between two when the later one has been reached. */
+  ingot_status (*mark_new)(ingot__device *device, ingot__diag *diag, void **mark);
+  void (*mark_free)(ingot__device *device, void *mark);
+  ingot_status (*mark)(void *queue, void *mark, ingot__diag *diag);
+  double (*seconds)(void *from, void *to);
+} ingot__device_functions;
 
 typedef struct ingot__backend {
   const char *name;          /* "cpu" */
@@ -55,8 +104,9 @@ typedef struct ingot__backend {
   const ingot__kernel *(*substitute)(const char *name, const ingot__call *call);
   double (*cost)(const ingot__kernel *kernel, const ingot__call *call); /* seconds */
   bool (*wants_channels_last)(void);
+  const ingot__device_functions *device;  /* NULL: kernels run on the host, in its memory */
 } ingot__backend;
 
 const ingot__backend *ingot__backend_find(const char *name); /* "cpu" or NULL for the default; NULL if there is none */
-extern const ingot__backend ingot__cpu_backend;
+extern const ingot__backend ingot__cpu_backend, ingot__cuda_backend;
 #endif

@@ -45,6 +45,8 @@ struct ingot__call {
   size_t workspace_size;
   ingot__pool *pool;                   /* NULL: one thread */
   int threads;                         /* of the pool; also set when asking */
+  void *queue;                         /* kernels on a device: where work goes; NULL when asking */
+  void *code;                          /* kernels on a device: as the backend has loaded it; NULL when asking */
   ingot__diag *diag;                   /* may be NULL */
   ingot__store *store;                 /* where objects (sequences, optionals) are made; NULL when asking and when folding constants */
   ingot__arena *strings;               /* where characters of new strings go: they live until the run's end at least; NULL as store */
