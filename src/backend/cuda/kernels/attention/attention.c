@@ -35,7 +35,7 @@ static void choose_code(plan *a, int64_t head, int64_t width) {
   if (a->head > 256 && a->width > 128) a->width = 128;
   const int both = a->head + a->width;
   a->keys = !a->halves ? 32 : both <= 256 ? 64 : both <= 384 ? 32 : 16;
-  a->stages = !a->halves ? 2 : both <= 160 ? 3 : 2;
+  a->stages = !a->halves ? (a->head > 256 ? 1 : 2) : both <= 160 ? 3 : 2;
 }
 
 static size_t shared_size(const plan *a, int rows) {
@@ -56,7 +56,7 @@ static bool takes(const ingot__call *call, plan *a) {
   const ingot__view *views[] = {&call->in[0], &call->in[1], &call->in[2], &call->out[0]};
   for (size_t i = 0; i < 4; i++)
     if (views[i]->dtype != type || views[i]->layout != INGOT__PLAIN || views[i]->rank < 2 || views[i]->rank > call->out[0].rank) return false;
-  if (!fixed(call, 0, 1) || !fixed(call, 2, 1)) return false;
+  if ((!fixed(call, 0, 1) && !fixed(call, 1, 1)) || !fixed(call, 2, 1)) return false;
   const ingot__view *m = &call->in[3];
   if (ingot__has_in(call, 3) && ((m->dtype != type && m->dtype != INGOT_BOOL) || m->layout != INGOT__PLAIN || m->rank > call->out[0].rank)) return false;
   for (size_t i = 4; i < 6; i++)

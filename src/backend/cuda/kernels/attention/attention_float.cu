@@ -1,5 +1,6 @@
 /* softmax(Q K^T * scale + mask) V in float, by multiply-adds: a block has 32 queries and goes over tiles of 32 keys in shared memory. A thread has
- * four of the queries: in the products with K two keys of a tile, in those with V every sixteenth column. */
+ * four of the queries: in the products with K two keys of a tile, in those with V every sixteenth column. Defined before, beside
+ * attention.cuh's: STAGES, 1 or 2 tiles of keys in shared memory. */
 #include "attention/attention.cuh"
 
 enum { ROWS = 32, OUT = WIDTH / 16, WEIGHTS = KEYS + 4 };
@@ -33,9 +34,9 @@ KERNEL(attention_float, attention_params, 128, 2) {
   for (int t = 0; t < range.tiles; t++) {
     copy_async_wait<0>();
     __syncthreads();
-    if (t + 1 < range.tiles) fetch_tile(p, stages + (t + 1) % 2 * STAGE, k, v, range.begin + (t + 1) * KEYS, range.end, columns);
+    if (STAGES > 1 && t + 1 < range.tiles) fetch_tile(p, stages + (t + 1) % STAGES * STAGE, k, v, range.begin + (t + 1) * KEYS, range.end, columns);
     copy_async_commit();
-    const TYPE *keys = stages + t % 2 * STAGE, *values = keys + KEYS * HEAD_LINE;
+    const TYPE *keys = stages + t % STAGES * STAGE, *values = keys + KEYS * HEAD_LINE;
     const int key0 = range.begin + t * KEYS;
     float score[4][2] = {};
 #pragma unroll 4
@@ -95,6 +96,11 @@ KERNEL(attention_float, attention_params, 128, 2) {
         }
     }
     __syncwarp();
+    if (STAGES == 1) { /* wide heads: no room for two */
+      __syncthreads();
+      if (t + 1 < range.tiles) fetch_tile(p, stages, k, v, range.begin + (t + 1) * KEYS, range.end, columns);
+      copy_async_commit();
+    }
   }
 
   TYPE *o = static_cast<TYPE *>(p.o.data) + at.o + column0 * p.o.column;
