@@ -267,7 +267,7 @@ KERNEL(recurrent_second_8, recurrent_params, 128, 3) { one_step<8, true>(p); }
 KERNEL(recurrent_none, recurrent_params, 128, 1) {
   grid_wait();
   grid_launch();
-  const int unit = (int)blockIdx.x * 128 + (int)threadIdx.x, n = blockIdx.y, direction = blockIdx.z;
+  const int unit = (int)blockIdx.x * 128 + (int)threadIdx.x, n = p.first + (int)blockIdx.y, direction = blockIdx.z;
   if (unit >= p.hidden) return;
   put_state(p, direction, n, unit, cell_state{initial(p, p.h0, direction, n, unit), initial(p, p.c0, direction, n, unit)});
 }
