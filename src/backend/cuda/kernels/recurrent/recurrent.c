@@ -70,8 +70,7 @@ static void choose_blocks(plan *a) {
   for (int blocks = 1; blocks <= (info->arch >= 90 ? MOST_BLOCKS : 1); blocks *= 2) {
     const size_t units = (hidden + (size_t)blocks * 4 - 1) / ((size_t)blocks * 4) * 4, size = shared_of(a, units, (size_t)a->sequences);
     if (size > info->shared) continue;
-    const int used = (int)((hidden + units - 1) / units);
-    a->blocks = used, a->p.units = (int32_t)units, a->shared = size;
+    a->blocks = a->p.blocks = blocks, a->p.units = (int32_t)units, a->shared = size;
     if (units <= 2 * WARPS) break;
   }
 }

@@ -77,9 +77,9 @@ DEVICE cell_state finish(const recurrent_params &p, int direction, int unit, con
 /* ---- All steps in one launch. */
 template <int SEQUENCES> DEVICE void all_steps(const recurrent_params &p) {
   SHARED(float, shared);
-  const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, clusters = (p.hidden + p.units - 1) / p.units, rank = (int)cluster_rank();
+  const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, clusters = p.blocks, rank = (int)cluster_rank();
   const int group = (int)blockIdx.x / clusters, direction = group % p.directions, n0 = group / p.directions * SEQUENCES;
-  const int hidden = p.hidden, units = hidden - rank * p.units < p.units ? hidden - rank * p.units : p.units, unit0 = rank * p.units;
+  const int hidden = p.hidden, unit0 = rank * p.units, left = hidden - unit0, units = left < 0 ? 0 : left < p.units ? left : p.units;
   const int line = h_line(hidden), sequences = p.part - n0 < SEQUENCES ? p.part - n0 : SEQUENCES;
   /* h of all units, then (halved) r h; this block's new h, twice; c, z; x of this step and the next; rows of R. */
   float *h = shared, *scaled = h + SEQUENCES * line, *part = scaled + (HALVED ? SEQUENCES * line : 0), *c = part + 2 * SEQUENCES * p.units;
@@ -137,6 +137,7 @@ template <int SEQUENCES> DEVICE void all_steps(const recurrent_params &p) {
         }
         float sum[4 * SEQUENCES] = {}, gate[4];
         if (HALVED && half_step == 1) {
+#pragma unroll 1
           for (int k = lane * PIECE; k < line; k += 32 * PIECE) {
             const vec<TYPE, PIECE> w[1] = {load<PIECE>(rows + (u * GATES + 2) * line + k)};
             add_products<1, SEQUENCES>(sum, w, scaled, k, line);

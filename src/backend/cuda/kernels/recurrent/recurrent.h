@@ -15,7 +15,7 @@ typedef struct recurrent_params {
   float *h, *c, *update, *scaled;
   int32_t steps, batch, first, part, input, hidden, directions;
   int32_t reverse, batch_first, coupled, late; /* late: a launch a step: which step */
-  int32_t units;             /* of a block of a cluster */
+  int32_t blocks, units;     /* of a cluster; of a block */
   int32_t x_whole, w_whole, r_whole; /* rows are multiples of 16 bytes, and so are addresses */
   float clip;                /* 0: none */
   recurrent_act act[6];      /* of the first direction, then of the second */
