@@ -13,6 +13,10 @@ extern "C" {
 #define EMULATED_SYMBOL __attribute__((visibility("default")))
 EMULATED_SYMBOL __attribute__((weak)) const emulated_functions *emulated;
 EMULATED_SYMBOL __attribute__((weak)) emulated_thread *emulated_self;
+#ifndef EMULATED_ARCH
+#define EMULATED_ARCH 0 /* any; 80; -90: sm_90a */
+#endif
+EMULATED_SYMBOL __attribute__((weak)) int emulated_arch = EMULATED_ARCH;
 }
 
 #define __device__
@@ -47,7 +51,7 @@ EMULATED_SYMBOL __attribute__((weak)) emulated_thread *emulated_self;
 #define gridDim (emulated_self->grid_dim)
 #define warpSize 32
 
-DEVICE void grid_wait() {}
+DEVICE void grid_wait() { emulated->grid_wait(); }
 DEVICE void grid_launch() {}
 
 /* ---- For the wrappers of what only a GPU has. */

@@ -43,6 +43,7 @@ typedef struct block {
   barrier barriers[BARRIERS];
   exchange exchanges[WARPS / 4]; /* of warpgroups */
   unsigned alive, warps;
+  bool waited;               /* grid_wait() was called */
   warp *warp;
 } block;
 
@@ -313,10 +314,19 @@ static unsigned char *shared_of(unsigned rank) {
   return m.shared + rank * m.shared_stride;
 }
 static size_t shared_size(void) { return m.launch->shared; }
+bool emulated_is_shared(const void *memory, size_t size) {
+  const unsigned char *p = memory;
+  for (unsigned i = 0; i < m.cluster; i++) {
+    const unsigned char *shared = m.shared + i * m.shared_stride;
+    if (p >= shared && p < shared + m.launch->shared) return size <= m.launch->shared && p + size <= shared + m.launch->shared;
+  }
+  return false;
+}
+static void grid_wait(void) { m.current->warp->block->waited = true; }
 
 const emulated_functions emulated_machine = {
-  shuffle, ballot, warp_barrier, warp_share, group_share, meet, yield, progress, shared_of, shared_size, cluster_arrive, cluster_wait, fail_with,
-  emulated_load_tiled, emulated_load_windows, emulated_store_tiled,
+  shuffle, ballot, warp_barrier, warp_share, group_share, meet, yield, progress, shared_of, shared_size, cluster_arrive, cluster_wait, grid_wait,
+  fail_with, emulated_load_tiled, emulated_load_windows, emulated_store_tiled,
 };
 
 /* ---- Launches. */
@@ -379,6 +389,7 @@ static void run_cluster(emulated_index first, emulated_index size) {
   for (unsigned i = 0; i < m.cluster; i++) {
     block *b = &m.blocks[i];
     memset(b->barriers, 0, sizeof b->barriers);
+    b->waited = false;
     b->alive = m.threads, b->warps = warps, b->warp = m.warps + i * warps;
     unsigned char *shared = m.shared + i * m.shared_stride;
     memset(shared, 0xff, l->shared); /* a NaN in every type */
@@ -406,6 +417,7 @@ static void run_cluster(emulated_index first, emulated_index size) {
   make_current(f);
   emulated_fiber_switch(&m.host, f->context);
   for (unsigned i = 0; i < m.cluster; i++) {
+    if (l->early && !m.blocks[i].waited) fail("the block, launched early, has ended without grid_wait()");
     const unsigned char *end = m.shared + i * m.shared_stride + l->shared;
     for (size_t j = 0; j < m.shared_stride - l->shared; j++)
       if (end[j] != GUARD_BYTE) fail("a write past the block's %zu bytes of shared memory, at byte %zu", l->shared, l->shared + j);

@@ -33,6 +33,7 @@ typedef struct emulated_functions {
   size_t (*shared_size)(void);
   void (*cluster_arrive)(void);
   void (*cluster_wait)(void);
+  void (*grid_wait)(void);
   void (*fail)(const char *what); /* ends the program, naming the kernel, block and thread */
   void (*tensor_load_tiled)(const void *map, void *shared, const int *coordinates);
   void (*tensor_load_windows)(const void *map, void *shared, const int *coordinates, int offset_w, int offset_h);
@@ -48,6 +49,7 @@ typedef struct emulated_launch {
   const void *params;        /* aligned as the struct is */
   emulated_index grid, block, cluster; /* cluster: in blocks; 0 counts as 1 */
   size_t shared;             /* bytes for each block */
+  int early;                 /* launched before its predecessor has ended: every block must call grid_wait */
   emulated_thread **self;    /* the kernel's object's `emulated_self` */
 } emulated_launch;
 /* Runs all blocks, one cluster after another. One launch at a time: the caller sees to that. */
