@@ -12,7 +12,7 @@ int ingot__product_align(const void *data, size_t size, const int64_t *stride, i
 
 void ingot__product_define(const ingot__call *call, ingot__text *text, const ingot__product_tile *tile, int act) {
   const ingot_dtype t = call->in[0].dtype;
-  ingot__cuda_define_type(text, "T", t);
+  ingot__cuda_define_type(text, "ELEMENT", t);
   ingot__cuda_define(text, "HALVES", t != INGOT_FLOAT32);
   ingot__cuda_define(text, "MATH", tile->math);
   ingot__cuda_define(text, "BM", tile->bm);

@@ -1,5 +1,5 @@
 /* The tile that a block computes, in constants, out of what the C side defines:
- *   T             the elements: half, bfloat, float; HALVES: 1 for the first two
+ *   ELEMENT       the elements, T below: half, bfloat, float; HALVES: 1 for the first two
  *   BM, BN        rows and columns of the tile
  *   WARPS_M, WARPS_N  warps along them; each has a part of (BM / WARPS_M) x (BN / WARPS_N)
  *   STAGES        steps of K in shared memory at once
@@ -15,6 +15,7 @@
 #include "ingot.cuh"
 #include "divide.cuh"
 #include "product/mma.h"
+typedef ELEMENT T;
 enum {
   CHUNK = 16 / sizeof(T),
   STEP = 128 / sizeof(T),                                /* k's in a step */
