@@ -83,11 +83,22 @@ double ingot__product_cost(const ingot__call *call, const ingot__product_tile *t
   return 1e-6 + (compute > memory ? compute : memory);
 }
 
+void ingot__product_number(product_params *p, int64_t bm, int64_t bn, int64_t batches, int64_t splits) {
+  const int64_t tiles_m = ingot__divide_up(p->m, bm), tiles_n = ingot__divide_up(p->n, bn), last = tiles_m % PRODUCT_BAND;
+  p->splits = (uint32_t)splits;
+  p->tiles_m = (uint32_t)tiles_m, p->batches = (uint32_t)batches;
+  p->by_tiles = ingot__divisor(tiles_m * tiles_n);
+  p->by_batches = ingot__divisor(batches);
+  p->by_splits = ingot__divisor(splits);
+  p->by_band = ingot__divisor(PRODUCT_BAND * tiles_n);
+  p->by_last_rows = ingot__divisor(last ? last : 1);
+}
+
 /* The launch of the rows that p->m says. */
 static ingot_status launch(const ingot__call *call, const ingot__product_tile *tile, const ingot__product *whole, product_params *p) {
   ingot__product part = *whole;
   part.m = p->m;
-  const int64_t tiles_m = ingot__divide_up(p->m, tile->bm), tiles_n = ingot__divide_up(p->n, tile->bn), tiles = tiles_m * tiles_n * part.batches;
+  const int64_t tiles = ingot__divide_up(p->m, tile->bm) * ingot__divide_up(p->n, tile->bn) * part.batches;
   int64_t splits = choose_splits(tile, &part);
   const bool clusters = has_clusters();
   if (splits > 1 && !clusters) {
@@ -99,14 +110,7 @@ static ingot_status launch(const ingot__call *call, const ingot__product_tile *t
       INGOT_TRY(ingot__cuda_clear(call, p->arrived, counters));
     } else splits = 1; /* it was planned for other dims */
   }
-  const int64_t last = tiles_m % PRODUCT_BAND;
-  p->splits = (uint32_t)splits;
-  p->tiles_m = (uint32_t)tiles_m, p->batches = (uint32_t)part.batches;
-  p->by_tiles = ingot__divisor(tiles_m * tiles_n);
-  p->by_batches = ingot__divisor(part.batches);
-  p->by_splits = ingot__divisor(splits);
-  p->by_band = ingot__divisor(PRODUCT_BAND * tiles_n);
-  p->by_last_rows = ingot__divisor(last ? last : 1);
+  ingot__product_number(p, tile->bm, tile->bn, part.batches, splits);
   ingot__cuda_grid grid = {.x = (unsigned)(tiles * splits), .threads = (unsigned)(tile->warps_m * tile->warps_n * 32),
                            .shared = (unsigned)shared_size(tile), .cluster = clusters && splits > 1 ? (unsigned)splits : 0, .early = true};
   return ingot__cuda_launch(call, "product", &grid, p, sizeof *p);

@@ -28,7 +28,9 @@ size_t ingot__product_workspace(const ingot__product_tile *tile, const ingot__pr
 double ingot__product_cost(const ingot__call *call, const ingot__product_tile *tile, const ingot__product *product);
 ingot_status ingot__product_launch(const ingot__call *call, const ingot__product_tile *tile, ingot__product *product);
 
-/* A convolution's weights, packed (see conv.c); other users of such products. */
+/* Sets what find_place() in place.cuh needs; rows and columns are p's. */
+void ingot__product_number(product_params *p, int64_t bm, int64_t bn, int64_t batches, int64_t splits);
+
 static inline int64_t ingot__product_chunk(size_t size) { return 16 / (int64_t)size; }
 /* A float rounded to tf32, as the device does it. */
 static inline float ingot__tf32(float x) {

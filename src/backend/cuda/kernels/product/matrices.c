@@ -86,11 +86,12 @@ static void batches_to_rows(axes *x, ingot__matrices *d) {
 static void merge(axes *x) {
   int n = 0;
   for (int i = 0; i < x->n; i++) {
-    if (x->dim[i] == 1) continue;
+    const int64_t dim = x->dim[i];
+    if (dim == 1) continue;
     bool even = n > 0;
-    for (int t = 0; even && t < TABLES; t++) even = x->stride[t][n - 1] == x->dim[i] * x->stride[t][i];
-    if (!even) x->dim[n++] = 1;
-    x->dim[n - 1] *= x->dim[i];
+    for (int t = 0; even && t < TABLES; t++) even = x->stride[t][n - 1] == dim * x->stride[t][i];
+    if (even) x->dim[n - 1] *= dim;
+    else x->dim[n++] = dim;
     for (int t = 0; t < TABLES; t++) x->stride[t][n - 1] = x->stride[t][i];
   }
   x->n = n;

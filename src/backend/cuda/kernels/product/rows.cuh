@@ -105,14 +105,14 @@ struct window_rows {
   __device__ __forceinline__ void place(const product_params &p, int i, const T *&at, int &z0, int &y0, int &x0) {
     const product_window &w = p.window;
     const uint32_t m = first + threadIdx.x / 8 + i * PASS;
-    uint32_t rest = m;
-    const uint32_t q = divided(rest, w.out[2]), ox = rest - q * w.out[2].by;
-    const uint32_t q2 = divided(q, w.out[1]), oy = q - q2 * w.out[1].by;
-    uint32_t image = q2, oz = 0;
-    z0 = 0;
+    const uint32_t line = divided(m, w.out[2]), ox = m - line * w.out[2].by;
+    const uint32_t plane = divided(line, w.out[1]), oy = line - plane * w.out[1].by;
 #if WINDOW == 3
-    image = divided(q2, w.out[0]), oz = q2 - image * w.out[0].by;
+    const uint32_t image = divided(plane, w.out[0]), oz = plane - image * w.out[0].by;
     z0 = (int)oz * w.stride[0] - pad[0];
+#else
+    const uint32_t image = plane;
+    z0 = 0;
 #endif
     y0 = (int)oy * w.stride[1] - pad[1], x0 = (int)ox * w.stride[2] - pad[2];
     at = data + image * w.image + z0 * w.place[0] + y0 * w.place[1] + x0 * w.place[2];
