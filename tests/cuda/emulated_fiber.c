@@ -46,7 +46,6 @@ void *emulated_fiber_begin(unsigned char *stack, unsigned number, void (*entry)(
   uintptr_t top = (uintptr_t)stack + EMULATED_STACK - 64 - number % 32 * 64; /* or all would meet in a few sets of the first cache */
   void **at = (void **)(top & ~(uintptr_t)15);
   *--at = NULL;             /* entry's return address: it never returns */
-  *--at = NULL;
   *--at = (void *)(uintptr_t)entry;
   for (int i = 0; i < 6; i++) *--at = NULL;
   return at;
