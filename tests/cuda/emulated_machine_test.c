@@ -1,6 +1,5 @@
 /* The emulated GPU computes as a GPU does: numbers, warps, barriers, clusters, tensor copies; and it finds what a GPU would do wrong. */
 #include "emulated_testing.h"
-#include <signal.h>
 
 static void *module;
 

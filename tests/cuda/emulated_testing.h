@@ -3,6 +3,7 @@
 #define EMULATED_TESTING_H
 #include "testing.h"
 #include <dlfcn.h>
+#include <signal.h>
 #include <sys/wait.h>
 
 typedef struct gpu_launch { /* CUlaunchConfig */
@@ -148,7 +149,9 @@ static inline void gpu_dies(void (*function)(void *), void *user, const char *wo
   if (!child) {
     dup2(pipes[1], 2);
     close(pipes[0]), close(pipes[1]);
-    signal(SIGABRT, SIG_DFL); /* not cmocka's */
+    signal(SIGSEGV, SIG_DFL); /* not cmocka's */
+    cuInit(0);                /* the driver's */
+    alarm(60);
     function(user);
     _exit(0);
   }
