@@ -177,7 +177,9 @@ typedef struct tensors {
   uint64_t to;
   int bytes, at[5], offset[2], windows;
 } tensors;
-static size_t mixed(size_t at, int swizzle) { return swizzle == 128 ? at ^ (at >> 3 & 0x70) : swizzle == 64 ? at ^ (at >> 3 & 0x30) : swizzle == 32 ? at ^ (at >> 3 & 0x10) : at; }
+static size_t mixed(size_t at, int swizzle) { /* the place of a byte in a swizzled box */
+  return at ^ (at >> 3 & (swizzle == 128 ? 0x70 : swizzle == 64 ? 0x30 : swizzle == 32 ? 0x10 : 0));
+}
 
 static void tiles_are_gathered(void **state) {
   (void)state;
