@@ -45,7 +45,7 @@ void emulated_stack_give(unsigned char *stack) {
 void *emulated_fiber_begin(unsigned char *stack, unsigned number, void (*entry)(void)) {
   uintptr_t top = (uintptr_t)stack + EMULATED_STACK - 64 - number % 32 * 64; /* or all would meet in a few sets of the first cache */
   void **at = (void **)(top & ~(uintptr_t)15);
-  *--at = NULL;             /* entry's return address: it never returns */
+  *--at = NULL;             /* entry's return address, which it never uses: the stack is 8 past a multiple of 16 then, as after a call */
   *--at = (void *)(uintptr_t)entry;
   for (int i = 0; i < 6; i++) *--at = NULL;
   return at;
