@@ -11,7 +11,6 @@ typedef int int32_t;
 typedef unsigned uint32_t;
 typedef long long int64_t;
 typedef unsigned long long uint64_t;
-typedef unsigned long long size_t;
 
 #define DEVICE static __device__ __forceinline__
 /* KERNEL(name, struct of parameters, threads, least blocks on a multiprocessor) { ... p ... } is what a launch calls by its name. */
