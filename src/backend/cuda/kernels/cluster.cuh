@@ -11,7 +11,7 @@ DEVICE vec<float, 4> cluster_load(const float *mine, uint32_t rank) {
 #elif __CUDA_ARCH__ >= 900
 DEVICE uint32_t cluster_rank() { uint32_t r; asm volatile("mov.u32 %0, %%cluster_ctarank;" : "=r"(r)); return r; }
 DEVICE void cluster_barrier() { /* what was written to shared memory before is visible to the cluster after */
-  asm volatile("barrier.cluster.arrive.release.aligned;\nbarrier.cluster.wait.acquire.aligned;" ::: "memory");
+  asm volatile("barrier.cluster.arrive.release;\nbarrier.cluster.wait.acquire;" ::: "memory");
 }
 DEVICE vec<float, 4> cluster_load(const float *mine, uint32_t rank) {
   vec<float, 4> v;
