@@ -9,6 +9,7 @@
 #include "backend/cuda/kernels/product/weights.h"
 #include "ops/window.h"
 
+enum { WARPS = 4 };
 typedef struct first {
   ingot__window window;
   int64_t c, oc, columns, blocks;      /* channels; columns of a block of weights, and how many such blocks */
@@ -35,7 +36,7 @@ static bool read(const ingot__call *call, int rows, first *d) {
   d->blocks = ingot__divide_up(d->oc, d->columns);
   d->steps = ingot__divide_up(d->taps, 4);
   d->words = d->steps * d->columns / 8 * 32 * (int64_t)d->size;
-  const int64_t patch_y = (8 * rows - 1) * win->stride[0] + (win->kernel[0] - 1) * win->dilation[0] + 1;
+  const int64_t patch_y = (WARPS * rows - 1) * win->stride[0] + (win->kernel[0] - 1) * win->dilation[0] + 1;
   const int64_t patch_x = 15 * win->stride[1] + (win->kernel[1] - 1) * win->dilation[1] + 1;
   d->shared = (size_t)(d->words * 4 + d->columns * 4 + d->steps * 16 + patch_y * patch_x * 4 * (int64_t)d->size);
   return d->shared <= 96 << 10;
@@ -67,6 +68,9 @@ static void pack(const ingot__call *call, void *packed) {
   }
 }
 
+/* Blocks of a multiprocessor, by the registers that they need. */
+static int blocks_of(const first *d, int rows) { return d->size == 4 ? 3 : rows == 4 && d->columns == 64 ? 2 : 4; }
+
 static void define(const ingot__call *call, ingot__text *text, int rows) {
   first d;
   if (!read(call, rows, &d)) return;
@@ -81,18 +85,20 @@ static void define(const ingot__call *call, ingot__text *text, int rows) {
   ingot__cuda_define(text, "DILATION_Y", w->dilation[0]);
   ingot__cuda_define(text, "DILATION_X", w->dilation[1]);
   ingot__cuda_define(text, "COLUMNS", d.columns);
+  ingot__cuda_define(text, "WARPS", WARPS);
   ingot__cuda_define(text, "ROWS", rows);
+  ingot__cuda_define(text, "MIN_BLOCKS", blocks_of(&d, rows));
   ingot__cuda_define(text, "ACT", INGOT__ATTRS(call, Conv)->act);
 }
 
-static int64_t tiles_of(const ingot__view *y, int rows) { return y->dim[0] * ingot__divide_up(y->dim[2], 8 * rows) * ingot__divide_up(y->dim[3], 16); }
+static int64_t tiles_of(const ingot__view *y, int rows) { return y->dim[0] * ingot__divide_up(y->dim[2], WARPS * rows) * ingot__divide_up(y->dim[3], 16); }
 
 static double cost(const ingot__call *call, int rows) {
   const ingot__cuda_info *info = ingot__cuda_info_get();
   first d;
   if (!read(call, rows, &d)) return 1e9;
   const double sms = info->sms > 0 ? info->sms : 108, clock = info->clock > 0 ? info->clock : 1.5e9;
-  const double tiles = (double)tiles_of(&call->out[0], rows), step = 128.0 * rows * 16 * (double)d.columns * 2 / (d.size == 2 ? 1800 : 900);
+  const double tiles = (double)tiles_of(&call->out[0], rows), step = WARPS * 16.0 * rows * 16 * (double)d.columns * 2 / (d.size == 2 ? 1800 : 900);
   const double waves = (double)ingot__divide_up((int64_t)tiles * d.blocks, (int64_t)sms), compute = (waves * (double)d.steps * step + 3000) / clock;
   const double memory = ingot__cuda_bytes(call) / (sms * 25e9);
   return 1e-6 + (compute > memory ? compute : memory);
@@ -114,16 +120,16 @@ static ingot_status run(const ingot__call *call, int rows) {
     .out_image = y->stride[0], .out_line = y->stride[2], .out_pixel = y->stride[3],
     .height = (int32_t)x->dim[2], .width = (int32_t)x->dim[3], .out_height = (int32_t)y->dim[2], .out_width = (int32_t)y->dim[3],
     .out_channels = (int32_t)d.oc, .pad_y = (int32_t)d.window.begin[0], .pad_x = (int32_t)d.window.begin[1], .tiles = (uint32_t)tiles,
-    .tiles_x = ingot__divisor(ingot__divide_up(y->dim[3], 16)), .tiles_y = ingot__divisor(ingot__divide_up(y->dim[2], 8 * rows)),
+    .tiles_x = ingot__divisor(ingot__divide_up(y->dim[3], 16)), .tiles_y = ingot__divisor(ingot__divide_up(y->dim[2], WARPS * rows)),
     .act_alpha = attrs->act_alpha, .act_beta = attrs->act_beta};
   const uint64_t places = (uint64_t)(uintptr_t)y->data | (uint64_t)(y->stride[0] | y->stride[2] | y->stride[3]) * d.size;
   p.vector = places % ((uint64_t)side * d.size) == 0;
   /* Blocks go over tiles as long as there are: as many as fit at once. */
   const ingot__cuda_info *info = ingot__cuda_info_get();
   int64_t at_once = (int64_t)(info->shared ? info->shared : 99 << 10) / (int64_t)(d.shared + 1024);
-  at_once = (at_once < 1 ? 1 : at_once > 2 ? 2 : at_once) * (info->sms > 0 ? info->sms : 108) / d.blocks;
+  at_once = (at_once < 1 ? 1 : at_once > blocks_of(&d, rows) ? blocks_of(&d, rows) : at_once) * (info->sms > 0 ? info->sms : 108) / d.blocks;
   if (at_once < 1) at_once = 1;
-  ingot__cuda_grid grid = {.x = (unsigned)(tiles < at_once ? tiles : at_once), .y = (unsigned)d.blocks, .threads = 256, .shared = (unsigned)d.shared,
+  ingot__cuda_grid grid = {.x = (unsigned)(tiles < at_once ? tiles : at_once), .y = (unsigned)d.blocks, .threads = WARPS * 32, .shared = (unsigned)d.shared,
                            .early = true};
   return ingot__cuda_launch(call, "conv_first", &grid, &p, sizeof p);
 }
@@ -137,9 +143,9 @@ static ingot_status run(const ingot__call *call, int rows) {
   const ingot__kernel_functions ingot__cuda_conv_first##kind##_##layout##_##tile = { \
     .supports = kind##layout##tile##_supports, .cost = kind##layout##tile##_cost, .pack_size = pack_size, .pack = pack, .pack_format = format, \
     .packs_inputs = 1u << 1, .run = kind##layout##tile##_run, .source = "conv_first/conv_first.cu", .define = kind##layout##tile##_define};
-ROW(nchw, , false, "first", 2, 16x16)
-ROW(nchw, , false, "first", 1, 8x16)
-ROW(nhwc, , false, "first", 2, 16x16)
-ROW(nhwc, , false, "first", 1, 8x16)
-ROW(nchw, _tf32, true, "first_tf32", 1, 8x16)
-ROW(nhwc, _tf32, true, "first_tf32", 1, 8x16)
+ROW(nchw, , false, "first", 4, 16x16)
+ROW(nchw, , false, "first", 2, 8x16)
+ROW(nhwc, , false, "first", 4, 16x16)
+ROW(nhwc, , false, "first", 2, 8x16)
+ROW(nchw, _tf32, true, "first_tf32", 2, 8x16)
+ROW(nhwc, _tf32, true, "first_tf32", 2, 8x16)

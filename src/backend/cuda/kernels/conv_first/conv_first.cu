@@ -3,7 +3,7 @@
  * four taps, and lane (g, t) of a warp takes tap t's four channels of its pixels: they are fragments of the tensor cores as they lie there.
  * The weights' columns are in such an order that a lane's sums are channels side by side, stored from registers.
  * Defined before: ELEMENT, HALVES, CHANNELS, KH, KW, STRIDE_Y, STRIDE_X, DILATION_Y, DILATION_X, COLUMNS (channels of a block: 16, 32 or 64),
- * ROWS (of 16 pixels for each of 8 warps), ACT. */
+ * WARPS, ROWS (of 16 pixels, of each warp), MIN_BLOCKS, ACT. */
 #include "ingot.cuh"
 #include "divide.cuh"
 #include "conv_first/conv_first.h"
@@ -13,11 +13,11 @@
 typedef ELEMENT T;
 
 enum {
-  THREADS = 256, TILE_X = 16, TILE_Y = 8 * ROWS, TAPS = KH * KW, STEPS = (TAPS + 3) / 4, NB = COLUMNS / 8,
+  THREADS = WARPS * 32, TILE_X = 16, TILE_Y = WARPS * ROWS, TAPS = KH * KW, STEPS = (TAPS + 3) / 4, NB = COLUMNS / 8,
   PATCH_Y = (TILE_Y - 1) * STRIDE_Y + (KH - 1) * DILATION_Y + 1, PATCH_X = (TILE_X - 1) * STRIDE_X + (KW - 1) * DILATION_X + 1,
   PIXEL = 4 * sizeof(T),                                     /* bytes */
   WEIGHT_WORDS = STEPS * NB * 32 * (HALVES ? 2 : 4),
-  STEP_UNROLL = HALVES ? 2 : 1,
+  STEP_UNROLL = HALVES && ROWS < 4 ? 2 : 1,
   SIDE = HALVES && NB >= 4 ? 4 : 2,                          /* of mma()'s tiles whose channels a lane has side by side, */
   WIDE = 2 * SIDE                                            /* in all */
 };
@@ -45,14 +45,14 @@ DEVICE void load_patch(const conv_first_params &p, pixel *patch, const T *image,
   }
 }
 
-/* A step for the warp's rows; pixels[i]: of its i-th row of outputs, this lane's first; the second is 8 outputs on. */
-template <bool LAST> DEVICE void step(float sums[ROWS][NB][4], const unsigned char *const pixels[ROWS], int tap, const word4 *weights, bool there) {
+/* A step for the warp's rows; pixels: for its first row of outputs, this lane's first; the second is 8 outputs on. */
+template <bool LAST> DEVICE void step(float sums[ROWS][NB][4], const unsigned char *pixels, const word4 *weights, bool there) {
   uint32_t a[ROWS][PIXEL / 2];
 #pragma unroll
   for (int i = 0; i < ROWS; i++)
 #pragma unroll
     for (int h = 0; h < 2; h++) {
-      pixel x = *(const pixel *)(pixels[i] + tap + h * (8 * STRIDE_X * PIXEL));
+      const pixel x = *(const pixel *)(pixels + (i * STRIDE_Y * PATCH_X + h * 8 * STRIDE_X) * PIXEL);
 #pragma unroll
       for (int w = 0; w < PIXEL / 4; w++) a[i][w * 2 + h] = LAST && !there ? 0 : x.word[w];
     }
@@ -98,7 +98,7 @@ DEVICE void finish(const conv_first_params &p, const float sums[NB][4], const fl
   }
 }
 
-KERNEL(conv_first, conv_first_params, THREADS, 2) {
+KERNEL(conv_first, conv_first_params, THREADS, MIN_BLOCKS) {
   SHARED(unsigned char, shared);
   uint32_t *weights = (uint32_t *)shared;
   float *bias = (float *)(weights + WEIGHT_WORDS);
@@ -116,9 +116,7 @@ KERNEL(conv_first, conv_first_params, THREADS, 2) {
     bias[i] = p.bias && n < p.out_channels ? to_float(((const T *)p.bias)[n]) : 0;
   }
   const int warp = threadIdx.x / 32, l = threadIdx.x % 32, g = l / 4, t = l % 4;
-  const unsigned char *pixels[ROWS];
-#pragma unroll
-  for (int i = 0; i < ROWS; i++) pixels[i] = (const unsigned char *)(patch + (warp * ROWS + i) * STRIDE_Y * PATCH_X + g * STRIDE_X);
+  const unsigned char *pixels = (const unsigned char *)(patch + warp * ROWS * STRIDE_Y * PATCH_X + g * STRIDE_X);
   for (uint32_t tile = blockIdx.x; tile < p.tiles; tile += gridDim.x) {
     uint32_t rest = tile;
     const int x0 = (int)divide_rest(rest, p.tiles_x) * TILE_X, y0 = (int)divide_rest(rest, p.tiles_y) * TILE_Y;
@@ -135,8 +133,8 @@ KERNEL(conv_first, conv_first_params, THREADS, 2) {
         for (int k = 0; k < 4; k++) sums[i][j][k] = 0;
     const word4 *b = (const word4 *)weights + l;
 #pragma unroll (STEP_UNROLL)
-    for (int s = 0; s < STEPS - 1; s++, b += WEIGHT_WORDS / STEPS / 4) step<false>(sums, pixels, taps[s * 4 + t], b, true);
-    step<TAPS % 4 != 0>(sums, pixels, taps[(STEPS - 1) * 4 + t], b, (STEPS - 1) * 4 + t < TAPS);
+    for (int s = 0; s < STEPS - 1; s++, b += WEIGHT_WORDS / STEPS / 4) step<false>(sums, pixels + taps[s * 4 + t], b, true);
+    step<TAPS % 4 != 0>(sums, pixels + taps[(STEPS - 1) * 4 + t], b, (STEPS - 1) * 4 + t < TAPS);
     __syncthreads(); /* the patch may be written again */
 #pragma unroll
     for (int i = 0; i < ROWS; i++) {

@@ -115,7 +115,7 @@ static ingot_status prepare(const ingot__call *call, transposed *d) {
 
 static void define(const ingot__call *call, ingot__text *text, const ingot__product_tile *tile) {
   ingot__product_define(call, text, tile, (int)INGOT__ATTRS(call, ConvTranspose)->act);
-  ingot__text_printf(text, "#define WINDOW 2\n#define TRANSPOSED 1\n#define A_STRIDED 0\n#define B_STRIDED 0\n#define B_ROUNDED 1\n");
+  ingot__text_printf(text, "#define WINDOW 2\n#define TRANSPOSED 1\n#define A_STRIDED 0\n#define B_STRIDED 0\n#define B_PACKED 1\n");
 }
 static double cost(const ingot__call *call, const ingot__product_tile *tile) {
   transposed d;
