@@ -54,7 +54,7 @@ class Engine:
             finally:
                 _lib.ingot_config_destroy(config)
                 _lib.ingot_network_destroy(network)
-        options = (ctypes.c_int * 1)(threads)
+        options = (ctypes.c_int64 * 2)(threads)  # ingot_context_options: threads, queue
         _call("ingot_context_create", self._engine, options, ctypes.byref(self._context))
         self.inputs, self.outputs = [], []
         for i in range(_lib.ingot_engine_num_io(self._engine)):

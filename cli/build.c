@@ -151,6 +151,7 @@ ingot_status cli__build(int argc, char **argv, int *exit_status) {
     {CLI__COUNT, "threads", 0, "N", &o.settings.threads, "Threads to tune for (all that the process may use)."},
     {CLI__TEXT, "timingCacheFile", 0, "FILE", &o.settings.timing_cache, "Read measured times from here and add new ones, so that the next build is "
      "quicker."},
+    CLI__DEVICE_OPTIONS(o.settings),
     {CLI__FLAG, "noVerify", 0, NULL, &o.settings.no_verify, "Don't compare the engine with the reference kernels before writing it."},
     {CLI__TEXT, "report", 0, "FILE.json", &o.report, "Write what was done: passes, each layer's candidates with their times, the choice, the "
      "checks. "

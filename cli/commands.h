@@ -22,8 +22,17 @@ typedef struct cli__common_settings { bool verbose, quiet; const char *memory_li
   {CLI__FLAG, "quiet", 'q', NULL, &(c).quiet, "Print errors and results alone."}
 ingot_status cli__common(const cli__common_settings *common);
 
+/* Where an engine runs and what it may compute in; `s` is a cli__build_settings lvalue. */
+#define CLI__DEVICE_OPTIONS(s) \
+  {CLI__TEXT, "device", 0, "cpu|cuda[:N]", &(s).device, "Where the engine is to run. Default: cpu."}, \
+  {CLI__FLAG, "fp16", 0, NULL, &(s).fp16, "Allow float16 for what bears it; sums, normalisations and softmax stay in float32 (GPUs)."}, \
+  {CLI__FLAG, "bf16", 0, NULL, &(s).bf16, "The same with bfloat16."}, \
+  {CLI__FLAG, "best", 0, NULL, &(s).best, "Allow every precision that the target has."}, \
+  {CLI__FLAG, "noTF32", 0, NULL, &(s).no_tf32, "Compute float32 products exactly, not with 10 bits of mantissa (GPUs)."}
+
 /* The options of building an ONNX file on the fly, for run, bench and compare; `s` is a cli__build_settings lvalue. */
 #define CLI__BUILD_OPTIONS(s) \
+  CLI__DEVICE_OPTIONS(s), \
   {CLI__REAL, "budget", 0, "SECONDS", &(s).budget, "Time kernels for so long and take the fastest. 0, the default here: the cost model alone " \
    "chooses."}, \
   {CLI__TEXT, "timingCacheFile", 0, "FILE", &(s).timing_cache, "Read measured times from here and add new ones."}, \

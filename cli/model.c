@@ -103,6 +103,11 @@ ingot_status cli__settings_apply(const cli__build_settings *settings, ingot_conf
   CLI_TRY(cli__library(ingot_config_set_budget(*config, settings->budget)));
   CLI_TRY(cli__library(ingot_config_set_verify(*config, !settings->no_verify)));
   CLI_TRY(cli__library(ingot_config_set_progress(*config, cli__progress, NULL)));
+  if (settings->device && ingot_config_set_device(*config, settings->device) != INGOT_OK)
+    return cli__fail(INGOT_E_ARGUMENT, "--device %s: it is cpu, cuda or cuda:N", settings->device);
+  unsigned precision = (settings->no_tf32 ? 0 : INGOT_PRECISION_TF32) | (settings->fp16 || settings->best ? INGOT_PRECISION_FP16 : 0) |
+                       (settings->bf16 || settings->best ? INGOT_PRECISION_BF16 : 0);
+  CLI_TRY(cli__library(ingot_config_set_precision(*config, precision)));
   if (settings->timing_cache) CLI_TRY(cli__library(ingot_config_set_timing_cache(*config, settings->timing_cache)));
   if (settings->dump) CLI_TRY(cli__library(ingot_config_set_dump(*config, settings->dump)));
   for (size_t i = 0; i < settings->skip.count; i++)

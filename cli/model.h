@@ -34,6 +34,8 @@ typedef struct cli__build_settings {
   const char *timing_cache, *dump, *stop_after; /* NULL: none */
   cli__list skip;
   bool no_verify;
+  const char *device;               /* NULL: the CPU */
+  bool fp16, bf16, best, no_tf32;
 } cli__build_settings;
 
 /* Loads the file and lists its inputs and outputs. Free with cli__model_free, also after a failure. */

@@ -191,6 +191,15 @@ INGOT_API ingot_status ingot_config_add_profile(ingot_config *config);
 INGOT_API ingot_status ingot_config_set_threads(ingot_config *config, int threads);      /* 0, the default: all the process may use */
 INGOT_API ingot_status ingot_config_set_budget(ingot_config *config, double seconds);    /* for timing kernels; 0: cost model alone; default 10 */
 INGOT_API ingot_status ingot_config_set_timing_cache(ingot_config *config, const char *path); /* read if there, updated after; NULL: none */
+/* Where the engine is to run: "cpu" (the default), "cuda" or "cuda:N", the N-th NVIDIA GPU. INGOT_E_ARGUMENT for another word; that a GPU, its
+ * driver or NVRTC is missing is said when building (INGOT_E_DEVICE). */
+INGOT_API ingot_status ingot_config_set_device(ingot_config *config, const char *device);
+/* What layers may be computed in besides the network's own types: INGOT_PRECISION_ flags, or-ed; default INGOT_PRECISION_TF32. Products are
+ * summed up in float32, normalisations and softmax computed in it; inputs and outputs keep their types. For GPUs; elsewhere it says so. */
+#define INGOT_PRECISION_TF32 1u /* float32 products by tensor cores, of 10 bits of mantissa */
+#define INGOT_PRECISION_FP16 2u
+#define INGOT_PRECISION_BF16 4u
+INGOT_API ingot_status ingot_config_set_precision(ingot_config *config, unsigned flags);
 INGOT_API ingot_status ingot_config_set_verify(ingot_config *config, bool verify);       /* default on */
 INGOT_API ingot_status ingot_config_set_progress(ingot_config *config, ingot_progress_fn progress, void *user);
 /* For those who work on ingot: write the network as text to `folder` after every pass; skip a pass; stop after a pass. */
@@ -269,6 +278,7 @@ INGOT_API ingot_status ingot_value_tensor(const ingot_value *value, int *rank, i
 typedef struct ingot_context ingot_context;
 typedef struct ingot_context_options { /* zero-initialise; NULL means all defaults */
   int threads;                         /* 0: as the engine was built for, or what the process may use if that is less */
+  void *queue;                         /* engines for a GPU: the stream (a CUstream) that runs go into; NULL: one of the context's own */
 } ingot_context_options;
 INGOT_API ingot_status ingot_context_create(ingot_engine *engine, const ingot_context_options *options, ingot_context **context);
 INGOT_API void ingot_context_destroy(ingot_context *context);

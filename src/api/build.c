@@ -1,6 +1,7 @@
 /* Building engines. */
 #include "api/api.h"
 #include "compile/compile.h"
+#include <stdlib.h>
 #include <string.h>
 
 #define DEFAULT_BUDGET 10
@@ -18,6 +19,7 @@ ingot_status ingot_config_create(const ingot_env *env, ingot_config **config) {
   ingot__log_init(&c->log, env);
   if (env) c->env = *env;
   c->budget = DEFAULT_BUDGET;
+  c->precision = INGOT_PRECISION_TF32;
   c->verify = true;
   c->n_profile = 1;
   *config = c;
@@ -73,6 +75,29 @@ ingot_status ingot_config_set_budget(ingot_config *config, double seconds) {
   INGOT_CALL(NULL);
   INGOT_REQUIRE(config && seconds >= 0, "config is NULL, or the budget is negative");
   config->budget = seconds;
+  return INGOT_OK;
+}
+
+ingot_status ingot_config_set_device(ingot_config *config, const char *device) {
+  INGOT_CALL(NULL);
+  INGOT_REQUIRE(config && device, "an argument is NULL");
+  const char *colon = strchr(device, ':');
+  size_t length = colon ? (size_t)(colon - device) : strlen(device);
+  bool cpu = length == 3 && !strncmp(device, "cpu", 3) && !colon, cuda = length == 4 && !strncmp(device, "cuda", 4);
+  long index = 0;
+  char *end = NULL;
+  if (colon) index = strtol(colon + 1, &end, 10);
+  bool number = !colon || (colon[1] >= '0' && colon[1] <= '9' && !*end && index < 256);
+  INGOT_REQUIRE((cpu || cuda) && number, "the device must be cpu, cuda or cuda:N");
+  config->backend = cuda ? "cuda" : "cpu";
+  config->device_index = (int)index;
+  return INGOT_OK;
+}
+
+ingot_status ingot_config_set_precision(ingot_config *config, unsigned flags) {
+  INGOT_CALL(NULL);
+  INGOT_REQUIRE(config && !(flags & ~(INGOT_PRECISION_TF32 | INGOT_PRECISION_FP16 | INGOT_PRECISION_BF16)), "config is NULL, or an unknown precision");
+  config->precision = flags;
   return INGOT_OK;
 }
 

@@ -252,7 +252,7 @@ ingot_status ingot_context_memory(const ingot_context *context, ingot_memory_inf
   for (size_t f = 0; inst && f < inst->n_frame; f++)
     for (size_t r = 0; r < inst->frame[f]->n_region; r++) {
       const ingot__region *region = inst->frame[f]->region[r];
-      info->activations += region->slab_size;
+      info->activations += region->slab_size[INGOT__HOST];
       if (region->workspace_size > info->workspace) info->workspace = region->workspace_size;
     }
   return INGOT_OK;

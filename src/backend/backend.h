@@ -68,9 +68,10 @@ typedef struct ingot__device_functions {
   /* Host memory that the device reaches quickly. */
   void *(*pin)(ingot__device *device, size_t size);        /* NULL: no memory */
   void (*unpin)(ingot__device *device, void *memory);
-  /* Code for the kernel's call: compiled (or out of the cache on disk), from the arena; *size 0 for a kernel without code. */
-  ingot_status (*compile)(ingot__device *device, const ingot__kernel *kernel, const ingot__call *call, ingot__arena *arena, ingot__diag *diag,
-                          const void **code, size_t *size);
+  /* Code for the kernel's call: compiled, or out of a cache; the device keeps it until it is closed, one copy of each. *size 0 for a kernel
+   * without code. May be called by several threads. */
+  ingot_status (*compile)(ingot__device *device, const ingot__kernel *kernel, const ingot__call *call, ingot__diag *diag, const void **code,
+                          size_t *size);
   ingot_status (*load)(ingot__device *device, const void *code, size_t size, ingot__diag *diag, void **loaded);
   void (*unload)(ingot__device *device, void *loaded);
   /* A queue: work in it runs in order. native: the caller's own (a CUstream), which is not destroyed with it; NULL: a new one. */

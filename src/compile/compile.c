@@ -3,11 +3,21 @@
 #include "base/cpu.h"
 #include <string.h>
 
+/* What float32 may become; UNDEFINED: nothing. The CPU's kernels compute in float32. */
+static ingot_dtype narrow_type(const ingot__build *b) {
+  unsigned asked = b->config->precision & (INGOT_PRECISION_FP16 | INGOT_PRECISION_BF16);
+  if (asked && !b->engine->backend->device)
+    ingot__logf(&b->engine->log, INGOT_LOG_WARNING, "this target computes in float32: the precisions that were allowed aren't used");
+  if (!b->engine->backend->device) return INGOT_UNDEFINED;
+  return asked & INGOT_PRECISION_FP16 ? INGOT_FLOAT16 : asked & INGOT_PRECISION_BF16 ? INGOT_BFLOAT16 : INGOT_UNDEFINED;
+}
+
 static ingot_status run_passes(ingot__build *b) {
   double start = ingot__now();
   b->passes = INGOT_NEW_ARRAY(&b->arena, ingot__pass_count, ingot__pass_record);
   if (!b->passes) return ingot__no_memory(b->diag);
-  ingot__pass_context context = {.diag = b->diag, .log = &b->engine->log, .float_only = true, .pool = b->pool};
+  ingot__pass_context context = {.diag = b->diag, .log = &b->engine->log, .float_only = !b->engine->backend->device, .narrow = narrow_type(b),
+                                .pool = b->pool};
   ingot__pass_options options = {.dump_folder = b->config->dump_folder, .stop_after = b->config->stop_after, .skip = b->config->skip,
                                  .n_skip = b->config->n_skip};
   INGOT_TRY(ingot__passes_run(b->engine->network, &context, &options, b->passes, &b->n_passes));
@@ -17,7 +27,8 @@ static ingot_status run_passes(ingot__build *b) {
 
 static ingot_status make_plan(ingot__build *b) {
   double start = ingot__now();
-  b->planner = (ingot__planner){.engine = b->engine, .arena = &b->arena, .diag = b->diag, .progress = &b->config->progress};
+  b->planner = (ingot__planner){.engine = b->engine, .arena = &b->arena, .diag = b->diag, .progress = &b->config->progress, .pool = b->pool,
+                                .tf32 = b->config->precision & INGOT_PRECISION_TF32};
   if (b->config->budget > 0 || b->config->timing_cache) {
     b->planner.time = ingot__tuner_time;
     b->planner.time_user = &b->tuner;
@@ -37,17 +48,19 @@ static ingot_status plan_reference(ingot__build *b) {
   return INGOT_OK;
 }
 
-static ingot_status start_build(ingot__build *b, const ingot__network *network) {
+static ingot_status start_build(ingot__build *b, const ingot__network *network, bool reference) {
   const ingot_config *config = b->config;
   if (!(b->engine = ingot__engine_new(&config->env))) return ingot__no_memory(b->diag);
   ingot_engine *e = b->engine;
-  e->backend = ingot__backend_find(NULL);
+  e->backend = ingot__backend_find(reference ? NULL : config->backend); /* references are the host's */
+  e->device_index = config->device_index;
+  if (e->backend->device) INGOT_TRY(e->backend->device->open(e->device_index, b->diag, &e->opened));
   int cores = ingot__cpu_info()->cores;
   e->threads = config->threads > 0 ? config->threads : cores;
-  e->device = ingot__arena_string(&e->arena, e->backend->describe());
+  e->device = ingot__arena_string(&e->arena, e->opened ? e->backend->device->describe(e->opened) : e->backend->describe());
   if (!e->device || !(e->network = ingot__network_clone(network, &config->env))) return ingot__no_memory(b->diag);
   INGOT_TRY(ingot__pool_create(&b->heap, e->threads, b->diag, &b->pool));
-  INGOT_TRY(ingot__tuner_init(&b->tuner, &b->heap, b->pool, e->backend, config->budget, b->diag));
+  INGOT_TRY(ingot__tuner_init(&b->tuner, &b->heap, b->pool, e, config->budget, b->diag));
   if (config->timing_cache) INGOT_TRY(ingot__tuner_load(&b->tuner, config->timing_cache, &e->log, b->diag));
   return ingot__build_profile(b);
 }
@@ -76,7 +89,7 @@ static ingot_status own_constants(ingot__build *b) {
 }
 
 static ingot_status build(ingot__build *b, const ingot__network *network, bool reference) {
-  INGOT_TRY(start_build(b, network));
+  INGOT_TRY(start_build(b, network, reference));
   if (reference) {
     INGOT_TRY(plan_reference(b));
     return own_constants(b);
@@ -84,6 +97,7 @@ static ingot_status build(ingot__build *b, const ingot__network *network, bool r
   INGOT_TRY(run_passes(b));
   INGOT_TRY(make_plan(b));
   if (b->config->timing_cache && b->tuner.changed) INGOT_TRY(ingot__tuner_save(&b->tuner, b->config->timing_cache, b->diag));
+  INGOT_TRY(ingot__engine_make_resident(b->engine, b->diag));
   if (b->config->verify) INGOT_TRY(ingot__build_verify(b));
   INGOT_TRY(own_constants(b));
   return ingot__build_report(b);

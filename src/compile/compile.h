@@ -26,6 +26,9 @@ struct ingot_config {
   int threads;
   double budget;
   const char *timing_cache;
+  const char *backend;          /* NULL: the default */
+  int device_index;
+  unsigned precision;           /* INGOT_PRECISION_ */
   bool verify;
   ingot__progress progress;
   const char *dump_folder, *stop_after, *skip[INGOT__MOST_SKIPS];

@@ -17,6 +17,7 @@ ingot_engine *ingot__engine_new(const ingot_env *env) {
 
 void ingot__engine_release(ingot_engine *engine) {
   if (!engine || --engine->references) return;
+  ingot__engine_leave_device(engine);
   ingot__network_free(engine->network);
   if (engine->file_mapped) munmap((void *)engine->file, engine->file_size);
   else ingot__free(&engine->heap, (void *)engine->file, engine->file_size);

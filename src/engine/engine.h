@@ -14,6 +14,7 @@ typedef enum ingot__home {
 typedef struct ingot__place {
   uint8_t layout;           /* ingot__layout */
   uint8_t home;             /* ingot__home */
+  bool on_device;           /* in the device's memory; constants are in both, as they are needed */
   uint16_t index;
   uint32_t of;              /* value id; unused for HOME_OWN */
 } ingot__place;
@@ -22,6 +23,10 @@ typedef struct ingot__step {
   const ingot__kernel *kernel; /* NULL: nothing to run (views, Concats written in place) */
   const void *packed;          /* into the engine's file or heap; NULL: none */
   size_t packed_size;
+  const void *code;            /* device code, into the engine's file or kept by the device; NULL: none */
+  size_t code_size;
+  void *loaded;                /* the code as the device has loaded it, and the packed constants in its memory: resident.c */
+  void *packed_on_device;
   float microseconds;          /* as timed when built, 0 if not */
   bool one_thread;             /* too little work to share */
   float size;                  /* ingot__call_size at the shapes it was chosen for; 0: the same for all shapes */
@@ -54,6 +59,11 @@ struct ingot_engine {
   size_t n_profile;
   int threads;                 /* that it was tuned for */
   const char *device;          /* what it was built on, in words */
+  int device_index;            /* of targets that have several */
+  ingot__device *opened;       /* NULL: the target is the host itself */
+  void **resident;             /* by value id: constants in the device's memory; NULL where no kernel on it reads them */
+  void *device_memory;         /* all of them and the packed ones */
+  size_t device_memory_size;
   char *report;                /* JSON or NULL; in the arena */
   const void *file; size_t file_size; bool file_mapped; /* what constants and packed weights point into, if loaded */
 };
@@ -66,6 +76,9 @@ ingot_status ingot__engine_read_memory(const ingot_env *env, const void *data, s
 ingot_engine *ingot__engine_new(const ingot_env *env);   /* one reference; NULL: no memory */
 void ingot__engine_release(ingot_engine *engine);
 /* What a step's time depends on, as far as one number can tell: elements read and written, constants apart. */
+/* Opens the engine's device, if its target has one, puts constants into its memory and loads its code; once, before the first context. */
+ingot_status ingot__engine_make_resident(ingot_engine *engine, ingot__diag *diag);
+void ingot__engine_leave_device(ingot_engine *engine);
 float ingot__call_size(const ingot__call *call);
 /* Whether every reader of a constant has it in its packed form, so that the engine can do without its data. */
 bool ingot__engine_packed_away(const ingot_engine *engine, const ingot__value *constant);

@@ -1,4 +1,4 @@
-/* The engine file, version 2. All numbers little-endian.
+/* The engine file, version 3. All numbers little-endian.
  *
  *   head    64 bytes: magic "INGOTENG", u32 version, u32 0, u64 file size, u64 size of the description, u64 offset of the blobs (a multiple
  *           of 64), u64 xxh3 of the description, u64 xxh3 of the blobs, u64 xxh3 of the head's first 56 bytes
@@ -9,7 +9,7 @@
 #define INGOT_ENGINE_FORMAT_H
 #include <stdint.h>
 #define INGOT__ENGINE_MAGIC "INGOTENG"
-enum { INGOT__ENGINE_VERSION = 2, INGOT__ENGINE_ALIGN = 64, INGOT__ENGINE_NONE = -1 };
+enum { INGOT__ENGINE_VERSION = 3, INGOT__ENGINE_ALIGN = 64, INGOT__ENGINE_NONE = -1, INGOT__PLACE_ON_DEVICE = 0x80 };
 typedef struct ingot__engine_head {
   char magic[8];
   uint32_t version, zero;

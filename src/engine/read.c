@@ -10,7 +10,7 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-enum { MOST_GRAPHS = 1 << 16, MOST_VALUES = 1 << 24, MOST_THREADS = 256 };
+enum { MOST_GRAPHS = 1 << 16, MOST_VALUES = 1 << 24, MOST_THREADS = 256, MOST_DEVICES = 255 };
 typedef struct reader {
   ingot_engine *engine;
   ingot__diag *diag;
@@ -112,8 +112,11 @@ static ingot_status type_and_place(reader *r, ingot__type *type, ingot__place *p
     if (!read || cursor != end) return DAMAGED(r, "a tensor's dims");
   }
   if (!u8(r, &layout) || !u8(r, &home) || !u32(r, &index) || !u32(r, &of)) return DAMAGED(r, "it ends in a tensor");
+  bool on_device = home & INGOT__PLACE_ON_DEVICE;
+  home &= (uint8_t)~INGOT__PLACE_ON_DEVICE;
   if (layout > INGOT__CHANNELS_LAST || home > INGOT__HOME_SLICE || index > UINT16_MAX) return DAMAGED(r, "a tensor's place");
-  *place = (ingot__place){.layout = layout, .home = home, .index = (uint16_t)index, .of = of};
+  if (on_device && (!r->engine->backend->device || kind != INGOT__TENSOR || dtype == INGOT_STRING)) return DAMAGED(r, "a tensor's place");
+  *place = (ingot__place){.layout = layout, .home = home, .on_device = on_device, .index = (uint16_t)index, .of = of};
   return INGOT_OK;
 }
 
@@ -284,12 +287,15 @@ static ingot_status read_attribute(reader *r, ingot__node *n) {
 typedef struct record { ingot__step step; ingot__planned planned; } record;
 
 static ingot_status read_step(reader *r, ingot__step *step, ingot__planned *planned) {
-  int64_t size;
+  int64_t size, code_size;
   uint8_t one_thread;
   INGOT_TRY(string(r, &r->engine->arena, &planned->kernel));
   INGOT_TRY(string(r, &r->engine->arena, &planned->pack_format));
   if (!f32(r, &step->microseconds) || !f32(r, &step->size) || !u8(r, &one_thread) || !i64(r, &size) || size < 0)
     return DAMAGED(r, "a node's kernel");
+  if (!i64(r, &code_size) || code_size < 0) return DAMAGED(r, "a node's kernel");
+  INGOT_TRY(blob(r, (size_t)code_size, &step->code));
+  step->code_size = step->code ? (size_t)code_size : 0;
   INGOT_TRY(blob(r, (size_t)size, &step->packed));
   step->packed_size = step->packed ? (size_t)size : 0;
   step->one_thread = one_thread != 0;
@@ -437,7 +443,7 @@ static ingot_status read_rest(reader *r) {
 static ingot_status read_description(reader *r) {
   ingot_engine *e = r->engine;
   const char *version, *backend;
-  uint32_t threads, values;
+  uint32_t threads, values, index;
   INGOT_TRY(string(r, &e->arena, &version));
   INGOT_TRY(string(r, &e->arena, &backend));
   INGOT_TRY(string(r, &e->arena, &e->device));
@@ -446,6 +452,8 @@ static ingot_status read_description(reader *r) {
     return ingot__fail(r->diag, INGOT_E_DEVICE, NULL, "it is for '%s', which this ingot doesn't have", backend ? backend : "");
   if (!u32(r, &threads) || threads == 0 || threads > MOST_THREADS) return DAMAGED(r, "the number of threads");
   e->threads = (int)threads;
+  if (!u32(r, &index) || index > MOST_DEVICES) return DAMAGED(r, "the device's number");
+  e->device_index = (int)index;
   INGOT_TRY(read_graphs(r));
   if (!u32(r, &values) || values > MOST_VALUES || values / 16 > (size_t)(r->end - r->at)) return DAMAGED(r, "the number of tensors");
   r->n_value = values;

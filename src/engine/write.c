@@ -101,7 +101,7 @@ static void value(writer *w, const ingot__value *v) {
   for (int d = 0; d < v->type.rank; d++) dim(w, &net->dims, v->type.dim[d]);
   const ingot__place *p = &w->engine->place[v->id];
   u8(w, p->layout);
-  u8(w, p->home);
+  u8(w, (uint8_t)(p->home | (p->on_device ? INGOT__PLACE_ON_DEVICE : 0)));
   u32(w, p->index);
   u32(w, p->of);
 }
@@ -162,6 +162,8 @@ static void step_of(writer *w, const ingot__step *step, const ingot__step *base)
   f32(w, step->size);
   u8(w, step->one_thread);
   i64(w, (int64_t)step->packed_size);
+  i64(w, (int64_t)step->code_size);
+  put_blob(w, step->code, step->code_size);
   for (size_t i = w->n_blob; base && step->packed && i > 0 && w->n_blob - i <= INGOT__MAX_OTHERS; i--)
     if (w->blob[i - 1].data == step->packed && w->blob[i - 1].size == step->packed_size) {
       i64(w, (int64_t)w->blob[i - 1].offset);
@@ -227,6 +229,7 @@ static void describe(writer *w) {
   string(w, e->device);
   string(w, net->source);
   u32(w, (uint32_t)e->threads);
+  u32(w, (uint32_t)e->device_index);
   u32(w, (uint32_t)n_graph);
   for (size_t g = 0; g < n_graph; g++) {
     u32(w, graphs[g]->outer ? (uint32_t)graph_index(graphs, n_graph, graphs[g]->outer) : UINT32_MAX);

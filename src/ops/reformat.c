@@ -1,4 +1,5 @@
-/* Reformat: the same dims and elements in another physical layout. The one reference whose views may have any strides. */
+/* Reformat: the same dims and elements in another physical layout. The one reference whose views may have any strides. Transfer: the same
+ * between a device's memory and the host's, which targets with memory of their own do by themselves. */
 #include "ops/move.h"
 
 ingot_status ingot__infer_Reformat(ingot__infer *infer) {
@@ -16,3 +17,6 @@ ingot_status ingot__ref_Reformat(const ingot__call *call) {
   ingot__move_run(&move, size, out->data, in->data);
   return INGOT_OK;
 }
+
+ingot_status ingot__infer_Transfer(ingot__infer *infer) { return ingot__infer_Reformat(infer); }
+ingot_status ingot__ref_Transfer(const ingot__call *call) { return ingot__ref_Reformat(call); }

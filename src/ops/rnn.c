@@ -106,6 +106,8 @@ static bool read_dims(const ingot__call *call, ingot__rnn *r) {
   return true;
 }
 
+bool ingot__rnn_read(const ingot__call *call, int gates, ingot__rnn *r) { return !read_attrs(call->attrs, gates, r) && read_dims(call, r); }
+
 static bool add_bytes(size_t *total, size_t a, size_t b, size_t c) {
   size_t n;
   if (!ingot__mul(a, b, &n) || !ingot__mul(n, c, &n) || n > SIZE_MAX / 8 || *total > SIZE_MAX / 8) return false;

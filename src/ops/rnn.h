@@ -3,6 +3,7 @@
 #define INGOT_OPS_RNN_H
 #include "ops/ops.h"
 
+/* kind: 0 Relu, 1 Tanh, 2 Sigmoid, 3 Affine, 4 LeakyRelu, 5 ThresholdedRelu, 6 ScaledTanh, 7 HardSigmoid, 8 Elu, 9 Softsign, 10 Softplus. */
 typedef struct ingot__rnn_act { uint8_t kind; float alpha, beta; } ingot__rnn_act;
 typedef struct ingot__rnn ingot__rnn;
 struct ingot__rnn {
@@ -21,6 +22,8 @@ struct ingot__rnn {
   bool *runs;                       /* batch: the sequence hasn't ended */
 };
 
+/* What the call is, but for what lies in the workspace; false: its attributes are wrong. */
+bool ingot__rnn_read(const ingot__call *call, int gates, ingot__rnn *r);
 /* Types of the outputs: Y, Y_h and, with `cell`, Y_c. */
 ingot_status ingot__rnn_infer(ingot__infer *f, int gates, bool cell);
 /* Bytes of workspace; SIZE_MAX: too large. */

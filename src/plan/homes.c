@@ -87,7 +87,7 @@ static void place_concat(ingot_engine *e, const ingot__node *n) {
   for (size_t i = 0; i < n->n_in; i++) {
     ingot__value *v = n->in[i];
     bool ok = v && v->producer && v->graph == n->graph && e->place[v->id].home == INGOT__HOME_OWN && v->producer->op != INGOT__OP_Loop &&
-              v->producer->op != INGOT__OP_Scan;
+              v->producer->op != INGOT__OP_Scan && e->place[v->id].on_device == e->place[whole->id].on_device;
     for (size_t j = 0; ok && j < n->n_in; j++) ok = j == i || n->in[j] != v;
     if (ok) {
       const ingot__kernel *k = kernel_of(e, v->producer);
@@ -96,7 +96,8 @@ static void place_concat(ingot_engine *e, const ingot__node *n) {
       if (v->producer->out[0] != v) writes = writes && (contiguous || (k && (k->flags & INGOT__K_STRIDED_ALL)));
       ok = writes && readers_agree(e, v, contiguous);
     }
-    if (ok) e->place[v->id] = (ingot__place){.layout = (uint8_t)layout, .home = INGOT__HOME_CONCAT, .index = (uint16_t)i, .of = whole->id};
+    if (ok) e->place[v->id] = (ingot__place){.layout = (uint8_t)layout, .home = INGOT__HOME_CONCAT, .on_device = e->place[whole->id].on_device,
+                                         .index = (uint16_t)i, .of = whole->id};
     else all = false;
   }
   if (all) e->step[n->id].kernel = NULL;
@@ -125,7 +126,8 @@ static void place_split(ingot_engine *e, const ingot__node *n) {
     if (!v || e->place[v->id].home != INGOT__HOME_OWN || e->place[v->id].layout != layout || !readers_agree(e, v, contiguous)) return;
   }
   for (size_t i = 0; i < n->n_out; i++)
-    e->place[n->out[i]->id] = (ingot__place){.layout = (uint8_t)layout, .home = INGOT__HOME_SLICE, .index = (uint16_t)i, .of = whole->id};
+    e->place[n->out[i]->id] = (ingot__place){.layout = (uint8_t)layout, .home = INGOT__HOME_SLICE, .on_device = e->place[whole->id].on_device,
+                                             .index = (uint16_t)i, .of = whole->id};
   e->step[n->id].kernel = NULL;
 }
 

@@ -104,6 +104,13 @@ const ingot__candidate *ingot__plan_rank(const ingot__planner *p, ingot__call *c
   return &c[0];
 }
 
+size_t ingot__plan_kernels(const ingot__planner *p, const ingot__call *call, const ingot__kernel **list) {
+  size_t n = p->engine->backend->candidates(call, list, INGOT__MAX_CANDIDATES), kept = 0;
+  for (size_t i = 0; i < n; i++)
+    if (p->tf32 || !strstr(list[i]->name, "tf32")) list[kept++] = list[i];
+  return kept;
+}
+
 /* The candidates for one configuration, into c; returns how many, and the best. */
 static size_t ask_config(layouts *l, const ingot__node *n, int config_index, ingot__view *in, ingot__view *out, ingot__candidate *c, config *best) {
   const ingot__planner *p = l->planner;
@@ -118,7 +125,7 @@ static size_t ask_config(layouts *l, const ingot__node *n, int config_index, ing
     *best = (config){c[0].kernel, false, c[0].estimated};
     return 1;
   }
-  size_t k = backend->candidates(&call, list, INGOT__MAX_CANDIDATES);
+  size_t k = ingot__plan_kernels(p, &call, list);
   for (size_t i = 0; i < k; i++) c[i] = ingot__plan_candidate(p, list[i], &call, from, to);
   sort_candidates(c, k);
   if (p->time) measure(p, &call, c, k);

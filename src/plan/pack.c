@@ -78,7 +78,9 @@ ingot_status ingot__plan_pack(ingot__planner *p) {
 
 ingot_status ingot__plan(ingot__planner *p) {
   INGOT_TRY(ingot__plan_layouts(p));
+  INGOT_TRY(ingot__plan_spaces(p));
   INGOT_TRY(ingot__plan_homes(p));
   INGOT_TRY(ingot__plan_sizes(p));
-  return ingot__plan_pack(p);
+  INGOT_TRY(ingot__plan_pack(p));
+  return ingot__plan_code(p);
 }

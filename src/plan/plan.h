@@ -29,6 +29,8 @@ typedef struct ingot__planner {
   ingot__time_fn time;                /* NULL: cost model alone */
   void *time_user;
   const ingot__progress *progress;
+  ingot__pool *pool;                  /* threads to compile code with */
+  bool tf32;                          /* kernels that round float32 to TF32 are allowed */
   ingot__choice *choice;              /* out, by node id */
   size_t n_choice;
   size_t reformats;                   /* out: how many were inserted */
@@ -46,8 +48,12 @@ bool ingot__plan_same_memory(const ingot__type *type);
 /* A value's view at the profile's optimum. */
 bool ingot__plan_view(const ingot_engine *engine, const ingot__value *v, ingot__layout layout, ingot__view *view);
 ingot_status ingot__plan_layouts(ingot__planner *planner); /* kernels and Reformats */
+ingot_status ingot__plan_spaces(ingot__planner *planner);  /* the device's memory and the host's, and Transfers */
 ingot_status ingot__plan_homes(ingot__planner *planner);
+ingot_status ingot__plan_code(ingot__planner *planner);    /* compiles what runs on a device */
 ingot_status ingot__plan_sizes(ingot__planner *planner);
+/* The target's candidates for a call that the build allows; list has room for INGOT__MAX_CANDIDATES. */
+size_t ingot__plan_kernels(const ingot__planner *planner, const ingot__call *call, const ingot__kernel **list);
 /* A kernel's estimate; then the best of n of them, timed as far as the budget goes. */
 ingot__candidate ingot__plan_candidate(const ingot__planner *planner, const ingot__kernel *kernel, const ingot__call *call, ingot__layout from,
                                        ingot__layout to);

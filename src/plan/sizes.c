@@ -123,7 +123,7 @@ static bool fits_in_memory(const ingot__call *call) {
 /* A kernel that was considered at the optimum, in the layouts that were chosen, and that can take what the chosen one can. */
 static bool may_replace(const ingot__planner *p, const ingot__node *n, const ingot__kernel *kernel, ingot__layout from, ingot__layout to) {
   const ingot__kernel *chosen = p->engine->step[n->id].kernel;
-  if ((kernel->flags & chosen->flags) != chosen->flags || (kernel->flags & INGOT__K_VIEW) || !strcmp(kernel->name, "reference")) return false;
+  if (kernel->on_device != chosen->on_device || (kernel->flags & chosen->flags) != chosen->flags || (kernel->flags & INGOT__K_VIEW) || !strcmp(kernel->name, "reference")) return false;
   if (kernel == chosen) return true;
   const ingot__choice *choice = &p->choice[n->id];
   for (size_t i = 0; i < choice->n_candidate; i++) {
@@ -146,7 +146,7 @@ static void choose_at_point(ingot__planner *p, const ingot__node *n, ingot__view
   if (!ingot__plan_call(p, n, from, to, in, out, &call) || !fits_in_memory(&call) || !consistent(p, &call)) return;
   float size = ingot__call_size(&call);
   if (size > base->size * 0.9f && size < base->size * 1.1f) return;
-  size_t count = e->backend->candidates(&call, list, INGOT__MAX_CANDIDATES), k = 0;
+  size_t count = ingot__plan_kernels(p, &call, list), k = 0;
   for (size_t i = 0; i < count; i++)
     if (may_replace(p, n, list[i], from, to))
       c[k++] = ingot__plan_candidate(p, list[i], &call, from, to);

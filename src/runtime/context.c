@@ -11,6 +11,15 @@ bool ingot__buffer_reserve(ingot__heap *heap, ingot__buffer *buffer, size_t size
   return buffer->data != NULL;
 }
 
+/* Whether the host touches an input or output itself; otherwise only Transfers to and from the device do. */
+static bool host_user(const ingot_engine *engine, const ingot__io *io) {
+  if (!engine->backend->device || io->value->type.kind != INGOT__TENSOR) return true;
+  if (!io->is_input) return !io->value->producer || io->value->producer->op != INGOT__OP_Transfer;
+  for (size_t u = 0; u < io->value->n_user; u++)
+    if (io->value->user[u]->op != INGOT__OP_Transfer || io->value->user[u]->graph != io->value->graph) return true;
+  return io->value->is_output;
+}
+
 ingot_status ingot__context_new(ingot_engine *engine, const ingot_context_options *options, ingot__diag *diag, ingot_context **out) {
   ingot_env env = {.allocator = engine->heap.allocator, .memory_limit = engine->heap.limit};
   ingot__heap heap;
@@ -36,6 +45,7 @@ ingot_status ingot__context_new(ingot_engine *engine, const ingot_context_option
     ingot__io *io = &context->io[i];
     io->is_input = i < context->n_in;
     io->value = io->is_input ? g->input[i] : g->output[i - context->n_in];
+    io->host_user = host_user(engine, io);
     if (!io->is_input) continue;
     io->shape_set = true;
     if (io->value->type.kind != INGOT__TENSOR) continue;
@@ -51,6 +61,7 @@ ingot_status ingot__context_new(ingot_engine *engine, const ingot_context_option
   int cores = ingot__cpu_info()->cores;
   if (threads <= 0) threads = engine->threads < cores ? engine->threads : cores;
   context->threads = threads > 256 ? 256 : threads;
+  if (status == INGOT_OK) status = ingot__device_start(context, options ? options->queue : NULL, diag);
   if (status == INGOT_OK) status = ingot__pool_create(&context->heap, context->threads, diag, &context->pool);
   if (status != INGOT_OK) {
     ingot__context_free(context);
@@ -63,13 +74,17 @@ ingot_status ingot__context_new(ingot_engine *engine, const ingot_context_option
 void ingot__context_free(ingot_context *context) {
   if (!context) return;
   ingot_engine *engine = context->engine;
+  if (context->queue) ingot__device_wait(context, NULL);
   for (size_t i = 0; i < context->n_instance; i++) ingot__instance_free(context->instance[i]);
   ingot__pool_destroy(context->pool);
-  ingot__free(&context->heap, context->slab.data, context->slab.size);
+  ingot__free(&context->heap, context->slab[INGOT__HOST].data, context->slab[INGOT__HOST].size);
+  ingot__device_free(context, &context->slab[INGOT__DEVICE]);
   for (size_t i = 0; context->io && i < context->n_io; i++) {
     ingot__object_release(context->io[i].object);
     ingot__free(&context->heap, context->io[i].own.data, context->io[i].own.size);
+    ingot__device_free(context, &context->io[i].staging);
   }
+  ingot__device_stop(context);
   ingot__store_release(context->store);
   ingot__arena_free(&context->strings);
   ingot__free(&context->heap, context->io, context->n_io * sizeof *context->io);

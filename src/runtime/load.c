@@ -224,12 +224,14 @@ static ingot_status check_steps(ingot_engine *e, ingot__diag *diag) {
 }
 
 static ingot_status make_ready(ingot_engine *e, ingot__diag *diag) {
+  if (e->backend->device) INGOT_TRY(e->backend->device->open(e->device_index, diag, &e->opened)); /* what it can run depends on it */
   ingot_status status = ingot__network_verify(e->network, diag);
   if (status == INGOT_E_INTERNAL) return diag->status = INGOT_E_FORMAT; /* what would be our fault elsewhere is the file's here */
   INGOT_TRY(status);
   INGOT_TRY(check_places(e, diag));
   INGOT_TRY(find_kernels(e, diag));
-  return check_steps(e, diag);
+  INGOT_TRY(check_steps(e, diag));
+  return ingot__engine_make_resident(e, diag);
 }
 
 static ingot_status finish(ingot_engine *e, ingot__diag *diag, ingot_engine **out) {

@@ -11,8 +11,11 @@ static int by_size(const void *a, const void *b) {
   return x != y ? (x > y ? -1 : 1) : (i > j) - (i < j);
 }
 
-size_t ingot__memory_plan(ingot__block *block, size_t n, uint32_t *order) {
-  for (size_t i = 0; i < n; i++) order[i] = (uint32_t)i;
+size_t ingot__memory_plan(ingot__block *block, size_t n_block, int space, uint32_t *order) {
+  const size_t align = space == INGOT__DEVICE ? 256 : 64;
+  size_t n = 0;
+  for (size_t i = 0; i < n_block; i++)
+    if (block[i].space == space) order[n++] = (uint32_t)i;
   sort_blocks = block;
   qsort(order, n, sizeof *order, by_size);
   size_t total = 0;
@@ -21,12 +24,12 @@ size_t ingot__memory_plan(ingot__block *block, size_t n, uint32_t *order) {
     uint32_t self = order[k];
     ingot__block *b = &block[self];
     if (b->size > SIZE_MAX / 4) return SIZE_MAX;
-    size_t at = 0, size = ingot__align(b->size, 64);
+    size_t at = 0, size = ingot__align(b->size, align);
     for (size_t i = 0; i < placed; i++) {
       const ingot__block *other = &block[order[i]];
       if (other->last < b->first || other->first > b->last) continue;
       if (other->offset >= at + size) break; /* sorted: no later one begins earlier */
-      size_t end = other->offset + ingot__align(other->size, 64);
+      size_t end = other->offset + ingot__align(other->size, align);
       if (end > at) at = end;
     }
     b->offset = at;

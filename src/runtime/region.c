@@ -34,6 +34,8 @@ static ingot_status can_tell(const ingot__instance *inst, const ingot__node *n) 
 /* Sets region->after, n_node and dynamic_end. */
 ingot_status ingot__region_take(ingot__frame *frame, ingot__region *region, bool with_data) {
   ingot__instance *inst = frame->instance;
+  ingot__segments_forget(inst->context, region);
+  region->n_segment = 0;
   ingot__arena_reset(&region->arena);
   region->dynamic_end = false;
   region->n_node = 0;
@@ -68,6 +70,25 @@ static int output_of_root(planner *p, const ingot__value *r) {
     ingot__value *v = context->io[i].value;
     if (!in_region(p, v) || ingot__root(p->engine, v) != r) continue;
     if (p->inst->view[v->id].layout == INGOT__PLAIN && ingot__view_covers(&p->inst->view[v->id], &p->inst->view[r->id])) return (int)i;
+  }
+  return -1;
+}
+
+/* A root in the device's memory that a Transfer brings from an input or to an output of the main graph, whole, may lie in that one's twin
+ * there, which is the caller's own memory where the caller's is on the device. -1: none. */
+static int twin_of_root(planner *p, const ingot__value *r) {
+  ingot_context *context = p->inst->context;
+  if (p->frame->graph->outer || !p->engine->place[r->id].on_device) return -1;
+  const ingot__value *from = r->producer && r->producer->op == INGOT__OP_Transfer ? r->producer->in[0] : NULL;
+  for (size_t i = 0; from && i < context->n_in; i++)
+    if (context->io[i].value == from && !context->io[i].host_user) return INGOT__SOURCE_TWIN + (int)i;
+  for (size_t i = context->n_in; i < context->n_io; i++) {
+    const ingot__io *io = &context->io[i];
+    if (io->host_user || !in_region(p, io->value)) continue;
+    ingot__value *v = io->value->producer->in[0];
+    if (ingot__root(p->engine, v) != r || !in_region(p, v)) continue;
+    if (p->inst->view[v->id].layout == INGOT__PLAIN && ingot__view_covers(&p->inst->view[v->id], &p->inst->view[r->id]))
+      return INGOT__SOURCE_TWIN + (int)i;
   }
   return -1;
 }
@@ -109,14 +130,14 @@ static ingot_status place_values(planner *p) {
     for (size_t i = 0; i < n->n_out; i++) {
       ingot__value *v = n->out[i], *r = v ? ingot__root(p->engine, v) : NULL;
       if (!v || !in_region(p, r) || p->block_of[r->id] != NONE || !ingot__is_tensor(&inst->view[r->id])) continue;
-      int io = output_of_root(p, r);
+      int io = p->engine->place[r->id].on_device ? twin_of_root(p, r) : output_of_root(p, r);
       size_t bytes;
       if (!ingot__dtype_bytes(inst->view[r->id].dtype, (size_t)ingot__view_count(&inst->view[r->id]), &bytes))
         return ingot__fail(inst->diag, INGOT_E_LIMIT, r->name, "the tensor is too large");
       inst->source[r->id] = io >= 0 ? io : INGOT__SOURCE_SLAB;
       if (io >= 0) continue;
       p->block_of[r->id] = (uint32_t)p->n_block;
-      p->block[p->n_block++] = (ingot__block){.size = bytes, .first = NONE, .last = 0};
+      p->block[p->n_block++] = (ingot__block){.size = bytes, .first = NONE, .last = 0, .space = p->engine->place[r->id].on_device};
     }
   s = 0;
   for (const ingot__node *n = p->region->first; s < p->n_node; n = n->next, s++) {
@@ -158,30 +179,32 @@ static void merge_in_place(planner *p) {
   }
 }
 
-/* Makes *slot follow the value's memory. */
-static bool bind(planner *p, void **slot, const ingot__value *v) {
+/* Makes *slot follow the value's memory; kernel: of the call that the slot is in, NULL for views; input: which one of it. */
+static bool bind(planner *p, void **slot, const ingot__value *v, const ingot__kernel *kernel, size_t input) {
   ingot__instance *inst = p->inst;
   const ingot__value *r = ingot__root(p->engine, (ingot__value *)v);
   void *const *base = NULL;
   size_t offset = v == r ? 0 : inst->offset[v->id];
   const bool outside = (v->producer || v->is_input) && !in_region(p, v); /* its own region has put its address into its view */
   if (!v->producer && !v->is_input) { /* a constant */
-    *slot = inst->view[v->id].data;
+    bool there = kernel && kernel->on_device && !(input < 32 && (kernel->functions->host_inputs >> input & 1));
+    *slot = there ? p->engine->resident[v->id] : inst->view[v->id].data;
     return true;
   }
   if (p->block_of[r->id] != NONE) {
-    base = &p->region->slab;
+    base = &p->region->slab[p->engine->place[r->id].on_device];
     offset += p->block[p->block_of[p->merged[r->id]]].offset;
   } else if (outside) {
     base = &inst->view[v->id].data;
     offset = 0;
   } else if (inst->source[r->id] >= 0 && !p->frame->graph->outer && !r->graph->outer) {
-    base = &inst->context->io[inst->source[r->id]].data;
+    int source = inst->source[r->id];
+    base = source >= INGOT__SOURCE_TWIN ? &inst->context->io[source - INGOT__SOURCE_TWIN].twin : &inst->context->io[source].data;
   } else {
     base = &inst->view[r->id].data;
     if (slot == base) return true;
   }
-  p->region->patch[p->n_patch++] = (ingot__patch){slot, base, offset};
+  p->region->patch[p->n_patch++] = (ingot__patch){slot, base, offset, kernel && kernel->on_device && kernel->op != INGOT__OP_Transfer};
   return true;
 }
 
@@ -223,7 +246,9 @@ static ingot_status make_call(planner *p, const ingot__node *n, ingot__run_step 
   run->node = n;
   run->call = (ingot__call){.node = n, .attrs = n->attrs, .in = in, .out = out, .n_in = n->n_in, .n_out = n->n_out};
   const ingot__step *step = run->step = step_for(&p->engine->step[n->id], &run->call);
-  run->call.packed = step->packed;
+  run->call.packed = step->kernel->on_device ? step->packed_on_device : step->packed;
+  run->call.code = step->loaded;
+  run->call.queue = step->kernel->on_device ? inst->context->queue : NULL;
   run->call.pool = step->one_thread ? NULL : inst->context->pool;
   run->call.threads = step->one_thread ? 1 : inst->context->threads;
   return INGOT_OK;
@@ -249,7 +274,11 @@ static bool dense_and_plain(const ingot__call *call) {
 static ingot_status fall_back(planner *p, ingot__run_step *run) {
   const ingot__backend *backend = p->engine->backend;
   const ingot__kernel_functions *functions = run->step->kernel->functions;
-  if (!functions->supports || functions->supports(&run->call) || !dense_and_plain(&run->call)) return INGOT_OK;
+  if (!functions->supports || functions->supports(&run->call)) return INGOT_OK;
+  if (run->step->kernel->on_device)
+    return INGOT__FAIL_NODE(p->inst->diag, INGOT_E_SHAPE, run->node, "kernel %s doesn't take these shapes; build the engine with a profile for them",
+                            run->step->kernel->name);
+  if (!dense_and_plain(&run->call)) return INGOT_OK;
   const ingot__kernel *reference = backend->find("reference");
   ingot__step *step = reference && backend->fits(reference, &run->call) ? INGOT_NEW(&p->region->arena, ingot__step) : NULL;
   if (!step) return reference ? ingot__no_memory(p->inst->diag) : INGOT_OK;
@@ -327,29 +356,33 @@ ingot_status ingot__region_place(ingot__frame *frame, ingot__region *region, boo
     if (size == SIZE_MAX) return INGOT__FAIL_NODE(inst->diag, INGOT_E_LIMIT, n, "needs more workspace than there can be");
     run->call.workspace_size = size;
     workspace_block[region->n_step++] = size ? (uint32_t)p.n_block : NONE;
-    if (size) p.block[p.n_block++] = (ingot__block){.size = size, .first = (uint32_t)s, .last = (uint32_t)s};
+    if (size) p.block[p.n_block++] = (ingot__block){.size = size, .first = (uint32_t)s, .last = (uint32_t)s, .space = kernel->on_device};
     if (size > region->workspace_size) region->workspace_size = size;
   }
-  region->slab_size = ingot__memory_plan(p.block, p.n_block, order);
-  if (region->slab_size == SIZE_MAX) return ingot__fail(inst->diag, INGOT_E_LIMIT, NULL, "activations need more memory than there can be");
+  for (int space = 0; space < INGOT__SPACES; space++) region->slab_size[space] = ingot__memory_plan(p.block, p.n_block, space, order);
+  if (region->slab_size[INGOT__HOST] == SIZE_MAX || region->slab_size[INGOT__DEVICE] == SIZE_MAX)
+    return ingot__fail(inst->diag, INGOT_E_LIMIT, NULL, "activations need more memory than there can be");
 
   /* pointers */
   s = 0;
   for (const ingot__node *n = region->first; s < p.n_node; n = n->next, s++)
     for (size_t i = 0; i < n->n_out; i++)
       if (n->out[i] && ingot__is_tensor(&inst->view[n->out[i]->id]) && inst->source[n->out[i]->id] != INGOT__SOURCE_DYNAMIC)
-        bind(&p, &inst->view[n->out[i]->id].data, n->out[i]);
+        bind(&p, &inst->view[n->out[i]->id].data, n->out[i], NULL, 0);
   for (size_t k = 0; k < region->n_step; k++) {
     ingot__run_step *run = &region->step[k];
     const ingot__node *n = run->node;
     bool dynamic = region->dynamic_end && p.step_of[n->id] + 1 == p.n_node;
     for (size_t i = 0; i < n->n_in; i++)
-      if (n->in[i]) bind(&p, &((ingot__view *)run->call.in)[i].data, n->in[i]);
+      if (n->in[i]) bind(&p, &((ingot__view *)run->call.in)[i].data, n->in[i], run->step->kernel, i);
     for (size_t i = 0; i < n->n_out && !dynamic; i++)
-      if (n->out[i] && ingot__is_tensor(&run->call.out[i])) bind(&p, &run->call.out[i].data, n->out[i]);
+      if (n->out[i] && ingot__is_tensor(&run->call.out[i])) bind(&p, &run->call.out[i].data, n->out[i], run->step->kernel, 0);
+    const ingot__kernel *kernel = run->step->kernel;
     if (workspace_block[k] != NONE)
-      region->patch[p.n_patch++] = (ingot__patch){&run->call.workspace, (void *const *)&region->slab, p.block[workspace_block[k]].offset};
+      region->patch[p.n_patch++] = (ingot__patch){&run->call.workspace, &region->slab[kernel->on_device],
+                                                     p.block[workspace_block[k]].offset, kernel->on_device};
   }
   region->n_patch = p.n_patch;
+  if (inst->context->queue) INGOT_TRY(ingot__segments_find(region, inst->diag));
   return again ? record(&p) : INGOT_OK;
 }

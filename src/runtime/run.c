@@ -79,18 +79,22 @@ static ingot_status get_slab(ingot__frame *frame, size_t index) {
   ingot__region *region = frame->region[index];
   ingot_context *context = frame->instance->context;
   bool main = !frame->graph->outer && index == 0;
-  ingot__buffer *buffer = main ? &context->slab : &frame->slot[index]->slab;
-  if (!(main ? ingot__buffer_reserve : grow)(&context->heap, buffer, region->slab_size)) return ingot__no_memory(frame->instance->diag);
-  region->slab = buffer->data;
+  ingot__buffer *buffer = main ? context->slab : frame->slot[index]->slab;
+  if (!(main ? ingot__buffer_reserve : grow)(&context->heap, &buffer[INGOT__HOST], region->slab_size[INGOT__HOST]))
+    return ingot__no_memory(frame->instance->diag);
+  region->slab[INGOT__HOST] = buffer[INGOT__HOST].data;
+  if (!context->queue || !region->slab_size[INGOT__DEVICE]) return INGOT_OK;
+  if (!ingot__device_reserve(context, &buffer[INGOT__DEVICE], region->slab_size[INGOT__DEVICE], frame->instance->diag)) return INGOT_E_MEMORY;
+  region->slab[INGOT__DEVICE] = buffer[INGOT__DEVICE].data;
   return INGOT_OK;
 }
 
-static ingot_status observe(ingot__instance *inst, const ingot__run_step *run) {
+static ingot_status observe_call(ingot__instance *inst, const ingot__node *node, const ingot__call *call) {
   ingot_context *context = inst->context;
-  for (size_t i = 0; i < run->node->n_out; i++) {
-    const ingot__value *v = run->node->out[i];
-    if (!v || !ingot__is_tensor(&run->call.out[i])) continue;
-    ingot__view view = run->call.out[i], plain = view;
+  for (size_t i = 0; i < node->n_out; i++) {
+    const ingot__value *v = node->out[i];
+    if (!v || !ingot__is_tensor(&call->out[i])) continue;
+    ingot__view view = call->out[i], plain = view;
     const void *data = view.data;
     ingot__buffer copy = {0};
     if (!view.dense || view.layout != INGOT__PLAIN) {
@@ -109,19 +113,62 @@ static ingot_status observe(ingot__instance *inst, const ingot__run_step *run) {
   return INGOT_OK;
 }
 
+static ingot_status observe(ingot__instance *inst, const ingot__run_step *run) {
+  if (!run->step->kernel->on_device) return observe_call(inst, run->node, &run->call);
+  ingot__arena arena;
+  ingot__call mirror;
+  ingot__arena_init(&arena, &inst->context->heap);
+  ingot_status status = ingot__device_mirror(inst->context, &run->call, &arena, inst->diag, &mirror);
+  if (status == INGOT_OK) status = observe_call(inst, run->node, &mirror);
+  ingot__arena_free(&arena);
+  return status;
+}
+
 /* Another thread may have asked to stop. */
 static inline ingot_status go_on(const ingot__instance *inst) {
   if (!atomic_load_explicit(&inst->context->cancelled, memory_order_relaxed)) return INGOT_OK;
   return ingot__fail(inst->diag, INGOT_E_CANCELLED, NULL, "the run was cancelled");
 }
 
-static ingot_status run_region(ingot__frame *frame, ingot__region *region) {
-  ingot__instance *inst = frame->instance;
-  const ingot_context *context = inst->context;
+/* Puts addresses where they belong. Recordings of device work have them inside: one that doesn't hold any more is made anew. */
+static void put_addresses(ingot_context *context, ingot__region *region) {
+  bool moved = false;
   for (size_t i = 0; i < region->n_patch; i++) {
     const ingot__patch *p = &region->patch[i];
-    *p->slot = *p->base ? (char *)*p->base + p->offset : NULL;
+    void *address = *p->base ? (char *)*p->base + p->offset : NULL;
+    moved |= p->recorded && *p->slot != address;
+    *p->slot = address;
   }
+  if (!moved) {
+    region->moved = 0;
+    return;
+  }
+  region->moved++;
+  ingot__segments_forget(context, region);
+}
+
+/* One step, in the queue or here and now. */
+static inline ingot_status run_step(ingot_context *context, ingot__run_step *run, ingot__diag *diag) {
+  if (context->busy && !run->step->kernel->on_device) INGOT_TRY(ingot__device_wait(context, diag));
+  context->busy |= run->step->kernel->on_device;
+  return run->step->kernel->functions->run(&run->call);
+}
+
+static ingot_status timed_step(ingot_context *context, ingot__run_step *run, ingot__diag *diag) {
+  if (run->step->kernel->on_device) return ingot__device_timed(context, run, diag);
+  if (context->busy) INGOT_TRY(ingot__device_wait(context, diag));
+  double start = ingot__now();
+  INGOT_TRY(run_step(context, run, diag));
+  run->seconds = ingot__now() - start;
+  return INGOT_OK;
+}
+
+static ingot_status run_region(ingot__frame *frame, ingot__region *region) {
+  ingot__instance *inst = frame->instance;
+  ingot_context *context = inst->context;
+  bool watched = context->profiler || context->observer || context->trace;
+  size_t segment = 0;
+  put_addresses(context, region);
   if (region->dynamic_end) { /* it sets the sizes of its outputs anew */
     const ingot__run_step *run = &region->step[region->n_step - 1];
     for (size_t i = 0; i < run->call.n_out; i++)
@@ -129,6 +176,12 @@ static ingot_status run_region(ingot__frame *frame, ingot__region *region) {
   }
   for (size_t i = 0; i < region->n_step; i++) {
     ingot__run_step *run = &region->step[i];
+    if (segment < region->n_segment && region->segment[segment].first == i && !watched) {
+      INGOT_TRY(go_on(inst));
+      INGOT_TRY(ingot__segment_run(context, region, &region->segment[segment], inst->diag));
+      i += region->segment[segment++].n - 1;
+      continue;
+    }
     run->call.diag = inst->diag;
     run->call.store = context->store;
     run->call.strings = (ingot__arena *)&context->strings;
@@ -136,14 +189,12 @@ static ingot_status run_region(ingot__frame *frame, ingot__region *region) {
     run->call.subgraph = run_subgraph;
     run->call.user = inst;
     INGOT_TRY(go_on(inst));
-    if (!context->profiler && !context->observer && !context->trace) {
-      INGOT_TRY(run->step->kernel->functions->run(&run->call));
+    if (!watched) {
+      INGOT_TRY(run_step(context, run, inst->diag));
       continue;
     }
     if (context->trace) INGOT_TRY(context->trace(context->trace_user, run, false, inst->diag));
-    double start = ingot__now();
-    INGOT_TRY(run->step->kernel->functions->run(&run->call));
-    run->seconds = ingot__now() - start;
+    INGOT_TRY(timed_step(context, run, inst->diag));
     if (context->observer) INGOT_TRY(observe(inst, run));
     if (context->trace) INGOT_TRY(context->trace(context->trace_user, run, true, inst->diag));
   }
@@ -165,11 +216,29 @@ ingot_status ingot__output_reserve(ingot_context *context, ingot__io *io, size_t
   return INGOT_OK;
 }
 
+/* Where an input or output of `bytes` is on the device, and where the host reads or writes it if the caller's memory is there. */
+static ingot_status twin_memory(ingot_context *context, ingot__io *io, size_t bytes, ingot__diag *diag) {
+  if (!context->queue) return INGOT_OK;
+  bool there = ingot__device_owns(context, io->data);
+  if (there && io->host_user) {
+    if (!ingot__buffer_reserve(&context->heap, &io->own, bytes)) return ingot__no_memory(diag);
+    if (io->is_input) INGOT_TRY(context->engine->backend->device->read(context->engine->opened, io->own.data, io->data, bytes, diag));
+    io->data = io->own.data;
+    there = false;
+  }
+  io->twin = io->data;
+  if (there) return INGOT_OK;
+  if (!ingot__device_reserve(context, &io->staging, bytes, diag)) return INGOT_E_MEMORY;
+  io->twin = io->staging.data;
+  return INGOT_OK;
+}
+
 static ingot_status output_memory(ingot_context *context, ingot__io *io, ingot__diag *diag) {
   const ingot__type *type = &context->current->type[io->value->id];
   size_t bytes;
   if (type->rank < 0 || !ingot__type_bytes(type, &bytes)) return INGOT_OK; /* known later */
-  return ingot__output_reserve(context, io, bytes, diag);
+  INGOT_TRY(ingot__output_reserve(context, io, bytes, diag));
+  return twin_memory(context, io, bytes, diag);
 }
 
 /* Outputs of a region that was planned during the run have their sizes only now, and others than the last time. */
@@ -231,11 +300,19 @@ static ingot_status input_memory(ingot_context *context, ingot__io *io, ingot__d
   if (!io->address && bytes) return ingot__fail(diag, INGOT_E_STATE, io->value->name, "this input has no data; set its address before running");
   if (type->dtype == INGOT_STRING) return input_strings(context, io, bytes / unit, diag);
   io->data = io->address;
-  if (!unit || (uintptr_t)io->address % unit == 0) return INGOT_OK;
+  INGOT_TRY(twin_memory(context, io, bytes, diag));
+  if (!unit || (uintptr_t)io->data % unit == 0) return INGOT_OK;
   if (!ingot__buffer_reserve(&context->heap, &io->own, bytes)) return ingot__no_memory(diag);
   memcpy(io->own.data, io->address, bytes);
   io->data = io->own.data;
   return INGOT_OK;
+}
+
+/* What the host has computed and the caller wants on the device. */
+static ingot_status device_output(ingot_context *context, ingot__io *io, size_t bytes, ingot__diag *diag) {
+  void *wanted = io->allocator.reallocate ? io->allocated : io->address;
+  if (!context->queue || !io->host_user || wanted == io->data || !ingot__device_owns(context, wanted)) return INGOT_OK;
+  return context->engine->backend->device->write(context->engine->opened, wanted, io->data, bytes, diag);
 }
 
 /* Outputs that weren't computed where the caller wants them. */
@@ -245,16 +322,16 @@ static ingot_status copy_output(ingot_context *context, ingot__io *io, ingot__di
     ingot__object_put(&io->object, ingot__object_retain(*(ingot__object **)view->data));
     return INGOT_OK;
   }
-  if (io->data && view->data == io->data) return INGOT_OK;
   size_t bytes; /* its own buffer's, or another value's that it is a view of */
   if (!ingot__dtype_bytes(view->dtype, (size_t)ingot__view_count(view), &bytes)) return INGOT_E_LIMIT;
+  if (io->data && view->data == io->data) return device_output(context, io, bytes, diag);
   INGOT_TRY(ingot__output_reserve(context, io, bytes, diag));
   if (!bytes) return INGOT_OK;
   ingot__view to;
   ingot__view_set(&to, view->dtype, view->rank, view->dim, INGOT__PLAIN);
   to.data = io->data;
   ingot__view_copy(&to, view);
-  return INGOT_OK;
+  return device_output(context, io, bytes, diag);
 }
 
 ingot_status ingot__context_execute(ingot_context *context, ingot__diag *diag) {
@@ -270,7 +347,12 @@ ingot_status ingot__context_execute(ingot_context *context, ingot__diag *diag) {
   for (size_t i = 0; i < context->n_io; i++)
     INGOT_TRY(context->io[i].is_input ? input_memory(context, &context->io[i], diag) : output_memory(context, &context->io[i], diag));
   for (size_t i = 0; i < context->n_in; i++) inst->view[context->io[i].value->id].data = context->io[i].data;
-  INGOT_TRY(ingot__frame_run(inst->frame[0], NULL, 0));
+  ingot_status status = ingot__frame_run(inst->frame[0], NULL, 0);
+  if (context->busy) { /* also before the caller hears of an error: work in the queue uses the caller's memory */
+    ingot_status waited = ingot__device_wait(context, status == INGOT_OK ? diag : NULL);
+    if (status == INGOT_OK) status = waited;
+  }
+  INGOT_TRY(status);
   for (size_t i = context->n_in; i < context->n_io; i++) {
     ingot__io *io = &context->io[i];
     INGOT_TRY(copy_output(context, io, diag));

@@ -66,7 +66,7 @@ ingot_status ingot__shapes_node(ingot__instance *inst, const ingot__node *node, 
     known[i] = known_of(inst, v);
     const ingot__view *have = v->data || with_data ? &inst->view[v->id] : NULL;
     if (!have || !have->data || have->dtype == INGOT_UNDEFINED || !ingot__is_tensor(have)) continue;
-    if (!have->dense || have->layout != INGOT__PLAIN) continue;
+    if (!have->dense || have->layout != INGOT__PLAIN || inst->context->engine->place[v->id].on_device) continue;
     data[i] = have;
     if (!known[i]) known[i] = read_known(have, arena);
   }

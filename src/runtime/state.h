@@ -11,10 +11,15 @@ typedef struct ingot__frame ingot__frame;
 
 /* A pointer in a region's calls or views that moves, with a slab or with the address the caller sets: *slot = *base + offset. */
 enum { INGOT__SOURCE_SLAB = -1, INGOT__SOURCE_FIXED = -2, INGOT__SOURCE_DYNAMIC = -3 };
+/* What is the same for an input's or output's twin in the device's memory: index + this. */
+enum { INGOT__SOURCE_TWIN = 1 << 24 };
+/* Memory of the host's, and of the device's. */
+enum { INGOT__HOST = 0, INGOT__DEVICE = 1, INGOT__SPACES = 2 };
 typedef struct ingot__patch {
   void **slot;
   void *const *base;
   size_t offset;
+  bool recorded;             /* the slot is of a call that device work is recorded from: recordings end when it moves */
 } ingot__patch;
 
 typedef struct ingot__run_step {
@@ -23,6 +28,12 @@ typedef struct ingot__run_step {
   ingot__call call;
   double seconds;            /* of the last run, when profiling */
 } ingot__run_step;
+
+/* Steps in a row that are device work alone, played as one once they have been recorded. */
+typedef struct ingot__segment {
+  size_t first, n;           /* of the region's steps */
+  void *recording;           /* NULL: not yet */
+} ingot__segment;
 
 /* Memory that is made at run time for one output whose size depends on data; kept and grown. */
 typedef struct ingot__buffer { void *data; size_t size; } ingot__buffer;
@@ -52,8 +63,11 @@ typedef struct ingot__region {
   size_t n_step;
   ingot__patch *patch;
   size_t n_patch;
-  void *slab;                /* the slot's, or the context's */
-  size_t slab_size, workspace_size;
+  void *slab[INGOT__SPACES]; /* the slot's, or the context's */
+  size_t slab_size[INGOT__SPACES], workspace_size;
+  ingot__segment *segment;   /* in order */
+  size_t n_segment;
+  unsigned moved;            /* runs in a row in which an address of recorded work moved */
   bool dynamic_end;          /* its last node gives its outputs their sizes */
 } ingot__region;
 
@@ -65,7 +79,7 @@ typedef struct ingot__slot {
   uint64_t clock;
   ingot__region *applied;    /* the one that the instance's values are as placed by, */
   uint64_t stamp;            /* when the instance's stamp was this */
-  ingot__buffer slab;        /* of its regions; unused where they take the context's */
+  ingot__buffer slab[INGOT__SPACES]; /* of its regions; unused where they take the context's */
 } ingot__slot;
 
 struct ingot__frame {
@@ -111,6 +125,9 @@ typedef struct ingot__io {
   size_t asked;              /* for so many bytes */
   ingot__buffer own;         /* outputs without an address; inputs whose address is misaligned */
   void *data;                /* what the run uses; of sequences and optionals: &object */
+  void *twin;                /* in the device's memory: the caller's, if `address` is there, or `staging` */
+  ingot__buffer staging;
+  bool host_user;            /* a kernel on the host reads or writes it, too */
   ingot__object *object;     /* an input's value, kept for the caller; an output's after a run */
 } ingot__io;
 
@@ -128,7 +145,9 @@ struct ingot_context {
   size_t n_instance, instance_bytes;
   ingot__instance *current;  /* for the present input shapes; NULL: not planned */
   uint64_t clock;
-  ingot__buffer slab;        /* of the main graphs' first regions */
+  ingot__buffer slab[INGOT__SPACES]; /* of the main graphs' first regions */
+  void *queue;               /* on the engine's device; NULL: it has none */
+  bool busy;                 /* there may be work in the queue that hasn't ended */
   ingot__store *store;       /* of objects made in runs */
   ingot__arena strings;      /* characters of the present run's strings, its inputs' too */
   bool ran;                  /* outputs hold a run's results */
@@ -179,8 +198,8 @@ void ingot__view_object(ingot__view *view, const ingot__type *type, ingot__objec
 bool ingot__view_covers(const ingot__view *view, const ingot__view *root); /* the same bytes, no gaps */
 
 /* ---- memory.c: offsets for blocks that live in steps first..last; returns the slab's size, SIZE_MAX on overflow. */
-typedef struct ingot__block { size_t size, offset; uint32_t first, last; } ingot__block;
-size_t ingot__memory_plan(ingot__block *block, size_t n, uint32_t *order /* n, scratch */);
+typedef struct ingot__block { size_t size, offset; uint32_t first, last; uint8_t space; } ingot__block;
+size_t ingot__memory_plan(ingot__block *block, size_t n, int space, uint32_t *order /* n, scratch */);
 
 /* ---- region.c: one region's plan. First its nodes, from region->first on, as far as their shapes can be told; then all the rest. */
 ingot_status ingot__region_take(ingot__frame *frame, ingot__region *region, bool with_data);
@@ -190,6 +209,21 @@ ingot_status ingot__region_place(ingot__frame *frame, ingot__region *region, boo
 ingot_status ingot__slot_first(ingot__frame *frame, const ingot__view *in, size_t n_in); /* region 0; in: a subgraph's inputs */
 ingot_status ingot__slot_next(ingot__frame *frame, size_t index, const ingot__node *first); /* later ones, when what is before has run */
 void ingot__slots_free(ingot__frame *frame);
+
+/* ---- device.c: what runs on a device need, all of them nothing where there is none. */
+ingot_status ingot__device_start(ingot_context *context, void *native_queue, ingot__diag *diag);
+void ingot__device_stop(ingot_context *context);
+bool ingot__device_reserve(ingot_context *context, ingot__buffer *buffer, size_t size, ingot__diag *diag); /* like ingot__buffer_reserve */
+void ingot__device_free(ingot_context *context, ingot__buffer *buffer);
+bool ingot__device_owns(const ingot_context *context, const void *memory);
+ingot_status ingot__device_wait(ingot_context *context, ingot__diag *diag);
+ingot_status ingot__segments_find(ingot__region *region, ingot__diag *diag);
+void ingot__segments_forget(ingot_context *context, ingot__region *region); /* recordings are freed, segments stay */
+ingot_status ingot__segment_run(ingot_context *context, ingot__region *region, ingot__segment *segment, ingot__diag *diag);
+/* Seconds of a step on the device, by marks around it. */
+ingot_status ingot__device_timed(ingot_context *context, ingot__run_step *run, ingot__diag *diag);
+/* The call with all tensors in the host's memory: copies of those on the device, in the arena. */
+ingot_status ingot__device_mirror(ingot_context *context, const ingot__call *call, ingot__arena *arena, ingot__diag *diag, ingot__call *mirror);
 
 /* ---- run.c */
 ingot_status ingot__frame_run(ingot__frame *frame, const ingot__view *in, size_t n_in); /* in: a subgraph's inputs; NULL for main */

@@ -8,9 +8,9 @@
 enum { LEAST_RUNS = 3, MOST_RUNS = 50 };
 #define LONGEST 0.05 /* seconds spent on one candidate beyond its least runs */
 
-ingot_status ingot__tuner_init(ingot__tuner *t, ingot__heap *heap, ingot__pool *pool, const ingot__backend *backend, double budget,
+ingot_status ingot__tuner_init(ingot__tuner *t, ingot__heap *heap, ingot__pool *pool, const ingot_engine *engine, double budget,
                                ingot__diag *diag) {
-  *t = (ingot__tuner){.heap = heap, .pool = pool, .backend = backend, .deadline = ingot__now() + budget, .capacity = 1024};
+  *t = (ingot__tuner){.heap = heap, .pool = pool, .engine = engine, .deadline = ingot__now() + budget, .capacity = 1024};
   ingot__arena_init(&t->arena, heap);
   t->table = ingot__calloc(heap, t->capacity, sizeof *t->table);
   return t->table ? INGOT_OK : ingot__no_memory(diag);
@@ -84,7 +84,7 @@ static void hash_graph(XXH3_state_t *h, const ingot__graph *graph) {
 static uint64_t key_of(const ingot__tuner *t, const ingot__kernel *kernel, const ingot__call *call) {
   XXH3_state_t h;
   XXH3_64bits_reset(&h);
-  const char *device = t->backend->describe();
+  const char *device = t->engine->device;
   XXH3_64bits_update(&h, device, strlen(device) + 1);
   XXH3_64bits_update(&h, ingot_version(), strlen(ingot_version()) + 1);
   XXH3_64bits_update(&h, kernel->name, strlen(kernel->name) + 1);
@@ -169,7 +169,7 @@ double ingot__tuner_time(void *user, const ingot__kernel *kernel, const ingot__c
     return s->seconds;
   }
   if (ingot__now() + estimated * LEAST_RUNS > t->deadline) return -1;
-  double seconds = run(t, kernel, call, estimated);
+  double seconds = kernel->on_device ? ingot__tuner_device_run(t, kernel, call) : run(t, kernel, call, estimated);
   ingot__arena_reset(&t->arena);
   if (seconds >= 0) {
     t->timed++;

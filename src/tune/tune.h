@@ -1,14 +1,14 @@
 /* Timing kernels in place, within a budget, and the cache that remembers the times. */
 #ifndef INGOT_TUNE_TUNE_H
 #define INGOT_TUNE_TUNE_H
-#include "backend/backend.h"
+#include "engine/engine.h"
 
 typedef struct ingot__timing { uint64_t key; float seconds; } ingot__timing;
 typedef struct ingot__tuner {
   ingot__heap *heap;
   ingot__arena arena;
   ingot__pool *pool;
-  const ingot__backend *backend;
+  const ingot_engine *engine; /* its target, and device if it has one */
   double deadline;            /* of ingot__now() */
   ingot__timing *table;       /* open addressing by key; key 0: empty */
   size_t count, capacity;     /* capacity is a power of two */
@@ -16,13 +16,16 @@ typedef struct ingot__tuner {
   size_t timed, remembered;   /* for the report */
 } ingot__tuner;
 
-ingot_status ingot__tuner_init(ingot__tuner *tuner, ingot__heap *heap, ingot__pool *pool, const ingot__backend *backend, double budget,
+ingot_status ingot__tuner_init(ingot__tuner *tuner, ingot__heap *heap, ingot__pool *pool, const ingot_engine *engine, double budget,
                                ingot__diag *diag);
 void ingot__tuner_free(ingot__tuner *tuner);
 /* Seconds of a run of the kernel on random data, the least of several; from the cache if it is there; < 0 when the budget is spent or the
  * call can't be made. Signature of ingot__time_fn. */
 bool ingot__tuner_put(ingot__tuner *tuner, uint64_t key, float seconds); /* false: no memory */
 double ingot__tuner_time(void *tuner, const ingot__kernel *kernel, const ingot__call *call, double estimated);
+
+/* The same on the engine's device: device.c. < 0: the call can't be made. */
+double ingot__tuner_device_run(ingot__tuner *tuner, const ingot__kernel *kernel, const ingot__call *call);
 
 /* The cache file: text, one line a time, headed by format, version and device; lines for other devices are kept. A damaged or missing file
  * is an empty cache (with a word to the log). Saved through a temporary file and rename. */

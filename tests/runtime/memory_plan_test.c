@@ -37,7 +37,7 @@ static void random_lifetimes(void **state) {
       size_t size = (size_t)(testing_random(&random) * (round % 3 ? 100000 : 200));
       block[i] = (ingot__block){.size = i % 17 ? size : 0, .first = first, .last = first + length};
     }
-    check(block, n, ingot__memory_plan(block, n, order));
+    check(block, n, ingot__memory_plan(block, n, INGOT__HOST, order));
   }
 }
 
@@ -46,12 +46,12 @@ static void known_best(void **state) {
   uint32_t order[8];
   ingot__block chain[6]; /* a chain of layers: two buffers in turn */
   for (uint32_t i = 0; i < 6; i++) chain[i] = (ingot__block){.size = 640, .first = i, .last = i + 1};
-  assert_int_equal(ingot__memory_plan(chain, 6, order), 1280);
+  assert_int_equal(ingot__memory_plan(chain, 6, INGOT__HOST, order), 1280);
   ingot__block apart[3] = {{.size = 100, .first = 0, .last = 0}, {.size = 64, .first = 1, .last = 1}, {.size = 10, .first = 2, .last = 9}};
-  assert_int_equal(ingot__memory_plan(apart, 3, order), 128);
-  assert_int_equal(ingot__memory_plan(apart, 0, order), 0);
+  assert_int_equal(ingot__memory_plan(apart, 3, INGOT__HOST, order), 128);
+  assert_int_equal(ingot__memory_plan(apart, 0, INGOT__HOST, order), 0);
   ingot__block huge[2] = {{.size = SIZE_MAX - 8, .first = 0, .last = 1}, {.size = 64, .first = 0, .last = 1}};
-  assert_true(ingot__memory_plan(huge, 2, order) == SIZE_MAX);
+  assert_true(ingot__memory_plan(huge, 2, INGOT__HOST, order) == SIZE_MAX);
 }
 
 int main(void) {

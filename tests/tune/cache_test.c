@@ -11,8 +11,10 @@ static void count(void *user, ingot_severity severity, const char *text) {
 static const ingot__log log_ = {count, NULL, INGOT_LOG_WARNING};
 
 static void open_tuner(ingot__tuner *t, ingot__heap *heap) {
+  static ingot_engine engine = {.device = "a device"};
+  engine.backend = ingot__backend_find(NULL);
   ingot__heap_init(heap, NULL);
-  assert_int_equal(ingot__tuner_init(t, heap, NULL, ingot__backend_find(NULL), 0, NULL), INGOT_OK);
+  assert_int_equal(ingot__tuner_init(t, heap, NULL, &engine, 0, NULL), INGOT_OK);
 }
 
 static float seconds_of(const ingot__tuner *t, uint64_t key) {

@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #define INGOT_KERNEL(name, op, isa, in_layout, out_layout, flags) \
-  {#name, INGOT__OP_##op, INGOT__ISA_##isa, INGOT__##in_layout, INGOT__##out_layout, flags, &ingot__cpu_##name},
+  {#name, INGOT__OP_##op, INGOT__ISA_##isa, INGOT__##in_layout, INGOT__##out_layout, flags, &ingot__cpu_##name, false},
 static const ingot__kernel kernels[] = {
 #include "backend/cpu/kernels.def"
 };

@@ -20,9 +20,15 @@ typedef unsigned long long uint64_t;
   extern __shared__ __align__(1024) unsigned char ingot_shared_memory[]; \
   type *name = reinterpret_cast<type *>(ingot_shared_memory)
 
-/* Programmatic dependent launch: wait for the kernels before (their writes are visible then); let the next one start. */
+/* Programmatic dependent launch: wait for the kernels before (their writes are visible then); let the next one start. Before sm_90
+ * kernels start when the ones before have ended. */
+#if __CUDA_ARCH__ >= 900
 DEVICE void grid_wait() { asm volatile("griddepcontrol.wait;" ::: "memory"); }
 DEVICE void grid_launch() { asm volatile("griddepcontrol.launch_dependents;" ::: "memory"); }
+#else
+DEVICE void grid_wait() {}
+DEVICE void grid_launch() {}
+#endif
 #endif
 
 struct half { uint16_t bits; };

@@ -1,44 +1,147 @@
-/* The end of a product: act(alpha sum + bias + residual). ACT is the activation; ACT_CLIP stands for none and ReLU too, with bounds that may be
- * infinite. */
+/* From sums to outputs: the tile's sums, from this block or from all that had a part of k, times alpha, with what is added, activated, stored. */
 #pragma once
+#include "product/place.cuh"
+#include "cluster.cuh"
 #include "act.cuh"
-#include "async.cuh"
-#include "product/product.h"
 
-DEVICE float finish_act(const ingot__product &p, float x) { return activate(ACT, p.act_alpha, p.act_beta, x); }
-
-#ifndef INGOT_EMULATED
-DEVICE uint32_t pair_clamped(half, uint32_t x, uint32_t low, uint32_t high) {
-  uint32_t y;
-  asm("{\n .reg .b32 t;\n max.NaN.f16x2 t, %1, %2;\n min.NaN.f16x2 %0, t, %3;\n}" : "=r"(y) : "r"(x), "r"(low), "r"(high));
-  return y;
-}
-DEVICE uint32_t pair_clamped(bfloat, uint32_t x, uint32_t low, uint32_t high) {
-  uint32_t y;
-  asm("{\n .reg .b32 t;\n max.NaN.bf16x2 t, %1, %2;\n min.NaN.bf16x2 %0, t, %3;\n}" : "=r"(y) : "r"(x), "r"(low), "r"(high));
-  return y;
-}
-#else
-template <typename E> DEVICE uint32_t pair_clamped(E, uint32_t x, uint32_t low, uint32_t high) {
-  uint32_t y = 0;
-  for (int i = 0; i < 32; i += 16) {
-    const float l = to_float(E{(uint16_t)(low >> i)}), h = to_float(E{(uint16_t)(high >> i)});
-    y |= (uint32_t)from_float<E>(clamped(to_float(E{(uint16_t)(x >> i)}), l, h)).bits << i;
+/* Columns n.. of an addend's row that begins at index `row`; those from p.n on are 0. */
+DEVICE void load_addend(const product_params &p, const product_addend &from, int64_t row, uint32_t n, float v[VECTOR]) {
+  const T *data = (const T *)from.data + row;
+  if (from.vector && n + VECTOR <= p.n) {
+    const vec<T, VECTOR> x = load<VECTOR>(data + n);
+#pragma unroll
+    for (int i = 0; i < VECTOR; i++) v[i] = to_float(x[i]);
+  } else {
+#pragma unroll
+    for (int i = 0; i < VECTOR; i++) v[i] = n + i < p.n ? to_float(data[(n + i) * from.column]) : 0;
   }
-  return y;
 }
-#endif
+DEVICE void store_outputs(const product_params &p, T *row, uint32_t n, const float v[VECTOR]) {
+  if (p.out_vector && n + VECTOR <= p.n) {
+    vec<T, VECTOR> x;
+#pragma unroll
+    for (int i = 0; i < VECTOR; i++) x[i] = from_float<T>(v[i]);
+    store(row + n, x);
+  } else {
+#pragma unroll
+    for (int i = 0; i < VECTOR; i++)
+      if (n + i < p.n) row[n + i] = from_float<T>(v[i]);
+  }
+}
 
-/* Two of them, rounded. Clamping after rounding to bounds that were rounded too gives the same, at half the instructions. */
-DEVICE uint32_t finish_pair(const ingot__product &p, float x, float y) {
-#if ACT == 2
-  return pair_clamped(ELEMENT{}, from_pair<ELEMENT>(x, y), from_pair<ELEMENT>(p.act_alpha, p.act_alpha), from_pair<ELEMENT>(p.act_beta, p.act_beta));
+/* Where output row m lies, and its addends' rows; false: there is no such output. */
+struct row_place { int64_t out, add[2]; };
+DEVICE bool find_row(const product_params &p, const block_place &at, uint32_t m, row_place &row) {
+  if (m >= p.m) return false;
+#if TRANSPOSED
+  const product_window &w = p.window;
+  const uint32_t q = divided(m, w.out[2]), image = divided(q, w.out[1]);
+  const int64_t y = (q - image * w.out[1].by) * w.phases[0].by + at.y, x = (m - q * w.out[2].by) * w.phases[1].by + at.x;
+  row.out = at.out + image * w.out_image + y * w.out_line + x * p.out_row;
+  for (int i = 0; i < 2; i++) row.add[i] = at.add[i] + image * p.add[i].image + y * p.add[i].line + x * p.add[i].row;
+  return y < w.out_dim[0] && x < w.out_dim[1];
 #else
-  return from_pair<ELEMENT>(finish_act(p, x), finish_act(p, y));
+  row.out = at.out + m * p.out_row;
+  for (int i = 0; i < 2; i++) row.add[i] = at.add[i] + m * p.add[i].row;
+  return true;
 #endif
 }
 
-DEVICE float bias_of(const ingot__product &p, int32_t n) {
-  if (!p.bias || n >= p.n) return 0;
-  return p.bias_float ? static_cast<const float *>(p.bias)[n] : to_float(static_cast<const ELEMENT *>(p.bias)[n]);
+/* Sums of a row of the tile: of `parts` blocks of the cluster, or out of memory. */
+DEVICE void load_sums(const product_params &p, const float *tile, const float *partials, uint32_t row, uint32_t column, float v[VECTOR]) {
+#pragma unroll
+  for (int j = 0; j < VECTOR; j += 4) {
+    vec<float, 4> sum;
+    if (partials) {
+      const float *from = partials + row * BN + column + j;
+      sum = load<4>(from);
+      for (uint32_t i = 1; i < p.splits; i++) {
+        const vec<float, 4> x = load<4>(from + (int64_t)i * (BM * BN));
+        for (int k = 0; k < 4; k++) sum[k] += x[k];
+      }
+    } else if (p.splits == 1) sum = load<4>(tile + row * LINE + column + j);
+    else {
+      sum = cluster_load(tile + row * LINE + column + j, 0);
+      for (uint32_t i = 1; i < p.splits; i++) {
+        const vec<float, 4> x = cluster_load(tile + row * LINE + column + j, i);
+        for (int k = 0; k < 4; k++) sum[k] += x[k];
+      }
+    }
+#pragma unroll
+    for (int k = 0; k < 4; k++) v[j + k] = sum[k];
+  }
+}
+
+/* Rows [first, end) of the tile. */
+DEVICE void finish_rows(const product_params &p, const block_place &at, const float *tile, const float *partials, uint32_t first, uint32_t end) {
+  enum { COLUMNS = BN / VECTOR, PASS = THREADS / COLUMNS, UNROLL = 2 };
+  const uint32_t column = threadIdx.x % COLUMNS * VECTOR, n = at.n + column;
+  if (n >= p.n) return;
+  float bias[VECTOR];
+  bool by_row[2];
+#pragma unroll
+  for (int i = 0; i < VECTOR; i++) bias[i] = 0;
+#pragma unroll
+  for (int s = 0; s < 2; s++) {
+    const product_addend &a = p.add[s];
+    by_row[s] = a.data && (a.row || a.image);
+    if (!a.data || by_row[s]) continue;
+    float v[VECTOR];
+    load_addend(p, a, at.add[s], n, v);
+#pragma unroll
+    for (int i = 0; i < VECTOR; i++) bias[i] += v[i];
+  }
+  for (uint32_t row = first + threadIdx.x / COLUMNS; row < end; row += PASS * UNROLL) {
+    float add[UNROLL][VECTOR];
+    row_place place[UNROLL];
+    bool there[UNROLL];
+#pragma unroll
+    for (int u = 0; u < UNROLL; u++) { /* all loads before the first store, which they might depend on for all the compiler knows */
+      there[u] = row + u * PASS < end && find_row(p, at, at.m + row + u * PASS, place[u]);
+#pragma unroll
+      for (int i = 0; i < VECTOR; i++) add[u][i] = bias[i];
+#pragma unroll
+      for (int s = 0; s < 2; s++) {
+        if (!there[u] || !by_row[s]) continue;
+        float v[VECTOR];
+        load_addend(p, p.add[s], place[u].add[s], n, v);
+#pragma unroll
+        for (int i = 0; i < VECTOR; i++) add[u][i] += v[i];
+      }
+    }
+#pragma unroll
+    for (int u = 0; u < UNROLL; u++) {
+      if (!there[u]) continue;
+      float v[VECTOR];
+      load_sums(p, tile, partials, row + u * PASS, column, v);
+#pragma unroll
+      for (int i = 0; i < VECTOR; i++) v[i] = activate(ACT, p.act_alpha, p.act_beta, p.alpha * v[i] + add[u][i]);
+      store_outputs(p, (T *)p.out + place[u].out, n, v);
+    }
+  }
+}
+
+/* All blocks of a tile come here with their sums in `tile`. */
+DEVICE void finish(const product_params &p, const block_place &at, float *tile) {
+  if (p.splits == 1) {
+    __syncthreads();
+    finish_rows(p, at, tile, nullptr, 0, BM);
+  } else if (!p.partials) { /* each block of the cluster does some rows */
+    cluster_barrier();
+    finish_rows(p, at, tile, nullptr, BM * at.part / p.splits, BM * (at.part + 1) / p.splits);
+    cluster_barrier(); /* the others may still be reading */
+  } else { /* the last one does all */
+    __syncthreads();
+    float *to = p.partials + (int64_t)at.tile * p.splits * (BM * BN), *from = to;
+    to += at.part * (BM * BN);
+    for (uint32_t i = threadIdx.x * 4; i < BM * BN; i += THREADS * 4) store(to + i, load<4>(tile + i / BN * LINE + i % BN));
+    __threadfence();
+    __syncthreads();
+    uint32_t *count = (uint32_t *)tile;
+    if (threadIdx.x == 0) *count = atomicAdd(p.arrived + at.tile, 1u);
+    __syncthreads();
+    if (*count != p.splits - 1) return;
+    __threadfence();
+    finish_rows(p, at, tile, from, 0, BM);
+  }
 }

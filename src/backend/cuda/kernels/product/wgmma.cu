@@ -8,7 +8,7 @@
  * Defined before: ELEMENT, TILE_M, TILE_N, CONSUMERS, STAGES, CHUNKS (places for them, of a warpgroup), MIN_BLOCKS (on a multiprocessor), SLICE,
  * A_MN, B_MN, ACT. */
 #include "ingot.cuh"
-#include "product/finish.cuh"
+#include "product/wgmma_finish.cuh"
 #include "product/plain.cuh"
 #include "product/slices.cuh"
 

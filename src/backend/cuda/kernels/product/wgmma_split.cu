@@ -4,7 +4,7 @@
  *
  * Defined before: ELEMENT, TILE_M (64), TILE_N, STAGES, SLICE, A_MN, B_MN, ACT. */
 #include "ingot.cuh"
-#include "product/finish.cuh"
+#include "product/wgmma_finish.cuh"
 #include "product/plain.cuh"
 #include "product/slices.cuh"
 

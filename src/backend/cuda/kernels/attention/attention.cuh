@@ -1,0 +1,191 @@
+/* What the attention kernels share: where a block's heads and rows lie, which keys a query sees, tiles in shared memory, and the joining of
+ * what blocks found in parts of the keys.
+ *
+ * Defined before: TYPE, of the tensors; HEAD and WIDTH, features of K and V rounded up to 16; KEYS of a tile; MASK 0 none, 1 of TYPE, 2 of bools;
+ * CAPPED. Scores are in base 2: their factor has log2(e) in it. */
+#pragma once
+#include "ingot.cuh"
+#include "attention/attention.h"
+#include "copy_async.cuh"
+
+/* 16 bytes more than its features: eight rows' pieces of 16 bytes then lie in different banks. */
+enum { PIECE = 16 / sizeof(TYPE), HEAD_LINE = HEAD + PIECE, WIDTH_LINE = WIDTH + PIECE, STAGE = KEYS * (HEAD_LINE + WIDTH_LINE), THREADS = 128 };
+
+DEVICE float infinity() { return bits_float(0x7f800000u); }
+#ifndef INGOT_EMULATED
+DEVICE float exp2_fast(float x) { float y; asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x)); return y; }
+#else
+DEVICE float exp2_fast(float x) { return exp2f(x); }
+#endif
+
+/* Which part of the work a block has: consecutive blocks share heads, and so keys and values in the L2 cache. */
+struct attention_place {
+  int tile, chunk, split, batch;
+  int64_t q, k, v, o, mask;  /* where the heads begin */
+  int element;               /* of the batch */
+};
+DEVICE attention_place place_of(const attention_params &p) {
+  attention_place at;
+  unsigned index = blockIdx.x;
+  at.tile = (int)(index % (unsigned)p.tiles), index /= (unsigned)p.tiles;
+  if (p.causal) at.tile = p.tiles - 1 - at.tile; /* the most keys first */
+  at.chunk = (int)(index % (unsigned)p.chunks), index /= (unsigned)p.chunks;
+  at.split = (int)(index % (unsigned)p.splits), index /= (unsigned)p.splits;
+  at.batch = (int)index;
+  at.element = at.batch / p.per_element;
+  at.q = at.k = at.v = at.o = at.mask = 0;
+  for (int i = p.lead - 1; i >= 0; i--) {
+    int64_t x = index % (unsigned)p.dim[i];
+    index /= (unsigned)p.dim[i];
+    at.q += x * p.q.lead[i], at.k += x * p.k.lead[i], at.v += x * p.v.lead[i], at.o += x * p.o.lead[i], at.mask += x * p.mask.lead[i];
+  }
+  return at;
+}
+DEVICE int64_t row_offset(const attention_params &p, const attention_tensor &t, int row) {
+  return row / p.queries * t.fold + row % p.queries * t.row;
+}
+
+DEVICE int64_t count_of(const void *counts, int bytes, int each, int element, int64_t absent) {
+  if (!counts) return absent;
+  int64_t i = each ? element : 0, n = bytes == 8 ? static_cast<const int64_t *>(counts)[i] : static_cast<const int32_t *>(counts)[i];
+  const int64_t most = (int64_t)1 << 40;
+  return n > most ? most : n < -most ? -most : n;
+}
+
+/* Keys [begin, end) that a query may see, but for the mask. */
+struct attention_window {
+  int64_t keys, offset;
+};
+DEVICE attention_window window_of(const attention_params &p, int element) {
+  attention_window w;
+  w.keys = count_of(p.lengths, p.lengths_bytes, p.lengths_each, element, p.keys);
+  w.keys = w.keys > p.keys ? p.keys : w.keys < 0 ? 0 : w.keys;
+  w.offset = count_of(p.offsets, p.offsets_bytes, p.offsets_each, element, 0);
+  return w;
+}
+DEVICE int end_of(const attention_params &p, const attention_window &w, int query) {
+  int64_t at = w.offset + query, end = w.keys;
+  if (p.causal && at < end) end = at + 1;
+  if (p.right >= 0 && at + p.right < end) end = at + p.right + 1;
+  return (int)(end < 0 ? 0 : end);
+}
+DEVICE int begin_of(const attention_params &p, const attention_window &w, int query) {
+  int64_t at = w.offset + query - p.left;
+  return p.left >= 0 && at > 0 ? (int)(at < w.keys ? at : w.keys) : 0;
+}
+
+/* What a query sees, and how far it is: the greatest score and the sum of the weights relative to it. */
+struct query_state {
+  int begin, end;            /* keys; none for rows past the last */
+  int64_t mask;
+  float most, sum;
+};
+DEVICE query_state state_of(const attention_params &p, const attention_place &at, const attention_window &w, int row) {
+  query_state q;
+  q.begin = begin_of(p, w, row % p.queries), q.end = row < p.rows ? end_of(p, w, row % p.queries) : 0;
+  q.mask = row < p.rows && MASK ? at.mask + row_offset(p, p.mask, row) : 0;
+  q.most = -infinity(), q.sum = 0;
+  return q;
+}
+DEVICE float weighed(const attention_params &p, float score) {
+#if CAPPED
+  return p.cap * tanhf(score * p.cap_scale);
+#else
+  return score * p.scale;
+#endif
+}
+DEVICE float masked(const attention_params &p, float score, const query_state &q, int key) {
+#if MASK == 1
+  float m = to_float(static_cast<const TYPE *>(p.mask.data)[q.mask + key * p.mask.column]);
+  return m == -infinity() ? m : score + m * 1.4426950408889634f;
+#elif MASK == 2
+  return static_cast<const uint8_t *>(p.mask.data)[q.mask + key * p.mask.column] ? score : -infinity();
+#else
+  return score;
+#endif
+}
+/* 1 / the sum of the weights; 0 where no key took part. */
+DEVICE float share_of(float sum) { return sum > 0 || sum != sum ? 1 / sum : 0; }
+
+/* The keys that a block goes over: tiles from `begin`, of which [seen_from, seen_to) every one of its queries sees. */
+struct attention_range {
+  int begin, end, tiles, seen_from, seen_to;
+};
+DEVICE attention_range range_of(const attention_params &p, const attention_place &at, const attention_window &w, int row, int rows) {
+  attention_range r;
+  const bool folds = p.rows != p.queries; /* rows of several heads: of any query */
+  const int first = folds ? 0 : row, last = folds ? p.queries - 1 : row + rows - 1; /* both ends grow from a query to the next */
+  r.begin = begin_of(p, w, first), r.end = end_of(p, w, last);
+  r.seen_from = begin_of(p, w, last), r.seen_to = end_of(p, w, first);
+  if (p.splits > 1) {
+    int from = at.split * p.split_keys, to = from + p.split_keys;
+    r.begin = r.begin < from ? from : r.begin, r.end = r.end > to ? to : r.end;
+  }
+  r.seen_to = r.seen_to > r.end ? r.end : r.seen_to;
+  r.begin = r.begin / KEYS * KEYS;
+  r.tiles = r.end > r.begin ? (r.end - r.begin + KEYS - 1) / KEYS : 0;
+  return r;
+}
+
+/* One piece of a row to shared memory; zeros where there is none. */
+DEVICE void fetch_piece(TYPE *to, const TYPE *row, const attention_tensor &t, bool there, int column, int columns) {
+  if (t.whole) {
+    bool valid = there && column < columns;
+    copy_async16(to, valid ? row + column : static_cast<const TYPE *>(t.data), valid ? 16 : 0);
+    return;
+  }
+  vec<TYPE, PIECE> x;
+#pragma unroll
+  for (int c = 0; c < PIECE; c++) x[c] = there && column + c < columns ? row[(column + c) * t.column] : from_float<TYPE>(0);
+  store(to, x);
+}
+template <int FEATURES> DEVICE void fetch_keys(TYPE *to, const TYPE *from, const attention_tensor &t, int have, int columns) {
+  enum { PIECES = FEATURES / PIECE, LINE = FEATURES + PIECE };
+#pragma unroll
+  for (int i = 0; i < (KEYS * PIECES + THREADS - 1) / THREADS; i++) {
+    int at = i * THREADS + (int)threadIdx.x, row = at / PIECES, column = at % PIECES * PIECE;
+    if (KEYS * PIECES % THREADS && row >= KEYS) break;
+    fetch_piece(to + row * LINE + column, from + row * t.row, t, row < have, column, columns);
+  }
+}
+/* Keys and values from `key` on: what lies behind `end` takes no part and may be anything, so it isn't read. */
+DEVICE void fetch_tile(const attention_params &p, TYPE *stage, const TYPE *k, const TYPE *v, int key, int end, int columns) {
+  fetch_keys<HEAD>(stage, k + key * p.k.row, p.k, end - key, p.head);
+  fetch_keys<WIDTH>(stage + KEYS * HEAD_LINE, v + key * p.v.row, p.v, end - key, columns);
+}
+template <int ROWS> DEVICE void fetch_queries(const attention_params &p, TYPE *to, const TYPE *q, int row0, int rows) {
+  enum { PIECES = HEAD / PIECE };
+#pragma unroll
+  for (int i = 0; i < (ROWS * PIECES + THREADS - 1) / THREADS; i++) {
+    int at = i * THREADS + (int)threadIdx.x, row = at / PIECES, column = at % PIECES * PIECE;
+    if (ROWS * PIECES % THREADS && row >= ROWS) break;
+    fetch_piece(to + row * HEAD_LINE + column, q + (row < rows ? row_offset(p, p.q, row0 + row) : 0), p.q, row < rows, column, p.head);
+  }
+}
+
+/* A block's part of the keys for one row: sums to be joined. */
+DEVICE int64_t part_of(const attention_params &p, const attention_place &at, int row) {
+  return ((int64_t)at.batch * p.rows + row) * p.splits + at.split;
+}
+
+/* What blocks found in parts of the keys, joined: a warp a row. */
+KERNEL(attention_join, attention_params, 128, 1) {
+  grid_wait();
+  grid_launch();
+  const int row = (int)(blockIdx.x % (unsigned)p.tiles) * 4 + (int)threadIdx.x / 32;
+  unsigned index = blockIdx.x / (unsigned)p.tiles;
+  if (row >= p.rows) return;
+  const int64_t from = ((int64_t)index * p.rows + row) * p.splits;
+  int64_t o = row_offset(p, p.o, row);
+  for (int i = p.lead - 1; i >= 0; i--) o += index % (unsigned)p.dim[i] * p.o.lead[i], index /= (unsigned)p.dim[i];
+  float most = -infinity(), sum = 0;
+  for (int s = 0; s < p.splits; s++) most = fmaxf(most, p.sums[(from + s) * 2]);
+  const float base = most == -infinity() ? 0 : most;
+  for (int s = 0; s < p.splits; s++) sum += p.sums[(from + s) * 2 + 1] * exp2_fast(p.sums[(from + s) * 2] - base);
+  const float by = share_of(sum);
+  for (int c = threadIdx.x % 32; c < p.width; c += 32) {
+    float x = 0;
+    for (int s = 0; s < p.splits; s++) x += p.partial[(from + s) * (p.chunks * WIDTH) + c] * exp2_fast(p.sums[(from + s) * 2] - base);
+    static_cast<TYPE *>(p.o.data)[o + c * p.o.column] = from_float<TYPE>(x * by);
+  }
+}

@@ -1,0 +1,165 @@
+/* Float32 as float16 or bfloat16, where the caller allows it and the target computes them: products, pools, normalisations, elementwise work and
+ * what moves elements. Such a node's float32 inputs get Casts (constants are converted) and its results are narrow; other nodes get Casts back.
+ *
+ * What stays float32: operators that aren't in the list below (kernels accumulate in float32 all the same), those that may leave float16's range
+ * whatever their inputs (powers, exponentials, quotients, sums of many), which elementwise chains compute in float32 in between; and
+ * nodes with a constant beyond the range, with a word. The network's inputs and outputs keep their types. */
+#include "passes/rewrite.h"
+#include <math.h>
+
+#define LARGEST_HALF 65504.0f
+
+typedef struct narrower {
+  ingot__network *network;
+  const ingot__pass_context *context;
+  ingot_dtype to;
+  ingot__value **narrow, **wide;  /* by value id: its copy in the other type, in its own graph */
+  size_t n_value;
+  bool changed;
+} narrower;
+
+/* Which inputs are data of the type in question; 0: the node stays as it is. */
+static unsigned data_inputs(const ingot__node *n) {
+  switch (n->op) {
+  case INGOT__OP_Conv: return ((const ingot__attrs_Conv *)n->attrs)->exact || n->n_in > 4 ? 0 : ~0u;
+  case INGOT__OP_MatMul: case INGOT__OP_ConvTranspose: case INGOT__OP_MaxPool: case INGOT__OP_AveragePool: case INGOT__OP_GlobalAveragePool:
+  case INGOT__OP_GlobalMaxPool: case INGOT__OP_Softmax: case INGOT__OP_LayerNormalization: case INGOT__OP_RMSNormalization:
+  case INGOT__OP_GroupNormalization: case INGOT__OP_InstanceNormalization: case INGOT__OP_BatchNormalization: case INGOT__OP_LRN:
+  case INGOT__OP_Concat: case INGOT__OP_Transpose: case INGOT__OP_DepthToSpace: case INGOT__OP_SpaceToDepth: case INGOT__OP_Clip:
+  case INGOT__OP_PRelu: case INGOT__OP_Gelu: case INGOT__OP_Add: case INGOT__OP_Sub: case INGOT__OP_Mul: case INGOT__OP_Max: case INGOT__OP_Min:
+  case INGOT__OP_Neg: case INGOT__OP_Abs: case INGOT__OP_Relu: case INGOT__OP_LeakyRelu: case INGOT__OP_Sigmoid: case INGOT__OP_HardSigmoid:
+  case INGOT__OP_HardSwish: case INGOT__OP_Silu: case INGOT__OP_Tanh: case INGOT__OP_Erf: case INGOT__OP_Elu: case INGOT__OP_Mish: return ~0u;
+  case INGOT__OP_Where: return 6u;
+  case INGOT__OP_FusedAttention: return 15u;
+  case INGOT__OP_Reshape: case INGOT__OP_Split: case INGOT__OP_Slice: case INGOT__OP_Expand: case INGOT__OP_Tile: case INGOT__OP_Gather:
+  case INGOT__OP_Resize: case INGOT__OP_ReduceMean: case INGOT__OP_ReduceMax: case INGOT__OP_ReduceMin: return 1u;
+  case INGOT__OP_Pad: return 5u;
+  default: return 0;
+  }
+}
+
+/* Whether it does nothing but move elements: then it is narrow only if what it moves is narrow already. */
+static bool moves(const ingot__node *n) {
+  switch (n->op) {
+  case INGOT__OP_Reshape: case INGOT__OP_Split: case INGOT__OP_Slice: case INGOT__OP_Expand: case INGOT__OP_Tile: case INGOT__OP_Gather:
+  case INGOT__OP_Transpose: case INGOT__OP_Pad: case INGOT__OP_DepthToSpace: case INGOT__OP_SpaceToDepth: return true;
+  default: return false;
+  }
+}
+
+static bool is_constant(const ingot__value *v) { return !v->producer && !v->is_input; }
+static bool is_float(const ingot__value *v) { return v && v->type.kind == INGOT__TENSOR && v->type.dtype == INGOT_FLOAT32; }
+
+static bool in_range(const narrower *w, const ingot__value *v) {
+  const float *x = v->data;
+  if (w->to != INGOT_FLOAT16 || !is_constant(v) || !x) return true;
+  for (size_t i = 0; i < v->bytes / sizeof *x; i++)
+    if (isfinite(x[i]) && fabsf(x[i]) > LARGEST_HALF) return false;
+  return true;
+}
+
+static bool can_be_narrow(const narrower *w, const ingot__node *n) {
+  unsigned inputs = data_inputs(n);
+  bool any = false;
+  if (!inputs || n->graph->outer) return false;
+  if (n->op == INGOT__OP_LayerNormalization && n->n_out > 1) return false; /* mean and deviation are float32 */
+  for (size_t i = 0; i < n->n_in; i++) {
+    const ingot__value *v = n->in[i];
+    if (!v || !(inputs >> (i < 31 ? i : 31) & 1)) continue;
+    if (v->type.dtype != INGOT_FLOAT32 && v->type.dtype != w->to && !(n->op == INGOT__OP_FusedAttention && i == 3)) return false;
+    any |= is_float(v);
+    if (is_float(v) && !in_range(w, v)) {
+      ingot__logf(w->context->log, INGOT_LOG_INFO, "%s stays in float32: a constant of it is beyond float16's range", ingot__where(n));
+      return false;
+    }
+  }
+  if (moves(n)) return any && n->in[0] && n->in[0]->id < w->n_value && w->narrow[n->in[0]->id];
+  return any;
+}
+
+static ingot__value *constant(narrower *w, const ingot__value *v) {
+  size_t count = v->bytes / sizeof(float);
+  uint16_t *now = INGOT_NEW_ARRAY(&w->network->arena, count + 1, uint16_t);
+  if (!now) return NULL;
+  for (size_t i = 0; i < count; i++) ingot__set_double(w->to, now, i, ((const float *)v->data)[i]);
+  ingot__type type = v->type;
+  type.dtype = w->to;
+  return ingot__constant_new(v->graph, v->name, &type, now, count * sizeof *now);
+}
+
+static ingot__value *cast(ingot__value *v, ingot_dtype to) {
+  ingot__node *before = v->producer ? v->producer->next : v->graph->first;
+  ingot__node *n = ingot__node_new(v->graph, INGOT__OP_Cast, NULL, before, &v, 1, 1, NULL);
+  if (!n) return NULL;
+  ((ingot__attrs_Cast *)n->attrs)->to = to;
+  n->out[0]->type = v->type;
+  n->out[0]->type.dtype = to;
+  return n->out[0];
+}
+
+/* v in the other type; made once. */
+static ingot__value *converted(narrower *w, ingot__value *v, ingot_dtype to) {
+  ingot__value **table = to == INGOT_FLOAT32 ? w->wide : w->narrow;
+  if (v->id < w->n_value && table[v->id]) return table[v->id];
+  ingot__value *made = is_constant(v) && v->data ? constant(w, v) : cast(v, to);
+  if (made && v->id < w->n_value) table[v->id] = made;
+  return made;
+}
+
+/* The node's data inputs narrow, and its results: what others read of them in float32 are Casts. */
+static ingot_status narrow_node(narrower *w, ingot__node *n) {
+  unsigned inputs = data_inputs(n);
+  for (size_t i = 0; i < n->n_in; i++) {
+    ingot__value *v = n->in[i];
+    if (!is_float(v) || !(inputs >> (i < 31 ? i : 31) & 1)) continue;
+    ingot__value *now = converted(w, v, w->to);
+    if (!now || !ingot__node_set_input(n, i, now)) return ingot__no_memory(w->context->diag);
+  }
+  for (size_t i = 0; i < n->n_out; i++) {
+    ingot__value *v = n->out[i];
+    if (!is_float(v)) continue;
+    v->type.dtype = w->to;
+    ingot__value *wide = cast(v, INGOT_FLOAT32);
+    if (!wide) return ingot__no_memory(w->context->diag);
+    ingot__node *back = wide->producer;
+    if (v->is_output) {
+      if (!ingot__value_replace(v, wide)) return ingot__no_memory(w->context->diag);
+    } else {
+      for (size_t u = v->n_user; u-- > 0;) {
+        ingot__node *user = u < v->n_user ? v->user[u] : NULL;
+        for (size_t k = 0; user && user != back && k < user->n_in; k++)
+          if (user->in[k] == v && !ingot__node_set_input(user, k, wide)) return ingot__no_memory(w->context->diag);
+      }
+    }
+    /* Readers in float32 find the Cast; those that become narrow find what is before it. */
+    if (wide->id >= w->n_value) {
+      size_t room = wide->id + 256;
+      ingot__value **narrow = ingot__arena_array(&w->network->arena, room, sizeof *narrow), **wides = ingot__arena_array(&w->network->arena, room,
+                                                                                                                        sizeof *wides);
+      if (!narrow || !wides) return ingot__no_memory(w->context->diag);
+      for (size_t k = 0; k < w->n_value; k++) narrow[k] = w->narrow[k], wides[k] = w->wide[k];
+      w->narrow = narrow;
+      w->wide = wides;
+      w->n_value = room;
+    }
+    w->narrow[wide->id] = v;
+  }
+  w->changed = true;
+  return INGOT_OK;
+}
+
+ingot_status ingot__pass_narrow_floats(ingot__network *network, const ingot__pass_context *context, bool *changed) {
+  if (context->narrow == INGOT_UNDEFINED) return INGOT_OK;
+  narrower w = {.network = network, .context = context, .to = context->narrow, .n_value = network->n_value};
+  w.narrow = ingot__arena_array(&network->arena, w.n_value + 1, sizeof *w.narrow);
+  w.wide = ingot__arena_array(&network->arena, w.n_value + 1, sizeof *w.wide);
+  if (!w.narrow || !w.wide) return ingot__no_memory(context->diag);
+  for (ingot__node *n = network->main->first, *next; n; n = next) {
+    next = n->next;
+    if (n->op != INGOT__OP_Cast && can_be_narrow(&w, n)) INGOT_TRY(narrow_node(&w, n));
+  }
+  if (!w.changed) return INGOT_OK;
+  *changed = true;
+  ingot__network_sweep(network); /* Casts that nobody reads, constants in float32 */
+  return ingot__infer_network(network, context->diag);
+}

@@ -1,0 +1,120 @@
+/* On which side of the bus values lie. What a kernel on the device makes is in its memory, what one on the host makes in the host's, what is
+ * only seen otherwise (reshapes) lies where its source does; the network's inputs and outputs and those of subgraphs are the host's.
+ * Where a value is wanted on the other side, a Transfer copies it, once for all who want it there. */
+#include "plan/plan.h"
+#include <string.h>
+
+typedef struct spaces {
+  ingot__planner *planner;
+  ingot_engine *engine;
+  ingot__network *net;
+  ingot__value **twin;   /* by value id: the value on the other side, for users in its own graph */
+  size_t n_value;        /* that `twin` has room for */
+} spaces;
+
+static bool made(const ingot__value *v) { return v->producer || v->is_input; }
+
+/* The copy of v on the other side for users in `graph`; made before `before` where v comes from outside. */
+static ingot_status twin_of(spaces *s, ingot__value *v, ingot__graph *graph, ingot__value **out) {
+  ingot_engine *e = s->engine;
+  bool inside = v->graph == graph;
+  if (inside && v->id < s->n_value && s->twin[v->id]) {
+    *out = s->twin[v->id];
+    return INGOT_OK;
+  }
+  bool to_device = !e->place[v->id].on_device;
+  ingot__layout layout = (ingot__layout)e->place[v->id].layout;
+  const char *name = ingot__arena_printf(&s->net->arena, "%s/%s", v->name, to_device ? "device" : "host");
+  ingot__node *before = inside && v->producer ? v->producer->next : graph->first;
+  ingot__node *n = name ? ingot__node_new(graph, INGOT__OP_Transfer, name, before, &v, 1, 1, &name) : NULL;
+  if (!n) return ingot__no_memory(s->planner->diag);
+  n->out[0]->type = v->type;
+  n->out[0]->known = v->known;
+  size_t nodes = s->net->n_node, values = s->net->n_value;
+  ingot__place *place = INGOT_NEW_ARRAY(&e->arena, values + 1, ingot__place);
+  ingot__step *step = INGOT_NEW_ARRAY(&e->arena, nodes + 1, ingot__step);
+  if (!place || !step) return ingot__no_memory(s->planner->diag);
+  memcpy(place, e->place, (values - 1) * sizeof *place);
+  memcpy(step, e->step, (nodes - 1) * sizeof *step);
+  e->place = place;
+  e->step = step;
+  e->place[n->out[0]->id] = (ingot__place){.layout = (uint8_t)layout, .on_device = to_device};
+  e->step[n->id].kernel = e->backend->find(layout == INGOT__PLAIN ? "cuda_transfer" : "cuda_transfer_last");
+  if (inside && v->id < s->n_value) s->twin[v->id] = n->out[0];
+  *out = n->out[0];
+  return INGOT_OK;
+}
+
+static ingot_status want(spaces *s, ingot__node *n, size_t i, bool on_device) {
+  ingot__value *v = n->in[i], *twin;
+  if (!v || !made(v) || v->type.kind != INGOT__TENSOR || s->engine->place[v->id].on_device == on_device) return INGOT_OK;
+  INGOT_TRY(twin_of(s, v, n->graph, &twin));
+  return ingot__node_set_input(n, i, twin) ? INGOT_OK : ingot__no_memory(s->planner->diag);
+}
+
+/* An output of a graph that is on the device: the host's copy takes its place. */
+static ingot_status bring_out(spaces *s, ingot__graph *g, size_t i) {
+  ingot__value *v = g->output[i], *twin;
+  if (!made(v) || v->type.kind != INGOT__TENSOR || !s->engine->place[v->id].on_device) return INGOT_OK;
+  if (v->graph != g) return INGOT_OK; /* an outer value handed on: its readers are told by its place */
+  INGOT_TRY(twin_of(s, v, g, &twin));
+  ingot__node **users = INGOT_NEW_ARRAY(s->planner->arena, v->n_user + 1, ingot__node *);
+  if (!users) return ingot__no_memory(s->planner->diag);
+  size_t n = v->n_user;
+  memcpy(users, v->user, n * sizeof *users);
+  if (!ingot__value_replace(v, twin)) return ingot__no_memory(s->planner->diag);
+  for (size_t u = 0; u < n; u++) /* those who read it on the device go on doing so */
+    for (size_t k = 0; k < users[u]->n_in; k++)
+      if (users[u] != twin->producer && users[u]->in[k] == twin && !ingot__node_set_input(users[u], k, v)) return ingot__no_memory(s->planner->diag);
+  return INGOT_OK;
+}
+
+static ingot_status place_node(spaces *s, ingot__node *n) {
+  ingot_engine *e = s->engine;
+  ingot__step *step = &e->step[n->id];
+  bool view = !step->kernel || (step->kernel->flags & INGOT__K_VIEW), on_device;
+  if (view && !(n->in[0] && n->in[0]->graph == n->graph && made(n->in[0])) && step->kernel) { /* of a constant or an outer value: a copy */
+    step->kernel = e->backend->find("reference");
+    view = false;
+  }
+  if (view) {
+    on_device = e->place[n->in[0]->id].on_device;
+    for (size_t i = 1; i < n->n_in; i++) INGOT_TRY(want(s, n, i, false)); /* shapes and axes */
+  } else {
+    on_device = step->kernel->on_device;
+    unsigned host = on_device ? step->kernel->functions->host_inputs : 0;
+    for (size_t i = 0; i < n->n_in; i++) INGOT_TRY(want(s, n, i, on_device && !(i < 32 && (host >> i & 1))));
+  }
+  for (size_t i = 0; i < n->n_out; i++)
+    if (n->out[i]) e->place[n->out[i]->id].on_device = on_device && n->out[i]->type.kind == INGOT__TENSOR;
+  return INGOT_OK;
+}
+
+static bool has_plan(const ingot_engine *e, const ingot__graph *g) { /* bodies of Fused nodes have none */
+  if (!g->outer) return true;
+  for (const ingot__node *n = g->outer->first; n; n = n->next)
+    if (n->op == INGOT__OP_Fused && ((const ingot__attrs_Fused *)n->attrs)->body == g) return false;
+  return has_plan(e, g->outer);
+}
+
+static ingot_status place_graph(spaces *s, ingot__graph *g) {
+  for (ingot__node *n = g->first; n; n = n->next) {
+    if (n->op == INGOT__OP_Transfer) continue;
+    INGOT_TRY(place_node(s, n));
+  }
+  for (size_t i = 0; i < g->n_output; i++) INGOT_TRY(bring_out(s, g, i));
+  return INGOT_OK;
+}
+
+ingot_status ingot__plan_spaces(ingot__planner *p) {
+  ingot_engine *e = p->engine;
+  if (!e->backend->device) return INGOT_OK;
+  spaces s = {.planner = p, .engine = e, .net = e->network, .n_value = e->network->n_value};
+  s.twin = ingot__arena_array(p->arena, s.n_value + 1, sizeof *s.twin);
+  if (!s.twin) return ingot__no_memory(p->diag);
+  for (size_t i = 0; i < e->network->n_graph; i++) { /* outer ones first: their ids are smaller */
+    ingot__graph *g = e->network->graph[i];
+    if (g && !g->removed && has_plan(e, g)) INGOT_TRY(place_graph(&s, g));
+  }
+  return INGOT_OK;
+}

@@ -1,0 +1,141 @@
+/* Runs on a device: its queue and memory, work recorded and played again, times, and copies for those who look at values on the host. */
+#include "runtime/state.h"
+#include <string.h>
+
+static const ingot__device_functions *device_of(const ingot_context *context) { return context->engine->backend->device; }
+
+ingot_status ingot__device_start(ingot_context *context, void *native_queue, ingot__diag *diag) {
+  if (!device_of(context)) return INGOT_OK;
+  return device_of(context)->queue_new(context->engine->opened, native_queue, diag, &context->queue);
+}
+
+void ingot__device_stop(ingot_context *context) {
+  if (context->queue) device_of(context)->queue_free(context->queue);
+  context->queue = NULL;
+}
+
+ingot_status ingot__device_wait(ingot_context *context, ingot__diag *diag) {
+  context->busy = false;
+  return device_of(context)->wait(context->queue, diag);
+}
+
+void ingot__device_free(ingot_context *context, ingot__buffer *buffer) {
+  if (buffer->data) device_of(context)->release(context->engine->opened, buffer->data);
+  *buffer = (ingot__buffer){NULL, 0};
+}
+
+bool ingot__device_reserve(ingot_context *context, ingot__buffer *buffer, size_t size, ingot__diag *diag) {
+  if (buffer->data && buffer->size >= size) return true;
+  if (context->busy && ingot__device_wait(context, diag) != INGOT_OK) return false;
+  ingot__device_free(context, buffer);
+  if (device_of(context)->allocate(context->engine->opened, size, diag, &buffer->data) != INGOT_OK) return false;
+  buffer->size = size ? size : 1;
+  return true;
+}
+
+bool ingot__device_owns(const ingot_context *context, const void *memory) {
+  return context->queue && device_of(context)->owns(context->engine->opened, memory);
+}
+
+/* ---- Recorded work */
+
+enum { LEAST = 2, RESTLESS = 3 /* runs in a row with other addresses, after which recording isn't worth while */ };
+
+static bool recordable(const ingot__run_step *run) {
+  const ingot__kernel *k = run->step->kernel;
+  return k->on_device && k->op != INGOT__OP_Transfer;
+}
+
+ingot_status ingot__segments_find(ingot__region *region, ingot__diag *diag) {
+  region->segment = INGOT_NEW_ARRAY(&region->arena, region->n_step / LEAST + 1, ingot__segment);
+  if (!region->segment) return ingot__no_memory(diag);
+  region->n_segment = 0;
+  for (size_t i = 0; i < region->n_step;) {
+    size_t n = 0;
+    while (i + n < region->n_step && recordable(&region->step[i + n])) n++;
+    if (n >= LEAST) region->segment[region->n_segment++] = (ingot__segment){.first = i, .n = n};
+    i += n ? n : 1;
+  }
+  return INGOT_OK;
+}
+
+void ingot__segments_forget(ingot_context *context, ingot__region *region) {
+  for (size_t i = 0; i < region->n_segment; i++) {
+    if (region->segment[i].recording) device_of(context)->recording_free(context->engine->opened, region->segment[i].recording);
+    region->segment[i].recording = NULL;
+  }
+}
+
+static ingot_status put_steps(ingot__region *region, const ingot__segment *segment, ingot__diag *diag) {
+  for (size_t i = segment->first; i < segment->first + segment->n; i++) {
+    ingot__run_step *run = &region->step[i];
+    run->call.diag = diag;
+    INGOT_TRY(run->step->kernel->functions->run(&run->call));
+  }
+  return INGOT_OK;
+}
+
+ingot_status ingot__segment_run(ingot_context *context, ingot__region *region, ingot__segment *segment, ingot__diag *diag) {
+  const ingot__device_functions *d = device_of(context);
+  context->busy = true;
+  if (!segment->recording && region->moved >= RESTLESS) return put_steps(region, segment, diag);
+  if (!segment->recording) {
+    INGOT_TRY(d->record(context->queue, diag));
+    ingot_status status = put_steps(region, segment, diag);
+    void *recording = NULL;
+    ingot_status ended = d->record_end(context->queue, status == INGOT_OK ? diag : NULL, &recording);
+    if (status == INGOT_OK) status = ended;
+    if (status != INGOT_OK && recording) d->recording_free(context->engine->opened, recording);
+    INGOT_TRY(status);
+    segment->recording = recording;
+  }
+  return d->play(context->queue, segment->recording, diag);
+}
+
+/* ---- Looking */
+
+ingot_status ingot__device_timed(ingot_context *context, ingot__run_step *run, ingot__diag *diag) {
+  const ingot__device_functions *d = device_of(context);
+  void *mark[2] = {NULL, NULL};
+  ingot_status status = d->mark_new(context->engine->opened, diag, &mark[0]);
+  if (status == INGOT_OK) status = d->mark_new(context->engine->opened, diag, &mark[1]);
+  if (status == INGOT_OK) status = d->mark(context->queue, mark[0], diag);
+  if (status == INGOT_OK) status = run->step->kernel->functions->run(&run->call);
+  if (status == INGOT_OK) status = d->mark(context->queue, mark[1], diag);
+  if (status == INGOT_OK) status = ingot__device_wait(context, diag);
+  if (status == INGOT_OK) run->seconds = d->seconds(mark[0], mark[1]);
+  for (int i = 0; i < 2; i++)
+    if (mark[i]) d->mark_free(context->engine->opened, mark[i]);
+  return status;
+}
+
+static ingot_status mirror_view(ingot_context *context, ingot__view *view, ingot__arena *arena, ingot__diag *diag) {
+  if (view->dtype == INGOT_UNDEFINED || !ingot__is_tensor(view) || !view->data || !ingot__device_owns(context, view->data)) return INGOT_OK;
+  size_t span = 1, bytes;
+  for (int d = 0; d < view->rank; d++) {
+    if (!view->dim[d]) span = 0;
+    if (span) span += (size_t)((view->dim[d] - 1) * view->stride[d]);
+  }
+  if (!ingot__dtype_bytes(view->dtype, span, &bytes)) return INGOT_E_LIMIT;
+  void *copy = ingot__arena_alloc(arena, bytes + 64);
+  if (!copy) return ingot__no_memory(diag);
+  copy = (void *)ingot__align((size_t)copy, 64);
+  INGOT_TRY(device_of(context)->read(context->engine->opened, copy, view->data, bytes, diag));
+  view->data = copy;
+  return INGOT_OK;
+}
+
+ingot_status ingot__device_mirror(ingot_context *context, const ingot__call *call, ingot__arena *arena, ingot__diag *diag, ingot__call *mirror) {
+  ingot__view *views = INGOT_NEW_ARRAY(arena, call->n_in + call->n_out + 1, ingot__view);
+  if (!views) return ingot__no_memory(diag);
+  if (context->busy) INGOT_TRY(ingot__device_wait(context, diag));
+  memcpy(views, call->in, call->n_in * sizeof *views);
+  memcpy(views + call->n_in, call->out, call->n_out * sizeof *views);
+  *mirror = *call;
+  mirror->in = views;
+  mirror->out = views + call->n_in;
+  mirror->queue = mirror->code = NULL;
+  mirror->packed = NULL;
+  for (size_t i = 0; i < call->n_in + call->n_out; i++) INGOT_TRY(mirror_view(context, &views[i], arena, diag));
+  return INGOT_OK;
+}

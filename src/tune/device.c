@@ -1,0 +1,137 @@
+/* Timing a kernel on a device: its code compiled, its tensors in the device's memory, runs in a row between two marks. */
+#include "tune/tune.h"
+#include <string.h>
+
+enum { REPEATS = 8, LEAST_ROUNDS = 2, MOST_ROUNDS = 8, MOST_BUFFERS = 64 };
+#define LONGEST 0.01 /* seconds of timed runs for one candidate */
+
+typedef struct trial {
+  ingot__tuner *tuner;
+  const ingot__device_functions *device;
+  ingot__call call;
+  ingot__view *views;
+  void *buffer[MOST_BUFFERS];
+  size_t n_buffer;
+  void *queue, *mark[2], *code;
+} trial;
+
+static void *room(trial *t, size_t size) {
+  void *memory = NULL;
+  if (t->n_buffer == MOST_BUFFERS || t->device->allocate(t->tuner->engine->opened, size, NULL, &memory) != INGOT_OK) return NULL;
+  return t->buffer[t->n_buffer++] = memory;
+}
+
+/* Random bits that are small numbers in every floating type: zeros run faster than data do. */
+static bool fill(trial *t, const ingot__view *view, size_t bytes) {
+  enum { PIECE = 1 << 20 };
+  size_t n = bytes < PIECE ? bytes : PIECE, size = ingot__dtype_size(view->dtype), count = size ? n / size : 0;
+  char *values = ingot__arena_alloc(&t->tuner->arena, n + 16);
+  if (!values) return false;
+  uint32_t x = 12345;
+  for (size_t i = 0; i < count && ingot__dtype_is_float(view->dtype) && size >= 2; i++) {
+    x = x * 1664525u + 1013904223u;
+    ingot__set_double(view->dtype, values, i, (double)(int32_t)x / 2147483648.0);
+  }
+  for (size_t at = 0; at < bytes; at += n)
+    if (t->device->write(t->tuner->engine->opened, (char *)view->data + at, values, bytes - at < n ? bytes - at : n, NULL) != INGOT_OK) return false;
+  return true;
+}
+
+static bool upload(trial *t, ingot__view *view, const void *data, size_t bytes) {
+  view->data = room(t, bytes);
+  return view->data && t->device->write(t->tuner->engine->opened, view->data, data, bytes, NULL) == INGOT_OK;
+}
+
+static bool prepare_views(trial *t, const ingot__kernel_functions *f) {
+  for (size_t i = 0; i < t->call.n_in + t->call.n_out; i++) {
+    ingot__view *v = &t->views[i];
+    size_t bytes;
+    if (v->dtype == INGOT_UNDEFINED) continue;
+    bool input = i < t->call.n_in, host = input && i < 32 && (f->host_inputs >> i & 1), packed = input && i < 32 && (f->packs_inputs >> i & 1);
+    if (host || (packed && t->call.packed)) {
+      if (host && !v->data) return false; /* what isn't known can't be made up */
+      continue;
+    }
+    if (!ingot__dtype_bytes(v->dtype, (size_t)ingot__view_count(v), &bytes)) return false;
+    if (v->data) {
+      if (!upload(t, v, v->data, bytes)) return false;
+    } else if (!(v->data = room(t, bytes)) || (input && !fill(t, v, bytes))) {
+      return false;
+    }
+  }
+  return true;
+}
+
+static bool prepare(trial *t, const ingot__kernel *kernel, const ingot__call *asked) {
+  const ingot__kernel_functions *f = kernel->functions;
+  ingot__tuner *tuner = t->tuner;
+  ingot__device *opened = tuner->engine->opened;
+  ingot__diag diag; /* what can't be timed isn't an error: others can */
+  const void *code;
+  size_t size;
+  ingot__diag_init(&diag, NULL);
+  t->call = *asked;
+  t->views = INGOT_NEW_ARRAY(&tuner->arena, asked->n_in + asked->n_out + 1, ingot__view);
+  if (!t->views) return false;
+  memcpy(t->views, asked->in, asked->n_in * sizeof *t->views);
+  memcpy(t->views + asked->n_in, asked->out, asked->n_out * sizeof *t->views);
+  if (t->device->compile(opened, kernel, asked, &diag, &code, &size) != INGOT_OK || (size && t->device->load(opened, code, size, &diag, &t->code))) {
+    ingot__logf(&tuner->engine->log, INGOT_LOG_WARNING, "kernel %s is left out: %s", kernel->name, diag.text);
+    return false;
+  }
+  size = f->pack_size ? f->pack_size(asked) : 0;
+  if (size) {
+    char *packed = ingot__arena_alloc(&tuner->arena, size + 64);
+    ingot__view whole = {.dtype = INGOT_UINT8};
+    if (!packed) return false;
+    packed = (char *)ingot__align((size_t)packed, 64);
+    f->pack(asked, packed);
+    if (!upload(t, &whole, packed, size)) return false;
+    t->call.packed = whole.data;
+  }
+  if (!prepare_views(t, f)) return false;
+  t->call.in = t->views;
+  t->call.out = t->views + asked->n_in;
+  t->call.workspace_size = f->workspace ? f->workspace(asked) : 0;
+  if (t->call.workspace_size == SIZE_MAX || (t->call.workspace_size && !(t->call.workspace = room(t, t->call.workspace_size)))) return false;
+  t->call.code = t->code;
+  if (t->device->queue_new(opened, NULL, NULL, &t->queue) != INGOT_OK) return false;
+  t->call.queue = t->queue;
+  return t->device->mark_new(opened, NULL, &t->mark[0]) == INGOT_OK && t->device->mark_new(opened, NULL, &t->mark[1]) == INGOT_OK;
+}
+
+/* Runs in a row, as a recording where that can be: what they take is then the device's time, not the host's. */
+static double measure(trial *t, const ingot__kernel *kernel) {
+  const ingot__device_functions *d = t->device;
+  void *recording = NULL;
+  double best = -1, spent = 0;
+  if (kernel->functions->run(&t->call) != INGOT_OK || d->wait(t->queue, NULL) != INGOT_OK) return -1;
+  if (d->record(t->queue, NULL) != INGOT_OK) return -1;
+  ingot_status status = INGOT_OK;
+  for (int i = 0; i < REPEATS && status == INGOT_OK; i++) status = kernel->functions->run(&t->call);
+  ingot_status ended = d->record_end(t->queue, NULL, &recording);
+  if (status == INGOT_OK) status = ended;
+  for (int round = 0; round < MOST_ROUNDS && status == INGOT_OK && (round < LEAST_ROUNDS || spent < LONGEST); round++) {
+    status = d->mark(t->queue, t->mark[0], NULL);
+    if (status == INGOT_OK) status = d->play(t->queue, recording, NULL);
+    if (status == INGOT_OK) status = d->mark(t->queue, t->mark[1], NULL);
+    double seconds = status == INGOT_OK ? d->seconds(t->mark[0], t->mark[1]) / REPEATS : -1;
+    if (seconds < 0) break;
+    spent += seconds * REPEATS;
+    if (round && (best < 0 || seconds < best)) best = seconds; /* the first round warms up */
+  }
+  if (recording) d->recording_free(t->tuner->engine->opened, recording);
+  return status == INGOT_OK ? best : -1;
+}
+
+double ingot__tuner_device_run(ingot__tuner *tuner, const ingot__kernel *kernel, const ingot__call *call) {
+  trial t = {.tuner = tuner, .device = tuner->engine->backend->device};
+  ingot__device *opened = tuner->engine->opened;
+  double seconds = prepare(&t, kernel, call) ? measure(&t, kernel) : -1;
+  for (int i = 0; i < 2; i++)
+    if (t.mark[i]) t.device->mark_free(opened, t.mark[i]);
+  if (t.queue) t.device->queue_free(t.queue);
+  if (t.code) t.device->unload(opened, t.code);
+  while (t.n_buffer) t.device->release(opened, t.buffer[--t.n_buffer]);
+  return seconds;
+}
