@@ -1,6 +1,6 @@
 /* The plain way to a product, for sizes, strides and addresses that the copy engine doesn't take: a thread an output, whatever the strides. */
 #pragma once
-#include "product/wgmma_finish.cuh"
+#include "wgmma/finish.cuh"
 
 KERNEL(product_plain, ingot__product, 256, 1) {
   grid_wait();

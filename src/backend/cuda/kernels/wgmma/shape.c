@@ -1,5 +1,5 @@
 /* Reads a convolution's or matrix product's views and attributes, and packs its constants. */
-#include "backend/cuda/kernels/product/shape.h"
+#include "backend/cuda/kernels/wgmma/shape.h"
 #include "ops/window.h"
 #include <math.h>
 

@@ -1,11 +1,11 @@
 /* The rows of products on tensor cores (sm_90): convolutions and matrix products in 16-bit floats, a row for each size of tiles. Large tiles run
- * in wgmma.cu, small ones, with K split over clusters, in wgmma_split.cu; what the tensor copy engine doesn't take goes the plain way. */
-#include "backend/cuda/kernels/product/shape.h"
+ * in tiles.cu, small ones, with K split over clusters, in split.cu; what the tensor copy engine doesn't take goes the plain way. */
+#include "backend/cuda/kernels/wgmma/shape.h"
 #include <math.h>
 
 typedef struct tiling {
   int m, n;                  /* of a tile */
-  int consumers, stages, chunks, blocks; /* see wgmma.cu; consumers 0: of wgmma_split.cu */
+  int consumers, stages, chunks, blocks; /* see tiles.cu; consumers 0: of split.cu */
 } tiling;
 
 enum { SLICE_BYTES = 128, CHUNK_BYTES = 8192 };
@@ -191,12 +191,12 @@ static ingot_status run(const ingot__call *call, const tiling *t) {
   const ingot__kernel_functions ingot__cuda_matmul_##name = FUNCTIONS(name, file);
 #define FUNCTIONS(name, file) \
   {.supports = supports, .cost = name##_cost, .pack_size = ingot__product_pack_size, .pack = ingot__product_pack, .pack_format = "rows_k", \
-   .packs_inputs = 1u << 1 | 1u << 2, .run = name##_run, .source = "product/" file, .define = name##_define}
-ROW(wgmma_128x256, "wgmma.cu", .m = 128, .n = 256, .consumers = 2, .stages = 4, .chunks = 2, .blocks = 1)
-ROW(wgmma_256x128, "wgmma.cu", .m = 256, .n = 128, .consumers = 2, .stages = 4, .chunks = 2, .blocks = 1)
-ROW(wgmma_128x128, "wgmma.cu", .m = 128, .n = 128, .consumers = 2, .stages = 5, .chunks = 4, .blocks = 1)
-ROW(wgmma_256x64, "wgmma.cu", .m = 256, .n = 64, .consumers = 2, .stages = 4, .chunks = 4, .blocks = 1)
-ROW(wgmma_128x64, "wgmma.cu", .m = 128, .n = 64, .consumers = 2, .stages = 4, .chunks = 1, .blocks = 2)
-ROW(wgmma_64x128, "wgmma_split.cu", .m = 64, .n = 128, .stages = 3)
-ROW(wgmma_64x64, "wgmma_split.cu", .m = 64, .n = 64, .stages = 5)
-ROW(wgmma_64x32, "wgmma_split.cu", .m = 64, .n = 32, .stages = 6)
+   .packs_inputs = 1u << 1 | 1u << 2, .run = name##_run, .source = "wgmma/" file, .define = name##_define}
+ROW(wgmma_128x256, "tiles.cu", .m = 128, .n = 256, .consumers = 2, .stages = 4, .chunks = 2, .blocks = 1)
+ROW(wgmma_256x128, "tiles.cu", .m = 256, .n = 128, .consumers = 2, .stages = 4, .chunks = 2, .blocks = 1)
+ROW(wgmma_128x128, "tiles.cu", .m = 128, .n = 128, .consumers = 2, .stages = 5, .chunks = 4, .blocks = 1)
+ROW(wgmma_256x64, "tiles.cu", .m = 256, .n = 64, .consumers = 2, .stages = 4, .chunks = 4, .blocks = 1)
+ROW(wgmma_128x64, "tiles.cu", .m = 128, .n = 64, .consumers = 2, .stages = 4, .chunks = 1, .blocks = 2)
+ROW(wgmma_64x128, "split.cu", .m = 64, .n = 128, .stages = 3)
+ROW(wgmma_64x64, "split.cu", .m = 64, .n = 64, .stages = 5)
+ROW(wgmma_64x32, "split.cu", .m = 64, .n = 32, .stages = 6)

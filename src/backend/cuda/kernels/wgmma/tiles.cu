@@ -8,9 +8,9 @@
  * Defined before: ELEMENT, TILE_M, TILE_N, CONSUMERS, STAGES, CHUNKS (places for them, of a warpgroup), MIN_BLOCKS (on a multiprocessor), SLICE,
  * A_MN, B_MN, ACT. */
 #include "ingot.cuh"
-#include "product/wgmma_finish.cuh"
-#include "product/plain.cuh"
-#include "product/slices.cuh"
+#include "wgmma/finish.cuh"
+#include "wgmma/plain.cuh"
+#include "wgmma/slices.cuh"
 
 enum {
   ROWS = TILE_M / CONSUMERS, ROW_BLOCKS = ROWS / 64,  /* of a warpgroup */

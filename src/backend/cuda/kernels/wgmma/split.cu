@@ -4,9 +4,9 @@
  *
  * Defined before: ELEMENT, TILE_M (64), TILE_N, STAGES, SLICE, A_MN, B_MN, ACT. */
 #include "ingot.cuh"
-#include "product/wgmma_finish.cuh"
-#include "product/plain.cuh"
-#include "product/slices.cuh"
+#include "wgmma/finish.cuh"
+#include "wgmma/plain.cuh"
+#include "wgmma/slices.cuh"
 
 enum {
   THREADS = 128 + 32,               /* the last warp loads */

@@ -1,8 +1,8 @@
 /* A convolution or matrix product as numbers: what the kernels of this family read from a call before they choose tiles. */
-#ifndef INGOT_BACKEND_CUDA_PRODUCT_SHAPE_H
-#define INGOT_BACKEND_CUDA_PRODUCT_SHAPE_H
+#ifndef INGOT_BACKEND_CUDA_WGMMA_SHAPE_H
+#define INGOT_BACKEND_CUDA_WGMMA_SHAPE_H
 #include "backend/cuda/kernel.h"
-#include "backend/cuda/kernels/product/product.h"
+#include "backend/cuda/kernels/wgmma/product.h"
 
 typedef struct ingot__product_shape {
   ingot__product p;          /* all of it but maps, tiles and what depends on them */
