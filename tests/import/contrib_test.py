@@ -57,6 +57,7 @@ def make(op, inputs, attributes, outs, domain="com.microsoft"):
 def expected(m, feeds):
     options = ort.SessionOptions()
     options.log_severity_level = 4
+    options.intra_op_num_threads = 1
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = ort.InferenceSession(m.SerializeToString(), options, providers=["CPUExecutionProvider"])
     return dict(zip([o.name for o in session.get_outputs()], session.run(None, feeds)))
@@ -253,3 +254,14 @@ def test_quantised(library, name):
     op, inputs, attributes = LINEAR[name]
     step = 1.01 if op.startswith("QLinear") or name in ("gemm", "gemm_turned") else 1e-4  # a level, where rounding decides
     run_both(library, op, inputs, attributes, ["y"], tolerance=step)
+
+
+@pytest.mark.parametrize("direction", ["forward", "bidirectional"])
+@pytest.mark.parametrize("batch, lengths", [(1, None), (3, [6, 2, 4])])
+def test_quantised_lstm(library, direction, batch, lengths):
+    """As quantize_dynamic writes it. ONNX Runtime on one thread, whose results are those of the ranges of all sequences."""
+    d, steps, width, hidden = 2 if direction == "bidirectional" else 1, 6, 8, 24
+    weights = [(i8(d, width, 4 * hidden),), (i8(d, hidden, 4 * hidden),), (f(d, 8 * hidden),)]
+    scales = [(np.full(d, 0.004, np.float32),), (np.zeros(d, np.int8),)]
+    inputs = [f(steps, batch, width), *weights, i32(*lengths) if lengths else None, None, None, None, *scales, *scales]
+    run_both(library, "DynamicQuantizeLSTM", inputs, {"hidden_size": hidden, "direction": direction}, ["y", "h", "c"], tolerance=1e-4)
