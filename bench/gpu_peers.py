@@ -215,7 +215,7 @@ def built(torch, network, x, args, stream):
     dtypes = {"float16": torch.float16, "float32": torch.float32}
     outputs = [torch.empty(engine.shape(name), dtype=dtypes[str(dtype.__name__)], device=x.device) for name, dtype in engine.outputs]
     engine.bind({}, {name: t.data_ptr() for (name, _), t in zip(engine.outputs, outputs)})
-    call = Call(engine.run, False)
+    call = Call(lambda: engine.enqueue(stream.cuda_stream)) if stream else Call(engine.run, False)
     call.keep = x, outputs, engine
     call()
     call()
