@@ -306,6 +306,9 @@ static void wrongs_are_found(void **state) {
     {{"parts", 32, false}, "lanes of a warp meet in "},
     {{"beyond", 32, false}, "768 bytes past the end of an allocation of 256 bytes"},
     {{"beyond_shared", 32, false}, "a write past the block's 128 bytes of shared memory, at byte 132"},
+    {{"misaligned", 32, false}, "isn't aligned for its type"},
+    {{"shifts_too_far", 32, false}, "a shift is too large"},
+    {{"indexes_too_far", 32, false}, "an index or a shift is too large"},
     {{"doesnt_wait", 32, true}, "without grid_wait()"},
     {{"uses_much_stack", 32, false}, "the thread's stack is used up"},
   };

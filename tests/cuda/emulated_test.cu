@@ -159,6 +159,12 @@ KERNEL(beyond_shared, out, 32, 1) {
   SHARED(int, s);
   s[33] = 1;
 }
+KERNEL(misaligned, out, 32, 1) { *reinterpret_cast<long long *>(p.to + 1) = 1; }
+KERNEL(shifts_too_far, out, 32, 1) { p.to[0] = 1 << (blockDim.x + threadIdx.x); }
+KERNEL(indexes_too_far, out, 32, 1) {
+  int x[4] = {0, 1, 2, 3};
+  p.to[0] = x[blockDim.x - threadIdx.x];
+}
 KERNEL(doesnt_wait, out, 32, 1) {}
 KERNEL(waits, out, 32, 1) { grid_wait(), grid_launch(); }
 struct deep { int levels; };
