@@ -6,6 +6,7 @@
  *   INGOT_EMULATED_MEMORY=N     its memory in bytes
  *   INGOT_EMULATED_FAIL=N       the N-th call from when it was set fails (those that release or only look don't count)
  *   INGOT_EMULATED_EAGER=1      work runs when it is put into a stream; otherwise when somebody waits for it, so that missing waits show
+ *   INGOT_EMULATED_ORDER=backwards   blocks, warps and lanes take turns from the last to the first: missing barriers show one way or the other
  *   INGOT_EMULATED_OPEN=1       host code may touch device memory
  *   INGOT_EMULATED_LEAKS=0      a context may be closed with its memory, streams, events or modules alive
  * This file: initialisation, devices, contexts, memory, errors. */

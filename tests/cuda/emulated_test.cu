@@ -83,6 +83,12 @@ KERNEL(barriers, out, 256, 1) {
   else __syncthreads();
   p.to[t] = s[1] + s[2];
 }
+KERNEL(lacks_a_barrier, out, 64, 1) {
+  SHARED(int, s);
+  s[threadIdx.x] = threadIdx.x;
+  p.to[threadIdx.x] = s[(threadIdx.x + 1) % 64];
+  p.to[64] = blockIdx.x;
+}
 KERNEL(groups, out, 256, 1) {
   int x = threadIdx.x;
   for (int i = 0; i < 3; i++) {
