@@ -1,7 +1,7 @@
 /* What a launch of a product is told: out (M x N) = act(alpha A (M x K) B (K x N) + bias + residual), for each of up to two batch dims.
  * Convolutions are such products: M counts the pixels of the outputs, N the output channels, K the channels under each tap of the window. */
-#ifndef INGOT_CUDA_PRODUCT_PRODUCT_H
-#define INGOT_CUDA_PRODUCT_PRODUCT_H
+#ifndef INGOT_CUDA_WGMMA_PRODUCT_H
+#define INGOT_CUDA_WGMMA_PRODUCT_H
 typedef struct ingot__product {
   ingot__cuda_map a, b, out, residual;
   const void *a_data, *b_data, *residual_data; /* for the plain way and for stores that the copy engine can't make */

@@ -1,6 +1,6 @@
 /* The plain way to a product, for sizes, strides and addresses that the copy engine doesn't take: a thread an output, whatever the strides. */
 #pragma once
-#include "product/wgmma_finish.cuh"
+#include "wgmma/finish.cuh"
 
 KERNEL(product_plain, ingot__product, 256, 1) {
   grid_wait();
@@ -28,7 +28,7 @@ KERNEL(product_plain, ingot__product, 256, 1) {
     if (p.has_residual)
       sum += to_float(static_cast<const ELEMENT *>(p.residual_data)[image * p.residual_image + y * p.residual_line + x * p.residual_pixel +
                                                               batch0 * p.residual_batch[0] + batch1 * p.residual_batch[1] + n]);
-    static_cast<ELEMENT *>(p.out_data)[image * p.out_image + y * p.out_line + x * p.out_pixel + batch0 * p.out_batch[0] + batch1 * p.out_batch[1] + n] =
-      from_float<ELEMENT>(finish_act(p, sum));
+    const int64_t to = image * p.out_image + y * p.out_line + x * p.out_pixel + batch0 * p.out_batch[0] + batch1 * p.out_batch[1] + n;
+    static_cast<ELEMENT *>(p.out_data)[to] = from_float<ELEMENT>(finish_act(p, sum));
   }
 }

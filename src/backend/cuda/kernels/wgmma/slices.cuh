@@ -5,7 +5,7 @@
  * transposed in memory. A stage is A's boxes, each of TILE_M rows of SLICE elements (transposed: of 64 rows of K and 64 elements of M), then B's. */
 #pragma once
 #include "wgmma.cuh"
-#include "product/product.h"
+#include "wgmma/product.h"
 
 enum {
   A_BYTES = TILE_M * 128, B_BYTES = TILE_N * 128, STAGE_BYTES = A_BYTES + B_BYTES,

@@ -3,7 +3,7 @@
 #pragma once
 #include "act.cuh"
 #include "async.cuh"
-#include "product/product.h"
+#include "wgmma/product.h"
 
 DEVICE float finish_act(const ingot__product &p, float x) { return activate(ACT, p.act_alpha, p.act_beta, x); }
 

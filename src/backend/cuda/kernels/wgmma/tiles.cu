@@ -1,16 +1,16 @@
-/* Products in large tiles (sm_90a): blocks stay and go from tile to tile. One thread brings slices of A and B into a ring of stages by the tensor copy
- * engine; CONSUMERS warpgroups multiply them, each its rows of the tile, and finish: bias, residual, activation. Results leave through shared
- * memory in chunks of 64 x 64, and residuals come the same way: a warp for each warpgroup moves them ahead and behind, so that the warpgroups
- * themselves touch nothing but shared memory. Loads for the next tile go on meanwhile.
+/* Products in large tiles (sm_90a): blocks stay and go from tile to tile. One thread brings slices of A and B into a ring of stages by the tensor
+ * copy engine; CONSUMERS warpgroups multiply them, each its rows of the tile, and finish: bias, residual, activation. Results leave through
+ * shared memory in chunks of 64 x 64, and residuals come the same way: a warp for each warpgroup moves them ahead and behind, so that the
+ * warpgroups themselves touch nothing but shared memory. Loads for the next tile go on meanwhile.
  *
  * Blocks may work in pairs (clusters of 2) on tiles that are neighbours along M: each brings half of B to both, which halves B's way from the L2.
  *
  * Defined before: ELEMENT, TILE_M, TILE_N, CONSUMERS, STAGES, CHUNKS (places for them, of a warpgroup), MIN_BLOCKS (on a multiprocessor), SLICE,
  * A_MN, B_MN, ACT. */
 #include "ingot.cuh"
-#include "product/wgmma_finish.cuh"
-#include "product/plain.cuh"
-#include "product/slices.cuh"
+#include "wgmma/finish.cuh"
+#include "wgmma/plain.cuh"
+#include "wgmma/slices.cuh"
 
 enum {
   ROWS = TILE_M / CONSUMERS, ROW_BLOCKS = ROWS / 64,  /* of a warpgroup */
@@ -19,7 +19,7 @@ enum {
   LAG = CHUNKS > 1 ? 1 : 0,                           /* stores that may still read when the next place is filled again */
   /* Registers of a moving and of a multiplying thread: together no more than what a block begins with, 65536 / MIN_BLOCKS / THREADS each
    * (rounded down to 8). The compiler counts whole warpgroups, so a lone moving warp would not leave more. */
-  FEWER = 72, BEGIN = 65536 / MIN_BLOCKS / THREADS / 8 * 8, MORE_ = (BEGIN * (CONSUMERS + 1) - FEWER) / CONSUMERS / 8 * 8, MORE = MORE_ > 240 ? 240 : MORE_
+  FEWER = 72, BEGIN = 65536 / MIN_BLOCKS / THREADS / 8 * 8, MORE = (BEGIN * (CONSUMERS + 1) - FEWER) / CONSUMERS / 8 * 8
 };
 typedef struct barriers {
   mbarrier full[STAGES], empty[STAGES];

@@ -4,9 +4,9 @@
  *
  * Defined before: ELEMENT, TILE_M (64), TILE_N, STAGES, SLICE, A_MN, B_MN, ACT. */
 #include "ingot.cuh"
-#include "product/wgmma_finish.cuh"
-#include "product/plain.cuh"
-#include "product/slices.cuh"
+#include "wgmma/finish.cuh"
+#include "wgmma/plain.cuh"
+#include "wgmma/slices.cuh"
 
 enum {
   THREADS = 128 + 32,               /* the last warp loads */
@@ -41,7 +41,8 @@ DEVICE void move_slices(const ingot__product &p, unsigned char *stages, barriers
   }
 }
 
-DEVICE void multiply(const ingot__product &p, unsigned char *stages, barriers *b, const tile &t, int32_t from, int32_t to, int32_t rank, int32_t blocks) {
+DEVICE void multiply(const ingot__product &p, unsigned char *stages, barriers *b, const tile &t, int32_t from, int32_t to, int32_t rank,
+                     int32_t blocks) {
   const int32_t lane = threadIdx.x % 32, rows = TILE_M / blocks, count = rows * VECTORS;
   float *sums = reinterpret_cast<float *>(stages + STAGES * STAGE_BYTES);
   /* This thread's vectors of the result are all of the same 8 columns. */
