@@ -123,8 +123,8 @@ class Engine:
         """Runs once on the inputs that were set."""
         _call("ingot_context_run", self._context)
 
-    def enqueue(self, stream):
-        """Puts a run into a CUDA stream (its handle) and doesn't wait for it."""
+    def put(self, stream):
+        """Puts a run into a stream (a number) of the engine's GPU, and doesn't wait for it."""
         _call("ingot_context_enqueue_stream", self._context, ctypes.c_void_p(stream))
 
     def get(self):
