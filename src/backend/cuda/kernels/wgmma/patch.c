@@ -75,10 +75,12 @@ static ingot_status make_maps(const ingot__call *call, const ingot__product_shap
   const uint64_t dim[4] = {(uint64_t)q->channels, (uint64_t)s->a_width, (uint64_t)s->a_height, (uint64_t)s->a_images};
   const uint64_t stride[3] = {(uint64_t)s->a_row * 2, (uint64_t)s->a_line * 2, (uint64_t)s->a_image * 2};
   const uint32_t line[4] = {64, (uint32_t)p->pitch, 1, 1};
-  INGOT_TRY(ingot__cuda_map_tiled(call, &p->x, s->dtype, 4, q->a_data, dim, stride, line, ROW));
-  const uint64_t size[2] = {(uint64_t)s->k, (uint64_t)q->n}, row[1] = {(uint64_t)s->b_row * 2};
-  const uint32_t rows[2] = {64, (uint32_t)t->n};
-  return ingot__cuda_map_tiled(call, &p->w, s->dtype, 2, q->b_data, size, row, rows, ROW);
+  const uint32_t lines[4] = {64, (uint32_t)p->pitch, (uint32_t)p->lines, 1};
+  INGOT_TRY(ingot__cuda_map_tiled(call, &p->x_line, s->dtype, 4, q->a_data, dim, stride, line, ROW));
+  INGOT_TRY(ingot__cuda_map_tiled(call, &p->x, s->dtype, 4, q->a_data, dim, stride, lines, ROW));
+  const uint64_t size[4] = {(uint64_t)s->k, (uint64_t)q->n, 1, 1}, row = (uint64_t)s->b_row * 2, step[3] = {row, row, row};
+  const uint32_t rows[4] = {64, (uint32_t)(t->n / p->pair), 1, 1};
+  return ingot__cuda_map_tiled(call, &p->w, s->dtype, 4, q->b_data, size, step, rows, ROW);
 }
 
 static ingot_status run(const ingot__call *call, const tiling *t) {
@@ -99,14 +101,17 @@ static ingot_status run(const ingot__call *call, const tiling *t) {
       !aligned_stride(s.a_line) || !aligned_stride(s.a_image) || q->pad_x < 0 || q->pad_y < 0 || s.a_width < 1 || s.a_height < 1)
     return ingot__product_run_plain(call, q);
   p.slices = (int32_t)ingot__divide_up(q->channels, 64);
-  p.tiles_n = (int32_t)piles, p.tiles = (int32_t)tiles;
+  p.pair = tiles > (int64_t)sms() / 2 && tiles / piles > 1 ? 2 : 1;
+  p.tiles_n = (int32_t)piles, p.tiles = (int32_t)(ingot__divide_up(tiles / piles, p.pair) * piles);
   p.resident = piles == 1 && p.slices * p.taps_x * p.taps_y <= t->stages;
   p.direct = !aligned(q->out_data) || q->n % 8 || q->out_image % 8 || q->out_line % 8 || q->out_pixel % 8;
   if (q->has_residual)
     p.direct = p.direct || !aligned(q->residual_data) || q->residual_image % 8 || q->residual_line % 8 || q->residual_pixel % 8;
   INGOT_TRY(make_maps(call, &s, t, &p));
   const unsigned shared = (unsigned)(2 * t->patch * ROW + t->stages * t->n * ROW + 4 * 64 * ROW + (12 + 2 * t->stages) * 8);
-  const ingot__cuda_grid grid = {.x = (unsigned)(tiles < (int64_t)sms() ? tiles : (int64_t)sms()), .threads = 384, .shared = shared, .early = true};
+  const int64_t room = (int64_t)sms() / p.pair;
+  const ingot__cuda_grid grid = {.x = (unsigned)((p.tiles < room ? p.tiles : room) * p.pair), .threads = 384, .shared = shared,
+                                 .cluster = p.pair > 1 ? 2 : 0, .early = true};
   return ingot__cuda_launch(call, "convolve_patches", &grid, &p, sizeof p);
 }
 

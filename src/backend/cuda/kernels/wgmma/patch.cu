@@ -27,12 +27,16 @@ typedef struct barriers {
   mbarrier ready[2][CHUNKS], done[2][CHUNKS];
 } barriers;
 
+DEVICE int32_t first_of(const ingot__patch &p) { return blockIdx.x / p.pair; }
+DEVICE int32_t step_of(const ingot__patch &p) { return gridDim.x / p.pair; }
+
 /* A tile: 256 places from `first` of a pile on. */
 typedef struct spot { int32_t line, start, x, n; } spot; /* line and place in it of the first; strips: the strip's first column; output channel */
+DEVICE int32_t block_rank(const ingot__patch &p) { return p.pair == 2 ? (int32_t)cluster_rank() : 0; }
 DEVICE spot spot_at(const ingot__patch &p, int32_t index) {
   spot s;
-  const int32_t m = index / p.tiles_n, pile = m / p.tiles_m, tile = m - pile * p.tiles_m;
-  s.n = (index - m * p.tiles_n) * TILE_N;
+  const int32_t unit = index / p.tiles_n, m = unit * p.pair + block_rank(p), pile = m / p.tiles_m, tile = m - pile * p.tiles_m;
+  s.n = (index - unit * p.tiles_n) * TILE_N;
   if (p.strips) s.x = pile * 8, s.line = tile * (PIXELS / 8), s.start = 0;
   else s.x = 0, s.line = tile * PIXELS / p.pitch, s.start = tile * PIXELS - s.line * p.pitch;
   return s;
@@ -43,33 +47,39 @@ DEVICE void move_lines(const ingot__patch &p, unsigned char *patches, barriers *
   uint32_t parity = 1;
   tensor_prefetch_map(&p.x);
   grid_wait();
-  for (int32_t index = blockIdx.x; index < p.tiles; index += gridDim.x) {
+  for (int32_t index = first_of(p); index < p.tiles; index += step_of(p)) {
     const spot s = spot_at(p, index);
     for (int32_t slice = 0; slice < p.slices; slice++) {
       mbarrier_wait(&b->patch_empty[at], parity);
       mbarrier_expect(&b->patch_full[at], p.lines * p.pitch * 128);
       int32_t image = s.line / p.height, y = s.line - image * p.height;
       unsigned char *to = patches + at * PATCH_BYTES;
-      for (int32_t line = 0; line < p.lines; line++, to += p.pitch * 128) {
-        tensor_load(to, &p.x, &b->patch_full[at], slice * 64, s.x - p.pad_x, y - p.pad_y, image);
-        if (++y == p.height) y = 0, image++;
-      }
+      if (y + p.lines <= p.height) tensor_load(to, &p.x, &b->patch_full[at], slice * 64, s.x - p.pad_x, y - p.pad_y, image);
+      else
+        for (int32_t line = 0; line < p.lines; line++, to += p.pitch * 128) { /* of two images or more */
+          tensor_load(to, &p.x_line, &b->patch_full[at], slice * 64, s.x - p.pad_x, y - p.pad_y, image);
+          if (++y == p.height) y = 0, image++;
+        }
       if ((at ^= 1) == 0) parity ^= 1;
     }
   }
 }
 
+/* Both blocks of a pair need the same ones: each brings half of them to both. */
 DEVICE void move_weights(const ingot__patch &p, unsigned char *weights, barriers *b) {
+  const int32_t rank = block_rank(p);
   int32_t stage = 0;
   uint32_t parity = 1;
   tensor_prefetch_map(&p.w);
-  for (int32_t index = blockIdx.x; index < p.tiles; index += gridDim.x) {
+  for (int32_t index = first_of(p); index < p.tiles; index += step_of(p)) {
     const int32_t n = spot_at(p, index).n;
     for (int32_t slice = 0; slice < p.slices; slice++)
       for (int32_t tap = 0; tap < p.taps_x * p.taps_y; tap++) { /* constants: nothing to wait for */
         mbarrier_wait(&b->empty[stage], parity);
         mbarrier_expect(&b->full[stage], WEIGHT_BYTES);
-        tensor_load(weights + stage * WEIGHT_BYTES, &p.w, &b->full[stage], tap * p.tap_k + slice * 64, n);
+        const int32_t k = tap * p.tap_k + slice * 64, half = TILE_N / 2;
+        if (p.pair == 1) tensor_load(weights + stage * WEIGHT_BYTES, &p.w, &b->full[stage], k, n, 0, 0);
+        else tensor_load_to(weights + stage * WEIGHT_BYTES + rank * half * 128, &p.w, &b->full[stage], 3, k, n + rank * half, 0, 0);
         if (++stage == STAGES) stage = 0, parity ^= 1;
       }
     if (p.resident) return;
@@ -111,9 +121,9 @@ template <typename MOVE> DEVICE void each_piece(unsigned char *chunk, const int6
 
 /* A chunk among those of a warpgroup. */
 typedef struct cursor { int32_t index, chunk, place; } cursor;
-DEVICE void cursor_next(cursor *c) {
+DEVICE void cursor_next(const ingot__patch &p, cursor *c) {
   c->place ^= 1;
-  if (++c->chunk == TILE_CHUNKS) c->chunk = 0, c->index += gridDim.x;
+  if (++c->chunk == TILE_CHUNKS) c->chunk = 0, c->index += step_of(p);
 }
 DEVICE int32_t channel_of(int32_t group) { return TILE_N == 128 ? group * 64 : 0; }
 DEVICE int32_t pixel_of(int32_t group) { return TILE_N == 128 ? 0 : group * MINE; }
@@ -137,22 +147,22 @@ DEVICE void fetch(const ingot__patch &p, const cursor &c, unsigned char *chunks,
 DEVICE void move_results(const ingot__patch &p, unsigned char *chunks, barriers *b, int32_t group) {
   const int32_t lane = threadIdx.x % 32;
   chunks += group * (CHUNKS * CHUNK_BYTES);
-  cursor in = {(int32_t)blockIdx.x, 0, 0}, out = in;
+  cursor in = {first_of(p), 0, 0}, out = in;
   uint32_t parity = 0;
   grid_wait();
   fetch(p, in, chunks, group);
   copy_wait<0>();
   __syncwarp();
   if (lane == 0 && in.index < p.tiles) mbarrier_arrive(&b->ready[group][0]);
-  cursor_next(&in);
+  cursor_next(p, &in);
   fetch(p, in, chunks, group);
-  for (; out.index < p.tiles; cursor_next(&out)) {
+  for (; out.index < p.tiles; cursor_next(p, &out)) {
     if (in.index < p.tiles) { /* the chunk after this one */
       copy_wait<0>();
       __syncwarp();
       if (lane == 0) mbarrier_arrive(&b->ready[group][in.place]);
     }
-    cursor_next(&in);
+    cursor_next(p, &in);
     mbarrier_wait(&b->done[group][out.place], parity);
     const spot s = spot_at(p, out.index);
     const int32_t n = s.n + channel_of(group);
@@ -170,6 +180,14 @@ DEVICE void move_results(const ingot__patch &p, unsigned char *chunks, barriers 
   }
 }
 
+/* A warp has read a stage of weights. */
+DEVICE void leave(const ingot__patch &p, barriers *b, int32_t stage) {
+  const int32_t lane = threadIdx.x % 32;
+  if (p.resident || lane >= p.pair) return;
+  if (p.pair == 1 || lane == (int32_t)cluster_rank()) mbarrier_arrive(&b->empty[stage]);
+  else mbarrier_arrive_at(&b->empty[stage], lane);
+}
+
 DEVICE void multiply(const ingot__patch &p, unsigned char *patches, unsigned char *weights, unsigned char *chunks, barriers *b) {
   const int32_t group = threadIdx.x / 128, lane = threadIdx.x % 32, warp = threadIdx.x % 128 / 32;
   chunks += group * (CHUNKS * CHUNK_BYTES);
@@ -178,7 +196,7 @@ DEVICE void multiply(const ingot__patch &p, unsigned char *patches, unsigned cha
   const uint32_t group_bytes = p.group * 128, line_bytes = p.grow_y * p.pitch * 128, step_bytes = p.grow_x * 128;
   float sum[MINE / 2];
 
-  for (int32_t index = blockIdx.x; index < p.tiles; index += gridDim.x) {
+  for (int32_t index = first_of(p); index < p.tiles; index += step_of(p)) {
     const spot s = spot_at(p, index);
     /* This thread's rows of out^T are two channels. */
     const int32_t channel = s.n + channel_of(group) + warp * 16 + lane / 4;
@@ -200,10 +218,8 @@ DEVICE void multiply(const ingot__patch &p, unsigned char *patches, unsigned cha
         for (int k = 0; k < 4; k++) wgmma<ELEMENT, MINE, 0, 0>(sum, matrix_on(w, k * 32), matrix_on(x, k * 32), k > 0 || tap > 0 || slice > 0);
         wgmma_commit();
         wgmma_wait<1>(); /* the tap before */
-        if (lane == 0 && (slice > 0 || tap > 0)) {
-          if (!p.resident) mbarrier_arrive(&b->empty[before]);
-          if (tap == 0) mbarrier_arrive(&b->patch_empty[patch ^ 1]); /* the slice before */
-        }
+        if (slice > 0 || tap > 0) leave(p, b, before);
+        if (lane == 0 && slice > 0 && tap == 0) mbarrier_arrive(&b->patch_empty[patch ^ 1]); /* the slice before */
         before = stage;
         if (++stage == STAGES && !p.resident) stage = 0, parity ^= 1;
         at += step_bytes;
@@ -212,10 +228,8 @@ DEVICE void multiply(const ingot__patch &p, unsigned char *patches, unsigned cha
       if ((patch ^= 1) == 0) patch_parity ^= 1;
     }
     wgmma_wait<0>();
-    if (lane == 0) {
-      if (!p.resident) mbarrier_arrive(&b->empty[before]);
-      mbarrier_arrive(&b->patch_empty[patch ^ 1]);
-    }
+    leave(p, b, before);
+    if (lane == 0) mbarrier_arrive(&b->patch_empty[patch ^ 1]);
     wgmma_hold(sum);
 
 #pragma unroll
@@ -254,9 +268,10 @@ KERNEL(convolve_patches, ingot__patch, THREADS, 1) {
       mbarrier_init(&b->patch_empty[i], 8); /* the warps that multiply */
       for (int j = 0; j < CHUNKS; j++) mbarrier_init(&b->ready[i][j], 1), mbarrier_init(&b->done[i][j], 4);
     }
-    for (int i = 0; i < STAGES; i++) mbarrier_init(&b->full[i], 1), mbarrier_init(&b->empty[i], 8);
+    for (int i = 0; i < STAGES; i++) mbarrier_init(&b->full[i], 1), mbarrier_init(&b->empty[i], 8 * p.pair);
     mbarrier_ready();
   }
+  if (p.pair == 2) cluster_arrive(), cluster_wait();
   __syncthreads();
   grid_launch();
   if (mover >= 0) {
@@ -264,8 +279,10 @@ KERNEL(convolve_patches, ingot__patch, THREADS, 1) {
     if (mover == 0 && threadIdx.x % 32 == 0) move_lines(p, patches, b);
     if (mover == 1 && threadIdx.x % 32 == 0) move_weights(p, weights, b);
     if (mover >= 2) move_results(p, chunks, b, mover - 2);
+    __syncwarp();
   } else {
     registers_more<MORE>();
     multiply(p, patches, weights, chunks, b);
   }
+  if (p.pair == 2) cluster_arrive(), cluster_wait(); /* the other may still arrive at this one's barriers */
 }

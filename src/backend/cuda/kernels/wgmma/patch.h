@@ -3,7 +3,7 @@
 #ifndef INGOT_CUDA_WGMMA_PATCH_H
 #define INGOT_CUDA_WGMMA_PATCH_H
 typedef struct ingot__patch {
-  ingot__cuda_map x, w;             /* a line of `pitch` pixels, 64 channels; TILE_N rows of weights, 64 elements of K */
+  ingot__cuda_map x, x_line, w;     /* 64 channels of `lines` lines of `pitch` pixels; of one; 64 elements of K of weights (a pair: of half) */
   void *out;
   const void *residual, *bias;      /* bias: float, n of them, or NULL */
   int64_t out_image, out_line, out_pixel, residual_image, residual_line, residual_pixel; /* strides in elements */
@@ -16,6 +16,7 @@ typedef struct ingot__patch {
   int32_t group;                    /* places from 8 pixels to the next 8: 8, in strips pitch */
   int32_t lines;                    /* that a tile needs */
   int32_t strips, tiles_m, tiles_n, tiles; /* strips: 0: lines are whole */
+  int32_t pair;                     /* 2: blocks work in pairs on neighbouring tiles, and tiles counts pairs of them */
   int32_t resident;                 /* all weights stay in shared memory */
 } ingot__patch;
 #endif
