@@ -14,10 +14,16 @@ _lib.ingot_engine_num_io.restype = ctypes.c_size_t
 _DTYPES = {1: np.float32, 2: np.uint8, 3: np.int8, 4: np.uint16, 5: np.int16, 6: np.int32, 7: np.int64, 9: np.bool_, 10: np.float16,
            11: np.float64, 12: np.uint32, 13: np.uint64}
 
+_PRECISIONS = {"tf32": 1, "fp16": 2, "bf16": 4}
+
 
 class _Info(ctypes.Structure):
     _fields_ = [("name", ctypes.c_char_p), ("is_input", ctypes.c_bool), ("dtype", ctypes.c_int), ("rank", ctypes.c_int)] + [
         (n, ctypes.c_int64 * 8) for n in ("dims", "min", "opt", "max")]
+
+
+class _ContextOptions(ctypes.Structure):
+    _fields_ = [("threads", ctypes.c_int), ("queue", ctypes.c_void_p)]
 
 
 def _call(name, *args):
@@ -30,10 +36,12 @@ class Engine:
     """An engine built from an ONNX file (or loaded from an engine file) and one context of it.
 
     shapes: {input: dims} fixes the inputs' shapes, {input: (min, opt, max)} gives a profile; budget: seconds for timing kernels;
-    reference: the network as it is, by reference kernels.
+    reference: the network as it is, by reference kernels; device: "cuda:0"; precision: "tf32", "fp16", "bf16", with commas;
+    queue: the CUstream that runs go into, as a number.
     """
 
-    def __init__(self, path, shapes=None, threads=2, budget=5.0, timing_cache=None, reference=False):
+    def __init__(self, path, shapes=None, threads=2, budget=5.0, timing_cache=None, reference=False, device=None, precision=None, verify=True,
+                 queue=None):
         self._engine, self._context = ctypes.c_void_p(), ctypes.c_void_p()
         if str(path).endswith(".ingot"):
             _call("ingot_engine_load", None, os.fsencode(path), ctypes.byref(self._engine))
@@ -44,6 +52,11 @@ class Engine:
                 _call("ingot_config_create", None, ctypes.byref(config))
                 _call("ingot_config_set_threads", config, threads)
                 _call("ingot_config_set_budget", config, ctypes.c_double(budget))
+                _call("ingot_config_set_verify", config, ctypes.c_bool(verify))
+                if device:
+                    _call("ingot_config_set_device", config, device.encode())
+                if precision is not None:
+                    _call("ingot_config_set_precision", config, sum(_PRECISIONS[p] for p in precision.split(",") if p))
                 if timing_cache:
                     _call("ingot_config_set_timing_cache", config, os.fsencode(timing_cache))
                 for name, dims in (shapes or {}).items():
@@ -54,8 +67,7 @@ class Engine:
             finally:
                 _lib.ingot_config_destroy(config)
                 _lib.ingot_network_destroy(network)
-        options = (ctypes.c_int64 * 2)(threads)  # ingot_context_options: threads, queue
-        _call("ingot_context_create", self._engine, options, ctypes.byref(self._context))
+        _call("ingot_context_create", self._engine, ctypes.byref(_ContextOptions(threads, queue)), ctypes.byref(self._context))
         self.inputs, self.outputs = [], []
         for i in range(_lib.ingot_engine_num_io(self._engine)):
             info = _Info()
@@ -71,6 +83,25 @@ class Engine:
             _call("ingot_context_set_input_shape", self._context, name.encode(), a.ndim, dims)
             _call("ingot_context_set_address", self._context, name.encode(), ctypes.c_void_p(a.ctypes.data))
             self._held[name] = a
+
+    def bind(self, inputs, outputs):
+        """Memory of the caller's, on the host or the engine's device: {name: (address, dims)} for inputs, {name: address} for outputs."""
+        for name, (pointer, shape) in inputs.items():
+            _call("ingot_context_set_input_shape", self._context, name.encode(), len(shape), (ctypes.c_int64 * max(len(shape), 1))(*shape))
+            _call("ingot_context_set_address", self._context, name.encode(), ctypes.c_void_p(pointer))
+        for name, pointer in outputs.items():
+            _call("ingot_context_set_address", self._context, name.encode(), ctypes.c_void_p(pointer))
+
+    def shape(self, name):
+        """An input's or output's dims for the inputs' shapes that are set."""
+        rank, dims = ctypes.c_int(), (ctypes.c_int64 * 8)()
+        _call("ingot_context_shape", self._context, name.encode(), ctypes.byref(rank), dims)
+        return tuple(dims[: rank.value])
+
+    def report(self):
+        """What building found, as a dict; None for a loaded engine."""
+        text = _lib.ingot_engine_report(self._engine)
+        return json.loads(text) if text else None
 
     def plan(self, shapes):
         """Sets inputs' shapes, {name: dims}, and plans for them."""

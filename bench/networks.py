@@ -177,11 +177,11 @@ def make(name, size=None):
     return settle(model, (1, 128, 128) if name == "unet" else shape), shape
 
 
-def export(model, shape, path, dynamo=False, external=False, batch=1, free_size=False):
+def export(model, shape, path, dynamo=False, external=False, batch=1, free_size=False, dtype=torch.float32):
     """Writes `model` as ONNX with a free batch: by PyTorch's newer exporter (`dynamo`) or the TorchScript one, which can leave height and width free
-    as well; the input is 'input'."""
+    as well; the input is 'input', of `dtype`."""
     free = {0: "N", 2: "H", 3: "W"} if free_size else {0: "N"}
-    x = torch.randn(max(batch, 2), *shape) if dynamo else torch.randn(batch, *shape)
+    x = torch.randn(max(batch, 2) if dynamo else batch, *shape).to(dtype)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if dynamo:

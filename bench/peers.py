@@ -2,6 +2,7 @@
 
     ./dev bench [--models resnet50,unet] [--batch 1] [--threads 2] [--budget 20] [--rounds 8] [--slot 0.5]
     ./dev bench peers --readme      only writes README's table again, from the results there
+    ./dev bench peers --gpu         on a GPU, against torch.compile: gpu_peers.py
 
 OpenVINO and torch.compile are measured too where they are asked for (--openvino, --compile) and installed. Each network runs in a process
 of its own. Turns of `slot` seconds alternate, so that the machine's other work falls on all alike, each after a pause: a peer's threads go on
@@ -156,6 +157,12 @@ def write_readme(results):
 
 
 def main():
+    if "--gpu" in sys.argv[1:]:
+        sys.path.insert(0, str(HERE))
+        import gpu_peers
+
+        gpu_peers.main()
+        return
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--models", help="names, with commas; all of the table without it")
     p.add_argument("--batch", type=int, help="only rows of this batch, or this batch for models that the table hasn't")

@@ -2,13 +2,10 @@
 #include <ingot/ingot.h>
 #include <stdio.h>
 #include <stdlib.h>
-
 #define TRY(call) do { if ((call) != INGOT_OK) { fprintf(stderr, "hello: %s\n", ingot_last_error()); return 1; } } while (0)
 
 int main(int argc, char **argv) {
-  ingot_network *network;
-  ingot_engine *engine;
-  ingot_context *context;
+  ingot_network *network; ingot_engine *engine; ingot_context *context;
   ingot_io_info in, out;
   TRY(ingot_network_load(NULL, argc > 1 ? argv[1] : "net.onnx", &network));
   TRY(ingot_build(network, NULL, &engine)); /* ingot_engine_save() keeps it in a file */

@@ -315,6 +315,10 @@ INGOT_API ingot_status ingot_context_run(ingot_context *context);
 /* Runs on a thread of the context's and returns at once; `done` (may be NULL) is called there with the run's status at the end. */
 typedef void (*ingot_done_fn)(void *user, ingot_status status);
 INGOT_API ingot_status ingot_context_enqueue(ingot_context *context, ingot_done_fn done, void *user);
+/* Engines for a GPU: puts a run into a stream (a CUstream; NULL: the default one) and returns without waiting for the GPU, or INGOT_E_STATE for
+ * other engines. Inputs and outputs, best in the GPU's memory, stay in use until the stream has got past it; what the engine does on the
+ * host is done before it returns. Another enqueue may follow at once. */
+INGOT_API ingot_status ingot_context_enqueue_stream(ingot_context *context, void *stream);
 /* Waits for the enqueued run and returns its status. */
 INGOT_API ingot_status ingot_context_wait(ingot_context *context);
 /* Asks the run in progress to stop; from any thread, and from signal handlers. It ends with INGOT_E_CANCELLED before its next layer or trip of

@@ -188,6 +188,15 @@ ingot_status ingot_context_enqueue(ingot_context *context, ingot_done_fn done, v
   return ingot__end(&diag, status);
 }
 
+ingot_status ingot_context_enqueue_stream(ingot_context *context, void *stream) {
+  INGOT_CALL(NULL);
+  INGOT_REQUIRE(context, "context is NULL");
+  if (!context->queue) return ingot__end(&diag, ingot__fail(&diag, INGOT_E_STATE, NULL, "the engine runs on the CPU: it has no streams"));
+  if (context->pending) return ingot__end(&diag, ingot__fail(&diag, INGOT_E_STATE, NULL, "a run is in progress in this context"));
+  context->cancelled = false;
+  return ingot__end(&diag, ingot__context_enqueue(context, stream, &diag));
+}
+
 ingot_status ingot_context_wait(ingot_context *context) {
   INGOT_CALL(NULL);
   INGOT_REQUIRE(context, "context is NULL");

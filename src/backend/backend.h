@@ -77,6 +77,8 @@ typedef struct ingot__device_functions {
   /* A queue: work in it runs in order. native: the caller's own (a CUstream), which is not destroyed with it; NULL: a new one. */
   ingot_status (*queue_new)(ingot__device *device, void *native, ingot__diag *diag, void **queue);
   void (*queue_free)(void *queue);
+  void *(*queue_native)(void *queue);
+  void (*queue_use)(void *queue, void *native);  /* goes on with another of the caller's; NULL: the device's default one */
   ingot_status (*copy)(void *queue, void *to, const void *from, size_t size, ingot__diag *diag); /* host or device, told by the addresses */
   ingot_status (*wait)(void *queue, ingot__diag *diag);
   /* What is put into the queue between the two is recorded, not run; *recording is played as a whole. */

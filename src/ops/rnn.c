@@ -158,7 +158,7 @@ ingot_status ingot__rnn_run(const ingot__call *call, int gates, size_t c0_slot, 
   char *work = call->workspace;
   r.h = (double *)(work + at[0]), r.c = (double *)(work + at[1]), r.gate = (double *)(work + at[2]), r.extra = (double *)(work + at[3]);
   r.x = (double *)(work + at[4]), r.runs = (bool *)(work + at[5]);
-  const int32_t *length = ingot__has_in(call, 4) ? call->in[4].data : NULL;
+  const int32_t *length = r.length = ingot__has_in(call, 4) ? call->in[4].data : NULL;
   for (size_t n = 0; length && n < r.batch; n++) {
     if (length[n] < 0 || (size_t)length[n] > r.steps) {
       return INGOT__FAIL_CALL(call, INGOT_E_SHAPE, "sequence %zu has length %d of %zu", n, length[n], r.steps);
@@ -173,6 +173,7 @@ ingot_status ingot__rnn_run(const ingot__call *call, int gates, size_t c0_slot, 
     load_state(call, &r, 5, d, r.h);
     if (c0_slot) load_state(call, &r, c0_slot, d, r.c);
     for (size_t s = 0; s < r.steps; s++) {
+      r.now = s;
       for (size_t n = 0; n < r.batch; n++) {
         size_t end = length ? (size_t)length[n] : r.steps, t = back ? end - 1 - s : s;
         r.runs[n] = s < end;

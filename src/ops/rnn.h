@@ -20,6 +20,8 @@ struct ingot__rnn {
   double *gate, *extra;             /* batch x gates * hidden; batch x hidden */
   double *x;                        /* batch x input: this step's input */
   bool *runs;                       /* batch: the sequence hasn't ended */
+  const int32_t *length;            /* batch: of each sequence; NULL: steps */
+  size_t now;                       /* steps done */
 };
 
 /* What the call is, but for what lies in the workspace; false: its attributes are wrong. */

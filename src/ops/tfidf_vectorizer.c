@@ -45,7 +45,7 @@ static ingot_status check(ingot__infer *f, attrs *a, int64_t *width) {
 
 ingot_status ingot__infer_TfIdfVectorizer(ingot__infer *f) {
   attrs *a = f->attrs;
-  int64_t width;
+  int64_t width = 0;
   bool unknown;
   INGOT_TRY(check(f, a, &width));
   INGOT_TRY(ingot__infer_rank(f, 0, 1, 2, &unknown));

@@ -1,10 +1,66 @@
-/* Device code for the steps that run on one: compiled, or out of the caches, and kept in the engine. */
+/* Device code for the steps that run on one: compiled, or out of the caches, and kept in the engine. Compiling takes half a second a text, so
+ * before kernels are timed all candidates' texts are compiled, by as many threads as the build has. */
 #include "plan/plan.h"
+#include <stdatomic.h>
 
-/* As far as define() goes, the views at the optimum tell all. */
+static bool has_code(const ingot__kernel *kernel) { return kernel && kernel->on_device && kernel->functions->source; }
+
+/* ---- Ahead of timing */
+
+typedef struct job { const ingot__kernel *kernel; ingot__call call; } job;
+typedef struct jobs {
+  ingot__planner *planner;
+  job *job;
+  size_t n, capacity;
+  _Atomic size_t next, done;
+} jobs;
+
+static void work(void *arg, int i, int n) {
+  jobs *all = arg;
+  const ingot_engine *e = all->planner->engine;
+  (void)n;
+  for (size_t at; (at = atomic_fetch_add(&all->next, 1)) < all->n;) {
+    const void *code;
+    size_t size;
+    e->backend->device->compile(e->opened, all->job[at].kernel, &all->job[at].call, NULL, &code, &size); /* who needs it hears of a failure */
+    size_t done = atomic_fetch_add(&all->done, 1) + 1;
+    if (i == 0) ingot__progressed(all->planner->progress, "compiling kernels", done, all->n);
+  }
+}
+
+ingot_status ingot__plan_prepare(ingot__planner *p) {
+  const ingot__network *net = p->engine->network;
+  jobs all = {.planner = p};
+  if (!p->engine->backend->device || !p->time) return INGOT_OK;
+  for (size_t k = 0; k < net->n_node; k++) {
+    const ingot__node *n = net->node[k];
+    for (int c = 0; n && c < INGOT__CONFIGS; c++) {
+      const ingot__kernel *list[INGOT__MAX_CANDIDATES];
+      ingot__candidate candidate[INGOT__MAX_CANDIDATES];
+      ingot__view *in = INGOT_NEW_ARRAY(p->arena, n->n_in + n->n_out + 1, ingot__view), *out = in + n->n_in;
+      ingot__call call;
+      if (!in) return ingot__no_memory(p->diag);
+      ingot__layout from = (ingot__layout)(c >> 1), to = (ingot__layout)(c & 1);
+      if (!ingot__plan_call(p, n, from, to, in, out, &call)) continue;
+      size_t count = ingot__plan_kernels(p, &call, list);
+      for (size_t i = 0; i < count; i++) candidate[i] = ingot__plan_candidate(p, list[i], &call, from, to);
+      count = ingot__plan_shortlist(candidate, count);
+      for (size_t i = 0; i < count; i++) {
+        if (!has_code(candidate[i].kernel)) continue;
+        if (!ingot__arena_grow(p->arena, (void **)&all.job, &all.capacity, all.n + 1, sizeof *all.job)) return ingot__no_memory(p->diag);
+        all.job[all.n++] = (job){candidate[i].kernel, call};
+      }
+    }
+  }
+  ingot__pool_run(p->pool, work, &all);
+  return INGOT_OK;
+}
+
+/* ---- What was chosen. As far as define() goes, the views at the optimum tell all. */
+
 static ingot_status compile(ingot__planner *p, const ingot__node *n, ingot__step *step) {
   ingot_engine *e = p->engine;
-  if (!step->kernel || !step->kernel->on_device || !step->kernel->functions->source) return INGOT_OK;
+  if (!has_code(step->kernel)) return INGOT_OK;
   ingot__view *in = INGOT_NEW_ARRAY(p->arena, n->n_in + n->n_out + 1, ingot__view), *out = in + n->n_in;
   ingot__call call;
   if (!in) return ingot__no_memory(p->diag);

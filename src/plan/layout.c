@@ -2,7 +2,7 @@
 #include "plan/plan.h"
 #include <string.h>
 
-enum { SWEEPS = 8, TIMED = 4 };
+enum { SWEEPS = 8, TIMED = 4, TIMED_ON_DEVICE = 8 };
 #define TINY 2e-6   /* seconds: estimated to take less, it isn't shared among threads */
 #define SHORT 60e-6 /* timed to take less, it is timed on one thread too */
 #define INFINITE 1e30
@@ -55,13 +55,24 @@ static void sort_candidates(ingot__candidate *c, size_t n) { /* few: by insertio
     }
 }
 
+size_t ingot__plan_shortlist(ingot__candidate *c, size_t n) {
+  size_t k = 0, most = n && c[0].kernel->on_device ? TIMED_ON_DEVICE : TIMED;
+  sort_candidates(c, n);
+  /* The reference is slow, and may call back into a context that isn't there (If, Loop). */
+  while (k < n && k < most && strcmp(c[k].kernel->name, "reference") && c[k].estimated <= 8 * c[0].estimated) k++;
+  return k;
+}
+
 /* Times the likeliest of n candidates, in the order of their estimates; short ones on one thread as well, where sharing costs more than
  * it gains. */
 static void measure(const ingot__planner *p, ingot__call *call, ingot__candidate *c, size_t n) {
-  for (size_t i = 0; i < n && i < TIMED; i++) {
-    /* The reference is slow, and may call back into a context that isn't there (If, Loop). */
-    if (!strcmp(c[i].kernel->name, "reference") || c[i].estimated > 8 * c[0].estimated) break;
+  size_t worth = ingot__plan_shortlist(c, n);
+  for (size_t i = 0; i < worth; i++) {
     if (c[i].kernel->flags & INGOT__K_VIEW) continue;
+    if (c[i].kernel->on_device) {
+      if (worth > 1 || !c[0].kernel->functions->cost) c[i].measured = p->time(p->time_user, c[i].kernel, call, c[i].estimated);
+      continue;
+    }
     int threads = call->threads;
     if (n > 1) c[i].measured = p->time(p->time_user, c[i].kernel, call, c[i].estimated);
     double shared = c[i].measured >= 0 ? c[i].measured : c[i].estimated;

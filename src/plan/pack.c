@@ -77,6 +77,7 @@ ingot_status ingot__plan_pack(ingot__planner *p) {
 }
 
 ingot_status ingot__plan(ingot__planner *p) {
+  INGOT_TRY(ingot__plan_prepare(p));
   INGOT_TRY(ingot__plan_layouts(p));
   INGOT_TRY(ingot__plan_spaces(p));
   INGOT_TRY(ingot__plan_homes(p));

@@ -50,10 +50,13 @@ bool ingot__plan_view(const ingot_engine *engine, const ingot__value *v, ingot__
 ingot_status ingot__plan_layouts(ingot__planner *planner); /* kernels and Reformats */
 ingot_status ingot__plan_spaces(ingot__planner *planner);  /* the device's memory and the host's, and Transfers */
 ingot_status ingot__plan_homes(ingot__planner *planner);
+ingot_status ingot__plan_prepare(ingot__planner *planner); /* compiles what will be timed on a device */
 ingot_status ingot__plan_code(ingot__planner *planner);    /* compiles what runs on a device */
 ingot_status ingot__plan_sizes(ingot__planner *planner);
 /* The target's candidates for a call that the build allows; list has room for INGOT__MAX_CANDIDATES. */
 size_t ingot__plan_kernels(const ingot__planner *planner, const ingot__call *call, const ingot__kernel **list);
+/* Sorts candidates by their estimates and returns how many of them are worth timing. */
+size_t ingot__plan_shortlist(ingot__candidate *candidates, size_t n);
 /* A kernel's estimate; then the best of n of them, timed as far as the budget goes. */
 ingot__candidate ingot__plan_candidate(const ingot__planner *planner, const ingot__kernel *kernel, const ingot__call *call, ingot__layout from,
                                        ingot__layout to);

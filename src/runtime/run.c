@@ -324,6 +324,8 @@ static ingot_status copy_output(ingot_context *context, ingot__io *io, ingot__di
   }
   size_t bytes; /* its own buffer's, or another value's that it is a view of */
   if (!ingot__dtype_bytes(view->dtype, (size_t)ingot__view_count(view), &bytes)) return INGOT_E_LIMIT;
+  if (io->data && view->data == io->data && !io->host_user) return INGOT_OK; /* it may still be under way */
+  if (context->busy) INGOT_TRY(ingot__device_wait(context, diag));
   if (io->data && view->data == io->data) return device_output(context, io, bytes, diag);
   INGOT_TRY(ingot__output_reserve(context, io, bytes, diag));
   if (!bytes) return INGOT_OK;
@@ -334,7 +336,7 @@ static ingot_status copy_output(ingot_context *context, ingot__io *io, ingot__di
   return device_output(context, io, bytes, diag);
 }
 
-ingot_status ingot__context_execute(ingot_context *context, ingot__diag *diag) {
+static ingot_status execute(ingot_context *context, bool wait, ingot__diag *diag) {
   context->ran = false;
   if (context->strings.blocks) ingot__arena_reset(&context->strings);
   INGOT_TRY(ingot__context_plan(context, diag));
@@ -348,7 +350,7 @@ ingot_status ingot__context_execute(ingot_context *context, ingot__diag *diag) {
     INGOT_TRY(context->io[i].is_input ? input_memory(context, &context->io[i], diag) : output_memory(context, &context->io[i], diag));
   for (size_t i = 0; i < context->n_in; i++) inst->view[context->io[i].value->id].data = context->io[i].data;
   ingot_status status = ingot__frame_run(inst->frame[0], NULL, 0);
-  if (context->busy) { /* also before the caller hears of an error: work in the queue uses the caller's memory */
+  if (context->busy && (wait || status != INGOT_OK)) { /* also before the caller hears of an error: work in the queue uses the caller's memory */
     ingot_status waited = ingot__device_wait(context, status == INGOT_OK ? diag : NULL);
     if (status == INGOT_OK) status = waited;
   }
@@ -361,4 +363,15 @@ ingot_status ingot__context_execute(ingot_context *context, ingot__diag *diag) {
   }
   context->ran = true;
   return INGOT_OK;
+}
+
+ingot_status ingot__context_execute(ingot_context *context, ingot__diag *diag) { return execute(context, true, diag); }
+
+ingot_status ingot__context_enqueue(ingot_context *context, void *stream, ingot__diag *diag) {
+  const ingot__device_functions *d = context->engine->backend->device;
+  if (context->busy && d->queue_native(context->queue) != stream) INGOT_TRY(ingot__device_wait(context, diag));
+  d->queue_use(context->queue, stream);
+  ingot_status status = execute(context, false, diag);
+  if (status != INGOT_OK) context->busy = false;
+  return status;
 }

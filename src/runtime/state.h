@@ -230,4 +230,6 @@ ingot_status ingot__frame_run(ingot__frame *frame, const ingot__view *in, size_t
 /* Memory for an output's `bytes`: of the caller's allocator, at the caller's address, or the context's own; into io->data. */
 ingot_status ingot__output_reserve(ingot_context *context, ingot__io *io, size_t bytes, ingot__diag *diag);
 ingot_status ingot__context_execute(ingot_context *context, ingot__diag *diag); /* `cancelled` is the caller's to clear */
+/* Puts a run into the caller's stream and doesn't wait for what runs on the device. Engines with a device alone. */
+ingot_status ingot__context_enqueue(ingot_context *context, void *stream, ingot__diag *diag);
 #endif

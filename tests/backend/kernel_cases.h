@@ -600,6 +600,8 @@ static const kernel_case kernel_cases[] = {
           "const b: float32[1,264] = random(5)\ny, h, c = LSTM(x, w, r, b) {hidden_size=33}"},
   {LOOSE, "input x: float32[5,1,20]\nconst w: float32[2,128,20] = random(3)\nconst r: float32[2,128,32] = random(4)\ninput h0: float32[2,1,32]\n"
           "input c0: float32[2,1,32]\ny, h, c = LSTM(x, w, r, _, _, h0, c0) {hidden_size=32 direction=\"bidirectional\"}"},
+  {2e-2, "input x: float32[9,2,20]\nconst w: float32[1,132,20] = random(3)\nconst r: float32[1,132,33] = random(4)\n"
+         "y, h, c = LSTM(x, w, r) {hidden_size=33 levels=1}"}, /* a level may fall the other way */
   {LOOSE, "input x: float32[3,4,40]\nconst w: float32[1,1920,40] = random(3)\nconst r: float32[1,1920,480] = random(4)\n"
           "const b: float32[1,3840] = random(5)\ny = LSTM(x, w, r, b) {hidden_size=480 layout=1 direction=\"reverse\"}"},
   {LOOSE, "input x: float32[9,20,24]\nconst w: float32[1,99,24] = random(3)\nconst r: float32[1,99,33] = random(4)\n"

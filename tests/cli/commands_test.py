@@ -121,6 +121,17 @@ def test_build_refuses(ingot, net, tmp_path, options, status, words):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_build_verifies_chains_with_slopes_inside(ingot, tmp_path):
+    """Chains are verified on elements here and there: constants of one element inside them have the rank that they have."""
+    f = onnx.TensorProto.FLOAT
+    nodes = [onnx.helper.make_node("PRelu", ["x", "slope"], ["p"]), onnx.helper.make_node("Add", ["p", "z"], ["y"])]
+    values = [onnx.helper.make_tensor_value_info(n, f, [1, 16, 5, 33]) for n in "xzy"]
+    slope = onnx.numpy_helper.from_array(np.full((1, 1, 1), 0.25, np.float32), "slope")
+    path = cli_models.save(tmp_path / "n.onnx", nodes, values[:2], values[2:], [slope])
+    built = ingot("build", path, "-o", tmp_path / "n.ingot", "--budget", 0.1)
+    assert "verified" not in built.stdout + built.stderr
+
+
 def test_build_on_a_full_disk(ingot, net, tmp_path):
     import resource
 

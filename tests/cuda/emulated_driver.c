@@ -53,29 +53,32 @@ int emulated_leave(int error) {
   return error;
 }
 
-/* ---- Faults: what touched what, and then the end as without us. */
-static struct sigaction before;
+/* ---- Faults: what touched what, and then the end: at once for a kernel's, else as without us. */
+static struct sigaction before_us;
 static void fault(int signal, siginfo_t *info, void *context) {
   char where[512] = "emulated GPU: host code: ", what[256];
   const char *place = emulated_memory_describe(info->si_addr, what, sizeof what);
   bool in_kernel = emulated_where(where, sizeof where);
   if (in_kernel || place) {
-    fprintf(stderr, "%stouches %p: %s\n", where, info->si_addr,
-            place ? place : in_kernel ? "not device memory (or the thread's stack is used up)" : "");
+    fprintf(stderr, "%stouches %p: %s\n", where, info->si_addr, place ? place : "not device memory (or the thread's stack is used up)");
+    if (in_kernel) abort();
   }
-  if (before.sa_flags & SA_SIGINFO && before.sa_sigaction) before.sa_sigaction(signal, info, context);
-  else sigaction(signal, &before, NULL); /* the instruction faults again */
+  if (before_us.sa_flags & SA_SIGINFO && before_us.sa_sigaction) before_us.sa_sigaction(signal, info, context);
+  else sigaction(signal, &before_us, NULL); /* the instruction faults again */
+}
+void emulated_catch_faults(struct sigaction *old) {
+  struct sigaction action = {.sa_sigaction = fault, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+  sigaction(SIGSEGV, &action, old);
 }
 
 API int cuInit(unsigned flags) {
   ENTER(BEFORE_INIT);
   if (flags) return emulated_leave(CUDA_INVALID_VALUE);
   if (emulated_arch() == 0) return emulated_leave(100); /* no device */
-  if (!initialized) {
-    struct sigaction action = {.sa_sigaction = fault, .sa_flags = SA_SIGINFO | SA_ONSTACK};
-    sigaction(SIGSEGV, &action, &before);
-    initialized = true;
-  }
+  struct sigaction old;
+  emulated_catch_faults(&old);
+  if (!(old.sa_flags & SA_SIGINFO) || old.sa_sigaction != fault) before_us = old;
+  initialized = true;
   return emulated_leave(CUDA_OK);
 }
 API int cuDriverGetVersion(int *version) {

@@ -2,6 +2,7 @@
 #ifndef EMULATED_DRIVER_H
 #define EMULATED_DRIVER_H
 #include "emulated_machine.h"
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -38,6 +39,7 @@ int emulated_leave(int error); /* gives the lock back and returns the error */
 #define ENTER(how) do { int error_ = emulated_enter(how); if (error_) return error_; } while (0)
 
 int emulated_arch(void);     /* 90 */
+void emulated_catch_faults(struct sigaction *old); /* SIGSEGV is told in words; old: what was there */
 bool emulated_is_pinned(const void *memory, size_t size);
 /* Runs what waits in all streams (of those that the default stream waits for, when `blocking` is set). */
 void emulated_run_streams(bool blocking);

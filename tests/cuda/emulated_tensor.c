@@ -92,7 +92,8 @@ void emulated_load_windows(const void *map, void *shared, const int *coordinates
     int64_t x = w + offset_w, y = h + offset_h;
     bool inside = x >= 0 && x <= m->last[1] && y >= 0 && y <= m->last[2] && n >= 0 && n <= m->last[3];
     const unsigned char *row = (const unsigned char *)(uintptr_t)m->base;
-    load_row(m, shared, (size_t)i * m->box[0] * m->size, inside ? row + x * m->stride[0] + y * m->stride[1] + n * m->stride[2] : NULL, coordinates[0]);
+    row = inside ? row + x * m->stride[0] + y * m->stride[1] + n * m->stride[2] : NULL;
+    load_row(m, shared, (size_t)i * m->box[0] * m->size, row, coordinates[0]);
     if ((w += m->step[1]) <= last_w) continue;
     w = m->lower[0];
     if ((h += m->step[2]) <= last_h) continue;

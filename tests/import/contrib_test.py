@@ -24,6 +24,10 @@ def u8(*shape):
     return rng.integers(0, 255, shape).astype(np.uint8)
 
 
+def i8(*shape):
+    return rng.integers(-127, 128, shape).astype(np.int8)
+
+
 def i32(*values):
     return np.array(values, np.int32)
 
@@ -53,6 +57,7 @@ def make(op, inputs, attributes, outs, domain="com.microsoft"):
 def expected(m, feeds):
     options = ort.SessionOptions()
     options.log_severity_level = 4
+    options.intra_op_num_threads = 1
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = ort.InferenceSession(m.SerializeToString(), options, providers=["CPUExecutionProvider"])
     return dict(zip([o.name for o in session.get_outputs()], session.run(None, feeds)))
@@ -232,6 +237,13 @@ LINEAR = {
     "mean": ("QLinearGlobalAveragePool", [u8(2, 3, 4, 5), S[0], Z[0], S[1], Z[2]], {}),
     "pool": ("QLinearAveragePool", [u8(2, 3, 4, 6), S[0], Z[0], S[1], Z[2]], {"kernel_shape": [2, 3], "strides": [2, 3]}),
     "concat": ("QLinearConcat", [S[2], Z[2], u8(2, 3), S[0], Z[0], u8(2, 5), S[1], Z[1]], {"axis": 1}),
+    "softmax": ("QLinearSoftmax", [u8(2, 3, 7), S[1], Z[0], (np.float32(1 / 256),), (np.uint8(0),)], {"axis": -1, "opset": 13}),
+    "softmax_of_channels": ("QLinearSoftmax", [u8(2, 3, 7), S[1], Z[0], (np.float32(1 / 256),), (np.uint8(0),)], {"axis": 1, "opset": 13}),
+    "where": ("QLinearWhere", [rng.random((2, 3, 4)) < 0.5, u8(2, 3, 4), S[0], Z[0], u8(4), S[1], Z[1], S[2], Z[2]], {}),
+    "gemm": ("QGemm", [u8(3, 8), S[0], Z[0], (u8(8, 5),), S[1], Z[1], (i32(400, -300, 0, 7, 9000),), (np.float32(0.4),), Z[2]], {}),
+    "gemm_turned": ("QGemm", [u8(3, 8), S[0], Z[0], (i8(5, 8),), (np.array([0.02, 0.01, 0.03, 0.005, 0.02], np.float32),), (np.zeros(5, np.int8),),
+                              (i32(400, -300, 0, 7, 900),), (np.float32(0.3),), Z[2]], {"transB": 1}),
+    "gemm_to_float": ("QGemm", [u8(3, 8), S[0], Z[0], (u8(8, 5),), S[1], Z[1]], {"alpha": 0.5}),
     "to_float": ("MatMulIntegerToFloat", [u8(3, 8), (u8(8, 5),), S[0], S[1], Z[0], Z[1], (f(5),)], {}),
     "dynamic": ("DynamicQuantizeMatMul", [f(3, 8), (u8(8, 5),), (np.array([0.02], np.float32),), (np.array([128], np.uint8),), (f(5),)], {}),
 }
@@ -240,5 +252,16 @@ LINEAR = {
 @pytest.mark.parametrize("name", LINEAR)
 def test_quantised(library, name):
     op, inputs, attributes = LINEAR[name]
-    step = 1.01 if op.startswith("QLinear") else 1e-4  # a level, where rounding decides
+    step = 1.01 if op.startswith("QLinear") or name in ("gemm", "gemm_turned") else 1e-4  # a level, where rounding decides
     run_both(library, op, inputs, attributes, ["y"], tolerance=step)
+
+
+@pytest.mark.parametrize("direction", ["forward", "bidirectional"])
+@pytest.mark.parametrize("batch, lengths", [(1, None), (3, [6, 2, 4])])
+def test_quantised_lstm(library, direction, batch, lengths):
+    """As quantize_dynamic writes it. ONNX Runtime on one thread, whose results are those of the ranges of all sequences."""
+    d, steps, width, hidden = 2 if direction == "bidirectional" else 1, 6, 8, 24
+    weights = [(i8(d, width, 4 * hidden),), (i8(d, hidden, 4 * hidden),), (f(d, 8 * hidden),)]
+    scales = [(np.full(d, 0.004, np.float32),), (np.zeros(d, np.int8),)]
+    inputs = [f(steps, batch, width), *weights, i32(*lengths) if lengths else None, None, None, None, *scales, *scales]
+    run_both(library, "DynamicQuantizeLSTM", inputs, {"hidden_size": hidden, "direction": direction}, ["y", "h", "c"], tolerance=1e-4)

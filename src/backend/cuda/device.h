@@ -52,6 +52,8 @@ ingot_status ingot__cuda_entry(ingot__device *device, void *loaded, const char *
 void ingot__cuda_forget(ingot__device *device); /* frees `compiled` */
 ingot_status ingot__cuda_queue_new(ingot__device *device, void *native, ingot__diag *diag, void **queue);
 void ingot__cuda_queue_free(void *queue);
+void *ingot__cuda_queue_native(void *queue);
+void ingot__cuda_queue_use(void *queue, void *native);
 ingot_status ingot__cuda_copy(void *queue, void *to, const void *from, size_t size, ingot__diag *diag);
 ingot_status ingot__cuda_wait(void *queue, ingot__diag *diag);
 ingot_status ingot__cuda_record(void *queue, ingot__diag *diag);

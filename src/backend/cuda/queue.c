@@ -25,6 +25,15 @@ void ingot__cuda_queue_free(void *queue) {
   ingot__free(&device->heap, q, sizeof *q);
 }
 
+void *ingot__cuda_queue_native(void *queue) { return ((ingot__cuda_queue *)queue)->stream; }
+
+void ingot__cuda_queue_use(void *queue, void *native) {
+  ingot__cuda_queue *q = queue;
+  if (q->own && ingot__cuda_enter(q->device, NULL) == INGOT_OK) q->device->driver->cuStreamDestroy_v2(q->stream);
+  q->own = false;
+  q->stream = native;
+}
+
 ingot_status ingot__cuda_copy(void *queue, void *to, const void *from, size_t size, ingot__diag *diag) {
   ingot__cuda_queue *q = queue;
   if (!size) return INGOT_OK;

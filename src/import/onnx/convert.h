@@ -83,7 +83,7 @@ ingot_status ingot__onnx_inputs(ingot__onnx_node *n, size_t min, size_t max);
   X(upsample) X(resize) X(qlinear_conv) X(qlinear_matmul) X(conv_integer) X(fused_conv) X(gelu) X(quantize) \
   X(attention) X(flex_attention) X(causal_conv) X(swiglu) \
   X(multi_head) X(old_attention) X(old_rotary) X(group_query) X(skip_norm) X(simple_norm) X(embed_norm) X(fused_matmul) X(matmul_bits) X(qlinear) \
-  X(qlinear_concat) X(integer_to_float) X(dynamic_matmul) X(cross_entropy)
+  X(qlinear_concat) X(qlinear_softmax) X(qlinear_where) X(qgemm) X(integer_to_float) X(dynamic_matmul) X(cross_entropy)
 #define INGOT__ONNX_DECLARE(name) ingot_status ingot__onnx_convert_##name(ingot__onnx_node *n);
 INGOT__ONNX_CONVERSIONS(INGOT__ONNX_DECLARE)
 INGOT__ONNX_CONVERSIONS_SIGNAL(INGOT__ONNX_DECLARE)

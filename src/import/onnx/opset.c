@@ -54,7 +54,8 @@ static const ingot__onnx_conversion microsoft[] = {
     ROW(SimplifiedLayerNormalization, ALWAYS, simple_norm) ROW(FusedMatMul, ALWAYS, fused_matmul) ROW(TransposeMatMul, ALWAYS, fused_matmul)
     ROW(MatMulNBits, ALWAYS, matmul_bits) ROW(QLinearAdd, ALWAYS, qlinear) ROW(QLinearMul, ALWAYS, qlinear) ROW(QLinearSigmoid, ALWAYS, qlinear)
     ROW(QLinearLeakyRelu, ALWAYS, qlinear) ROW(QLinearAveragePool, ALWAYS, qlinear) ROW(QLinearGlobalAveragePool, ALWAYS, qlinear)
-    ROW(QLinearConcat, ALWAYS, qlinear_concat) ROW(MatMulIntegerToFloat, ALWAYS, integer_to_float)
+    ROW(QLinearConcat, ALWAYS, qlinear_concat) ROW(QLinearSoftmax, ALWAYS, qlinear_softmax) ROW(QLinearWhere, ALWAYS, qlinear_where)
+    ROW(QGemm, ALWAYS, qgemm) ROW(MatMulIntegerToFloat, ALWAYS, integer_to_float)
     ROW(DynamicQuantizeMatMul, ALWAYS, dynamic_matmul) ROW(DynamicQuantizeLSTM, ALWAYS, quantized_lstm)
     ROW(BiasGelu, ALWAYS, gelu) ROW(DequantizeLinear, ALWAYS, quantize) ROW(FastGelu, ALWAYS, gelu) ROW(FusedConv, ALWAYS, fused_conv)
     ROW(Gelu, ALWAYS, gelu) ROW(QuantizeLinear, ALWAYS, quantize) ROW(QuickGelu, ALWAYS, swish)};

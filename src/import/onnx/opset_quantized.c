@@ -155,6 +155,61 @@ ingot_status ingot__onnx_convert_qlinear(ingot__onnx_node *n) {
   return INGOT_OK;
 }
 
+/* The result in levels of inputs `at` and `at` + 1; without a scale it stays in floats. */
+static ingot_status finish_levels(ingot__onnx_node *n, ingot__value *v, size_t at) {
+  ingot__value *out[] = {v, INGOT__ONNX_IN(n, at), INGOT__ONNX_IN(n, at + 1)};
+  ingot__op op = out[1] ? INGOT__OP_QuantizeLinear : INGOT__OP_Identity;
+  INGOT__ONNX_NEED(n, v && ingot__onnx_finish(n, op, out, !out[1] ? 1 : out[2] ? 3 : 2));
+  return INGOT_OK;
+}
+
+/* QGemm(a, a_scale, a_zero, b, b_scale, b_zero, C, y_scale, y_zero); C is in units of alpha * a_scale * b_scale. */
+ingot_status ingot__onnx_convert_qgemm(ingot__onnx_node *n) {
+  INGOT_TRY(ingot__onnx_inputs(n, 6, 9));
+  ingot__attrs_Gemm attrs;
+  ingot__attrs_default(INGOT__OP_Gemm, &attrs);
+  INGOT_TRY(ingot__onnx_set_attrs(n, INGOT__OP_Gemm, &attrs));
+  ingot__value **i = n->in, *c = INGOT__ONNX_IN(n, 6);
+  ingot__value *in[] = {dequantize(n, i[0], i[1], i[2], 1), dequantize(n, i[3], i[4], i[5], attrs.transB ? 0 : 1), NULL};
+  if (c) {
+    ingot__value *unit = ingot__onnx_binary(n, INGOT__OP_Mul, i[1], i[4]);
+    if (attrs.alpha != 1) unit = ingot__onnx_binary(n, INGOT__OP_Mul, unit, ingot__onnx_float(n, attrs.alpha));
+    in[2] = dequantize(n, c, unit, NULL, -1);
+  }
+  INGOT__ONNX_NEED(n, in[0] && in[1] && (in[2] || !c));
+  ingot__node *gemm = ingot__onnx_emit(n, INGOT__OP_Gemm, in, c ? 3 : 2);
+  INGOT__ONNX_NEED(n, gemm);
+  memcpy(gemm->attrs, &attrs, sizeof attrs);
+  return finish_levels(n, gemm->out[0], 7);
+}
+
+/* QLinearSoftmax(x, x_scale, x_zero, y_scale, y_zero). Its attribute opset tells what Softmax it was; those before 13 took all dims from the
+ * axis on as one. */
+ingot_status ingot__onnx_convert_qlinear_softmax(ingot__onnx_node *n) {
+  int64_t axis, opset;
+  INGOT_TRY(ingot__onnx_inputs(n, 4, 5));
+  INGOT_TRY(ingot__onnx_get_int(n, "axis", -1, &axis));
+  INGOT_TRY(ingot__onnx_get_int(n, "opset", 13, &opset));
+  int rank = ingot__onnx_type(n, n->in[0])->rank;
+  if (opset < 13 && axis != -1 && axis != rank - 1)
+    return INGOT__ONNX_FAIL(n, INGOT_E_UNSUPPORTED, "takes the dims from %lld on as one", (long long)axis);
+  ingot__value *x = dequantize(n, n->in[0], n->in[1], n->in[2], 1);
+  ingot__node *softmax = x ? ingot__onnx_emit(n, INGOT__OP_Softmax, &x, 1) : NULL;
+  INGOT__ONNX_NEED(n, softmax);
+  ((ingot__attrs_Softmax *)softmax->attrs)->axis = axis;
+  return finish_levels(n, softmax->out[0], 3);
+}
+
+/* QLinearWhere(condition, x, x_scale, x_zero, y, y_scale, y_zero, z_scale, z_zero). */
+ingot_status ingot__onnx_convert_qlinear_where(ingot__onnx_node *n) {
+  INGOT_TRY(ingot__onnx_inputs(n, 8, 9));
+  ingot__value **i = n->in, *in[] = {i[0], dequantize(n, i[1], i[2], i[3], 1), dequantize(n, i[4], i[5], i[6], 1)};
+  INGOT__ONNX_NEED(n, in[1] && in[2]);
+  ingot__node *where = ingot__onnx_emit(n, INGOT__OP_Where, in, 3);
+  INGOT__ONNX_NEED(n, where);
+  return finish_levels(n, where->out[0], 7);
+}
+
 /* QLinearConcat(y_scale, y_zero, x, x_scale, x_zero, ..). */
 ingot_status ingot__onnx_convert_qlinear_concat(ingot__onnx_node *n) {
   INGOT_TRY(ingot__onnx_inputs(n, 4, SIZE_MAX));

@@ -17,15 +17,27 @@ static ingot__value *lying_weights(ingot__onnx_node *n, ingot__value *w, ingot__
   return perm ? transpose->out[0] : NULL;
 }
 
-/* DynamicQuantizeLSTM(X, W, R, B, lengths, h, c, P, W scale, W zero, R scale, R zero): LSTM with the weights in floats. X isn't quantised, so
- * the result is nearer to the network before quantisation than ONNX Runtime's. */
+/* DynamicQuantizeLSTM(X, W, R, B, lengths, h, c, P, W scale, W zero, R scale, R zero): LSTM with the weights in floats, X in levels of its
+ * range and so, step by step, the state. ONNX Runtime's results depend on its threads, as each takes the range of its own sequences: with one
+ * thread, or one sequence, they are these. */
 ingot_status ingot__onnx_convert_quantized_lstm(ingot__onnx_node *n) {
   INGOT_TRY(ingot__onnx_inputs(n, 3, 12));
   for (size_t i = 8; i < 12; i++)
     if (!INGOT__ONNX_IN(n, i)) return INGOT__ONNX_FAIL(n, INGOT_E_NETWORK, "its input %zu is left out, but is needed", i);
   ingot__value *in[8];
   memcpy(in, n->in, sizeof in);
+  ingot__node *levels = ingot__onnx_emit_outputs(n, INGOT__OP_DynamicQuantizeLinear, &in[0], 1, 3);
+  ingot__node *x = levels ? ingot__onnx_emit(n, INGOT__OP_DequantizeLinear, levels->out, 3) : NULL;
+  INGOT__ONNX_NEED(n, x);
+  in[0] = x->out[0];
   INGOT__ONNX_NEED(n, in[1] = lying_weights(n, n->in[1], n->in[8], n->in[9]));
   INGOT__ONNX_NEED(n, in[2] = lying_weights(n, n->in[2], n->in[10], n->in[11]));
-  return ingot__onnx_build(n, INGOT__OP_LSTM, in, 8);
+  ingot__attrs_LSTM attrs;
+  ingot__attrs_default(INGOT__OP_LSTM, &attrs);
+  INGOT_TRY(ingot__onnx_set_attrs(n, INGOT__OP_LSTM, &attrs));
+  attrs.levels = 1;
+  ingot__node *node = ingot__onnx_finish(n, INGOT__OP_LSTM, in, 8);
+  INGOT__ONNX_NEED(n, node);
+  memcpy(node->attrs, &attrs, sizeof attrs);
+  return INGOT_OK;
 }

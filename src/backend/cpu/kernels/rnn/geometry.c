@@ -33,6 +33,7 @@ bool ingot__recurrent_get(const ingot__call *call, ingot__recurrent *r) {
   r->directions = strcmp(direction, "bidirectional") == 0 ? 2 : 1;
   r->reverse = strcmp(direction, "reverse") == 0;
   r->batch_first = (r->lstm ? l->layout : g->layout) == 1;
+  r->levels = r->lstm && l->levels;
   r->linear_first = !r->lstm && !r->plain && g->linear_before_reset != 0;
   if ((r->lstm ? l->clip : g->clip) != 0 || (r->lstm && l->input_forget)) return false;
   if (r->plain ? !plain_activation(&g->activations, r->directions, &r->relu)

@@ -10,6 +10,7 @@
 typedef struct ingot__recurrent {
   bool lstm, linear_first;    /* linear_first: GRU with linear_before_reset */
   bool plain, relu;           /* plain: RNN, of tanh or relu */
+  bool levels;                /* LSTM: R is multiplied with h in 8-bit levels */
   bool lengths;               /* each sequence has its own */
   bool reverse, batch_first;
   size_t gates, directions, steps, batch, input, hidden;

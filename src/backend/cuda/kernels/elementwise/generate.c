@@ -3,7 +3,7 @@
 #include "backend/cuda/kernels/elementwise/generate.h"
 #include <math.h>
 
-enum { MOST_VALUES = 96, MOST_NODES = 64, NODE_IN = 3 };
+enum { MOST_VALUES = 96, MOST_NODES = 64, NODE_IN = 5 };
 
 typedef struct builder {
   const ingot__call *call;
@@ -246,6 +246,19 @@ static bool emit_clip(builder *b, const int *s, const ingot_dtype *t, ingot_dtyp
   return true;
 }
 
+/* Inputs scale, bias, mean, variance. */
+static bool emit_batch_norm(builder *b, const ingot__node *node, const int *s, const ingot_dtype *t, ingot_dtype to, int v) {
+  const ingot__attrs_BatchNormalization *a = node->attrs;
+  const char *type = t[0] == INGOT_FLOAT64 ? "double" : "float";
+  for (int i = 0; i < 5; i++)
+    if (!real(t[i])) return false;
+  if (to != t[0]) return false;
+  EMIT(b, "  const %s v%d = ((%s)v%d - (%s)v%d) * ((%s)v%d / sqrt_of((%s)v%d + ", type, v, type, s[0], type, s[3], type, s[1], type, s[4]);
+  literal(b, a->epsilon);
+  EMIT(b, ")) + (%s)v%d;\n", type, s[2]);
+  return true;
+}
+
 /* The operators that are no rows. */
 static bool emit_other(builder *b, const ingot__node *node, const int *s, const ingot_dtype *t, ingot_dtype to, int v) {
   bool two = t[1] != INGOT_UNDEFINED, same = two && t[1] == t[0] && to == t[0];
@@ -295,6 +308,7 @@ static bool emit_other(builder *b, const ingot__node *node, const int *s, const 
     EMIT(b, "  const bool v%d = infinite(v%d) && (v%d > 0 ? %d : %d);\n", v, s[0], s[0], a->detect_positive != 0, a->detect_negative != 0);
     return true;
   }
+  case INGOT__OP_BatchNormalization: return emit_batch_norm(b, node, s, t, to, v);
   case INGOT__OP_QuantizeLinear: return two && emit_quantize(b, node, s, t, to, v);
   case INGOT__OP_DequantizeLinear: return two && emit_dequantize(b, node, s, t, to, v);
   default: return false;
@@ -303,13 +317,13 @@ static bool emit_other(builder *b, const ingot__node *node, const int *s, const 
 
 static int weight(ingot__op op) { /* beside an addition */
   const char *e = rows[op].expression;
-  if (op == INGOT__OP_Pow || op == INGOT__OP_Gelu || op == INGOT__OP_Mod) return 6;
+  if (op == INGOT__OP_Pow || op == INGOT__OP_Gelu || op == INGOT__OP_Mod || op == INGOT__OP_BatchNormalization) return 6;
   return e && strchr(e, '(') && op != INGOT__OP_Max && op != INGOT__OP_Min && op != INGOT__OP_Relu && op != INGOT__OP_Abs ? 4 : 1;
 }
 
 static bool add_node(builder *b, const ingot__node *node, ingot_dtype to) {
   int s[NODE_IN] = {0};
-  ingot_dtype t[NODE_IN] = {INGOT_UNDEFINED, INGOT_UNDEFINED, INGOT_UNDEFINED};
+  ingot_dtype t[NODE_IN] = {INGOT_UNDEFINED, INGOT_UNDEFINED, INGOT_UNDEFINED, INGOT_UNDEFINED, INGOT_UNDEFINED};
   if (node->n_in < 1 || node->n_in > NODE_IN || !node->out[0] || b->operands->nodes > MOST_NODES * 6 || !variable(to)) return false;
   for (size_t i = 0; i < node->n_in; i++) {
     if (!node->in[i] || (i == 1 && node->op == INGOT__OP_CastLike)) continue;
@@ -377,9 +391,11 @@ static bool build_single(builder *b) {
   if (call->n_out != 1 || call->n_in > NODE_IN || call->n_in != node->n_in || !ingot__has_out(call, 0)) return false;
   bool quantizer = node->op == INGOT__OP_QuantizeLinear || node->op == INGOT__OP_DequantizeLinear;
   if (quantizer && !quantizer_axis(call, &axis)) return false;
+  bool channels = node->op == INGOT__OP_BatchNormalization;
+  if (channels) axis = 1;
   for (size_t i = 0; i < call->n_in; i++) {
     if (!ingot__has_in(call, i) || find(b, node->in[i]) >= 0 || (i == 1 && node->op == INGOT__OP_CastLike)) continue;
-    if (!add_input(b, i, node->in[i], i > 0 && quantizer && call->in[i].rank == 1 ? axis : -1)) return false;
+    if (!add_input(b, i, node->in[i], i > 0 && (quantizer || channels) && call->in[i].rank == 1 ? axis : -1)) return false;
   }
   return add_node(b, node, call->out[0].dtype) && add_output(b, 0, node->out[0]);
 }

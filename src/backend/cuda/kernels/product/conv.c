@@ -143,7 +143,7 @@ static void define(const ingot__call *call, ingot__text *text, const ingot__prod
   const bool point = read_window(call, &window) && is_point(&window, x->rank - 2);
   ingot__product_define(call, text, tile, (int)INGOT__ATTRS(call, Conv)->act);
   ingot__cuda_define(text, "WINDOW", point ? 0 : x->rank == 5 ? 3 : 2);
-  ingot__text_printf(text, "#define TRANSPOSED 0\n#define A_STRIDED 0\n#define B_STRIDED 0\n#define B_ROUNDED 1\n");
+  ingot__text_printf(text, "#define TRANSPOSED 0\n#define A_STRIDED 0\n#define B_STRIDED 0\n#define B_PACKED 1\n");
 }
 
 static double cost(const ingot__call *call, const ingot__product_tile *tile) {

@@ -47,50 +47,50 @@ DEVICE bool find_row(const product_params &p, const block_place &at, uint32_t m,
 #endif
 }
 
-/* Sums of a row of the tile: of `parts` blocks of the cluster, or out of memory. */
-DEVICE void load_sums(const product_params &p, const float *tile, const float *partials, uint32_t row, uint32_t column, float v[VECTOR]) {
+/* Where a tile's sums are: in this block's shared memory, in that of all blocks of the cluster, or in memory, part by part. */
+enum sums_source { OWN, CLUSTER, PARTIALS };
+template <sums_source SOURCE> DEVICE void load_sums(const product_params &p, const float *from, float v[VECTOR]) {
+  vec<float, 4> x[VECTOR / 4];
 #pragma unroll
-  for (int j = 0; j < VECTOR; j += 4) {
-    vec<float, 4> sum;
-    if (partials) {
-      const float *from = partials + row * BN + column + j;
-      sum = load<4>(from);
-      for (uint32_t i = 1; i < p.splits; i++) {
-        const vec<float, 4> x = load<4>(from + (int64_t)i * (BM * BN));
-        for (int k = 0; k < 4; k++) sum[k] += x[k];
-      }
-    } else if (p.splits == 1) sum = load<4>(tile + row * LINE + column + j);
-    else {
-      sum = cluster_load(tile + row * LINE + column + j, 0);
-      for (uint32_t i = 1; i < p.splits; i++) {
-        const vec<float, 4> x = cluster_load(tile + row * LINE + column + j, i);
-        for (int k = 0; k < 4; k++) sum[k] += x[k];
-      }
+  for (int j = 0; j < VECTOR / 4; j++) x[j] = SOURCE == CLUSTER ? cluster_load(from + j * 4, 0) : load<4>(from + j * 4);
+#pragma unroll
+  for (int i = 1; i < (SOURCE == OWN ? 1 : 8); i++) {
+    if (i >= p.splits) continue;
+#pragma unroll
+    for (int j = 0; j < VECTOR / 4; j++) {
+      const vec<float, 4> y = SOURCE == CLUSTER ? cluster_load(from + j * 4, i) : load<4>(from + (int64_t)i * (BM * BN) + j * 4);
+#pragma unroll
+      for (int k = 0; k < 4; k++) x[j][k] += y[k];
     }
-#pragma unroll
-    for (int k = 0; k < 4; k++) v[j + k] = sum[k];
   }
+#pragma unroll
+  for (int i = 0; i < VECTOR; i++) v[i] = x[i / 4][i % 4];
 }
 
 /* Rows [first, end) of the tile. */
-DEVICE void finish_rows(const product_params &p, const block_place &at, const float *tile, const float *partials, uint32_t first, uint32_t end) {
-  enum { COLUMNS = BN / VECTOR, PASS = THREADS / COLUMNS, UNROLL = 2 };
+template <sums_source SOURCE>
+DEVICE void finish_rows(const product_params &p, const block_place &at, const float *sums, uint32_t first, uint32_t end) {
+  enum { COLUMNS = BN / VECTOR, PASS = THREADS / COLUMNS, UNROLL = SOURCE == OWN ? 2 : 1, ROW = SOURCE == PARTIALS ? BN : LINE };
   const uint32_t column = threadIdx.x % COLUMNS * VECTOR, n = at.n + column;
   if (n >= p.n) return;
   float bias[VECTOR];
-  bool by_row[2];
+  uint32_t by_row = 0; /* bit s: addend s differs from row to row */
 #pragma unroll
   for (int i = 0; i < VECTOR; i++) bias[i] = 0;
-#pragma unroll
+#pragma unroll 1
   for (int s = 0; s < 2; s++) {
     const product_addend &a = p.add[s];
-    by_row[s] = a.data && (a.row || a.image);
-    if (!a.data || by_row[s]) continue;
+    if (!a.data) continue;
+    if (a.row || a.image) {
+      by_row |= 1u << s;
+      continue;
+    }
     float v[VECTOR];
-    load_addend(p, a, at.add[s], n, v);
+    load_addend(p, a, s ? at.add[1] : at.add[0], n, v);
 #pragma unroll
     for (int i = 0; i < VECTOR; i++) bias[i] += v[i];
   }
+#pragma unroll 1
   for (uint32_t row = first + threadIdx.x / COLUMNS; row < end; row += PASS * UNROLL) {
     float add[UNROLL][VECTOR];
     row_place place[UNROLL];
@@ -100,11 +100,15 @@ DEVICE void finish_rows(const product_params &p, const block_place &at, const fl
       there[u] = row + u * PASS < end && find_row(p, at, at.m + row + u * PASS, place[u]);
 #pragma unroll
       for (int i = 0; i < VECTOR; i++) add[u][i] = bias[i];
+    }
+#pragma unroll 1
+    for (int s = 0; s < 2; s++) {
+      if (!(by_row >> s & 1)) continue;
 #pragma unroll
-      for (int s = 0; s < 2; s++) {
-        if (!there[u] || !by_row[s]) continue;
+      for (int u = 0; u < UNROLL; u++) {
+        if (!there[u]) continue;
         float v[VECTOR];
-        load_addend(p, p.add[s], place[u].add[s], n, v);
+        load_addend(p, p.add[s], s ? place[u].add[1] : place[u].add[0], n, v);
 #pragma unroll
         for (int i = 0; i < VECTOR; i++) add[u][i] += v[i];
       }
@@ -113,7 +117,7 @@ DEVICE void finish_rows(const product_params &p, const block_place &at, const fl
     for (int u = 0; u < UNROLL; u++) {
       if (!there[u]) continue;
       float v[VECTOR];
-      load_sums(p, tile, partials, row + u * PASS, column, v);
+      load_sums<SOURCE>(p, sums + (row + u * PASS) * ROW + column, v);
 #pragma unroll
       for (int i = 0; i < VECTOR; i++) v[i] = activate(ACT, p.act_alpha, p.act_beta, p.alpha * v[i] + add[u][i]);
       store_outputs(p, (T *)p.out + place[u].out, n, v);
@@ -125,23 +129,29 @@ DEVICE void finish_rows(const product_params &p, const block_place &at, const fl
 DEVICE void finish(const product_params &p, const block_place &at, float *tile) {
   if (p.splits == 1) {
     __syncthreads();
-    finish_rows(p, at, tile, nullptr, 0, BM);
-  } else if (!p.partials) { /* each block of the cluster does some rows */
-    cluster_barrier();
-    finish_rows(p, at, tile, nullptr, BM * at.part / p.splits, BM * (at.part + 1) / p.splits);
-    cluster_barrier(); /* the others may still be reading */
-  } else { /* the last one does all */
-    __syncthreads();
-    float *to = p.partials + (int64_t)at.tile * p.splits * (BM * BN), *from = to;
-    to += at.part * (BM * BN);
-    for (uint32_t i = threadIdx.x * 4; i < BM * BN; i += THREADS * 4) store(to + i, load<4>(tile + i / BN * LINE + i % BN));
-    __threadfence();
-    __syncthreads();
-    uint32_t *count = (uint32_t *)tile;
-    if (threadIdx.x == 0) *count = atomicAdd(p.arrived + at.tile, 1u);
-    __syncthreads();
-    if (*count != p.splits - 1) return;
-    __threadfence();
-    finish_rows(p, at, tile, from, 0, BM);
+    finish_rows<OWN>(p, at, tile, 0, BM);
+    return;
   }
+#if defined INGOT_EMULATED || __CUDA_ARCH__ >= 900
+  if (!p.partials) { /* each block of the cluster does some rows */
+    cluster_barrier();
+    finish_rows<CLUSTER>(p, at, tile, BM * at.part / p.splits, BM * (at.part + 1) / p.splits);
+    cluster_meet(); /* the others may still be reading */
+    return;
+  }
+#endif
+#if defined INGOT_EMULATED || __CUDA_ARCH__ < 900
+  __syncthreads(); /* the last one does all */
+  float *sums = p.partials + (int64_t)at.tile * p.splits * (BM * BN);
+  float *to = sums + at.part * (BM * BN);
+  for (uint32_t i = threadIdx.x * 4; i < BM * BN; i += THREADS * 4) store(to + i, load<4>(tile + i / BN * LINE + i % BN));
+  __threadfence();
+  __syncthreads();
+  uint32_t *count = (uint32_t *)tile;
+  if (threadIdx.x == 0) *count = atomicAdd(p.arrived + at.tile, 1u);
+  __syncthreads();
+  if (*count != p.splits - 1) return;
+  __threadfence();
+  finish_rows<PARTIALS>(p, at, sums, 0, BM);
+#endif
 }

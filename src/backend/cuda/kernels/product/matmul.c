@@ -12,7 +12,7 @@ static void define(const ingot__call *call, ingot__text *text, const ingot__prod
   ingot__text_printf(text, "#define WINDOW 0\n#define TRANSPOSED 0\n");
   ingot__cuda_define(text, "A_STRIDED", d.a_strided);
   ingot__cuda_define(text, "B_STRIDED", d.b_strided);
-  ingot__cuda_define(text, "B_ROUNDED", d.packed);
+  ingot__cuda_define(text, "B_PACKED", d.packed);
 }
 static double cost(const ingot__call *call, const ingot__product_tile *tile) {
   ingot__matrices d;

@@ -38,7 +38,7 @@ static double cost(const ingot__call *call) {
   double speed = sms * (times > 1 ? 20e9 : 27e9); /* what is read again comes out of L2, but the work is the same */
   const double busy = blocks * (double)choose_splits(&d, (int64_t)blocks) / sms;
   if (busy < 1) speed *= busy;
-  return 2e-6 + bytes * times / speed;
+  return 1.6e-6 + bytes * times / speed;
 }
 
 static ingot_status run(const ingot__call *call) {

@@ -135,8 +135,9 @@ KERNEL(matvec, product_params, 256, 2) {
       }
       store(shared + BM * BN + i * 4, x);
     }
-    cluster_barrier();
+    __syncthreads();
     if (i < BM * BN) sum = shared[BM * BN + i];
+    cluster_meet(); /* the first may still be reading */
   }
   if (at.part || i >= BM * BN || row >= p.m || column >= p.n) return;
   float y = p.alpha * sum + addend(p, 0, at.add[0], row, column) + addend(p, 1, at.add[1], row, column);

@@ -24,14 +24,14 @@ KERNEL(product, product_params, THREADS, MIN_BLOCKS) {
 #if B_STRIDED
   strided_rows<BN> b(b_data, at.b_row, p.b.copy, at.n, p.n, first * STEP, at.k);
 #else
-  matrix_rows<BN> b(b_data, at.b_row, p.b.copy, at.n, p.n, first * STEP, at.k);
+  matrix_rows<BN> b(b_data, at.b_row, B_PACKED ? 16 : p.b.copy, at.n, p.n, first * STEP, at.k);
 #endif
   if (!p.b_early) grid_wait();
-#pragma unroll
+#pragma unroll 1
   for (int s = 0; s < STAGES - 1; s++)
     if (s < count) b.load(shared + s * STAGE_BYTES + A_BYTES);
   grid_wait();
-#pragma unroll
+#pragma unroll 1
   for (int s = 0; s < STAGES - 1; s++) {
     if (s < count) LOAD_A(shared + s * STAGE_BYTES);
     copy_async_commit();

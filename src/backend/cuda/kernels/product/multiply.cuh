@@ -42,7 +42,7 @@ DEVICE void load_b(uint32_t b[NI][2], const unsigned char *tile, uint32_t warp_n
       r[i] = *(const uint32_t *)(tile + strided_chunk_at<BN>(k, n / 4) + n % 4 * 4);
     }
 #endif
-    if (sizeof(T) == 4 && !B_ROUNDED)
+    if (sizeof(T) == 4 && !B_PACKED)
       for (int i = 0; i < 4; i++) r[i] = tf32_bits(r[i]);
     b[j][0] = r[0], b[j][1] = r[1], b[j + 1][0] = r[2], b[j + 1][1] = r[3];
   }

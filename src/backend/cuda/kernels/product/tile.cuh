@@ -7,7 +7,7 @@
  *   WINDOW        0: A is a matrix; 2, 3: a convolution's windows in as many dims
  *   TRANSPOSED    a transposed convolution (with WINDOW 2)
  *   A_STRIDED, B_STRIDED  the operand's m or n lie side by side in memory, not its k
- *   B_ROUNDED     B has been rounded to tf32 already
+ *   B_PACKED     B has been rounded to tf32 already
  *   ACT           the activation, as act.cuh numbers them
  * A step of K is 128 bytes a row: 8 chunks of 16 bytes. Chunk c of row r lies at c ^ (r % 8), so that eight rows' same chunk are in all
  * banks. In the strided form a row is one k, with all m or n. */

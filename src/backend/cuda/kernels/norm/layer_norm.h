@@ -1,0 +1,10 @@
+/* Parameters of LayerNormalization and RMSNormalization: dense rows. */
+#pragma once
+typedef struct layer_norm_params {
+  const void *in, *scale, *bias;       /* scale and bias may be missing */
+  void *out;
+  float *mean, *inverse;               /* as outputs; may be missing */
+  int64_t rows;
+  int32_t length, lanes;               /* elements of a row; threads for one */
+  float epsilon;
+} layer_norm_params;
