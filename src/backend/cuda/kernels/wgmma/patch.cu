@@ -109,13 +109,23 @@ DEVICE int64_t place_of(const int64_t (&at)[2], int32_t pixel) { /* pixel is the
 }
 DEVICE unsigned char *piece_at(unsigned char *chunk, int32_t pixel, int32_t piece) { return chunk + pixel * 128 + (piece ^ (pixel & 7)) * 16; }
 
-/* Calls move(16 bytes in the chunk, elements of them that there are, where they are in memory) for all of a chunk's that are results. */
+/* Calls move(16 bytes in the chunk, where they are in memory) for all of a chunk's that are results. */
 template <typename MOVE> DEVICE void each_piece(unsigned char *chunk, const int64_t (&at)[2], int32_t channels, MOVE move) {
-  const int32_t lane = threadIdx.x % 32, piece = lane % 8, count = channels - piece * 8 < 8 ? channels - piece * 8 : 8;
+  const int32_t lane = threadIdx.x % 32, piece = lane % 8;
 #pragma unroll 4
   for (int32_t pixel = lane / 8; pixel < CHUNK; pixel += 4) {
     const int64_t place = place_of(at, pixel);
-    if (place >= 0 && count > 0) move(piece_at(chunk, pixel, piece), count, place + piece * 8);
+    if (place >= 0 && piece * 8 < channels) move(piece_at(chunk, pixel, piece), place + piece * 8);
+  }
+}
+/* The same for elements one by one. */
+template <typename MOVE> DEVICE void each_element(unsigned char *chunk, const int64_t (&at)[2], int32_t channels, MOVE move) {
+#pragma unroll 1
+  for (int32_t pixel = 0; pixel < CHUNK; pixel++) {
+    const int64_t place = place_of(at, pixel);
+#pragma unroll 1
+    for (int32_t i = threadIdx.x % 32; place >= 0 && i < 64 && i < channels; i += 32)
+      move(reinterpret_cast<ELEMENT *>(piece_at(chunk, pixel, i / 8)) + i % 8, place + i);
   }
 }
 
@@ -135,48 +145,44 @@ DEVICE void fetch(const ingot__patch &p, const cursor &c, unsigned char *chunks,
   const int32_t n = s.n + channel_of(group);
   const places at = places_of(p, s, pixel_of(group) + c.chunk * CHUNK);
   const ELEMENT *from = static_cast<const ELEMENT *>(p.residual) + n;
-  const bool direct = p.direct;
-  each_piece(chunks + c.place * CHUNK_BYTES, at.residual, p.n - n, [&](unsigned char *to, int32_t count, int64_t place) {
-    if (!direct) copy_16(to, from + place);
-    else
-      for (int32_t i = 0; i < count; i++) reinterpret_cast<ELEMENT *>(to)[i] = from[place + i];
-  });
+  unsigned char *chunk = chunks + c.place * CHUNK_BYTES;
+  if (!p.direct) each_piece(chunk, at.residual, p.n - n, [&](unsigned char *to, int64_t place) { copy_16(to, from + place); });
+  else each_element(chunk, at.residual, p.n - n, [&](ELEMENT *to, int64_t place) { *to = from[place]; });
   copy_commit();
 }
 
 DEVICE void move_results(const ingot__patch &p, unsigned char *chunks, barriers *b, int32_t group) {
   const int32_t lane = threadIdx.x % 32;
   chunks += group * (CHUNKS * CHUNK_BYTES);
-  cursor in = {first_of(p), 0, 0}, out = in;
+  cursor in = {first_of(p), 0, 0}, ready = in, out = in; /* what is fetched next, what was fetched last, what is stored next */
   uint32_t parity = 0;
   grid_wait();
-  fetch(p, in, chunks, group);
-  copy_wait<0>();
-  __syncwarp();
-  if (lane == 0 && in.index < p.tiles) mbarrier_arrive(&b->ready[group][0]);
-  cursor_next(p, &in);
-  fetch(p, in, chunks, group);
-  for (; out.index < p.tiles; cursor_next(p, &out)) {
-    if (in.index < p.tiles) { /* the chunk after this one */
+#pragma unroll 1
+  for (int32_t turn = 0; out.index < p.tiles; turn++) {
+    if (turn > 0 && ready.index < p.tiles) {
       copy_wait<0>();
       __syncwarp();
-      if (lane == 0) mbarrier_arrive(&b->ready[group][in.place]);
+      if (lane == 0) mbarrier_arrive(&b->ready[group][ready.place]);
     }
-    cursor_next(p, &in);
-    mbarrier_wait(&b->done[group][out.place], parity);
-    const spot s = spot_at(p, out.index);
-    const int32_t n = s.n + channel_of(group);
-    const places at = places_of(p, s, pixel_of(group) + out.chunk * CHUNK);
-    ELEMENT *to = static_cast<ELEMENT *>(p.out) + n;
-    const bool direct = p.direct;
-    each_piece(chunks + out.place * CHUNK_BYTES, at.out, p.n - n, [&](unsigned char *from, int32_t count, int64_t place) {
-      if (!direct) *reinterpret_cast<word4 *>(to + place) = *reinterpret_cast<const word4 *>(from);
-      else
-        for (int32_t i = 0; i < count; i++) to[place + i] = reinterpret_cast<const ELEMENT *>(from)[i];
-    });
-    __syncwarp();
+    if (turn > 1) { /* the first two turns only fetch, as there are two places */
+      mbarrier_wait(&b->done[group][out.place], parity);
+      const spot s = spot_at(p, out.index);
+      const int32_t n = s.n + channel_of(group);
+      const places at = places_of(p, s, pixel_of(group) + out.chunk * CHUNK);
+      ELEMENT *to = static_cast<ELEMENT *>(p.out) + n;
+      unsigned char *chunk = chunks + out.place * CHUNK_BYTES;
+      if (!p.direct)
+        each_piece(chunk, at.out, p.n - n, [&](unsigned char *from, int64_t place) {
+          *reinterpret_cast<word4 *>(to + place) = *reinterpret_cast<const word4 *>(from);
+        });
+      else each_element(chunk, at.out, p.n - n, [&](ELEMENT *from, int64_t place) { to[place] = *from; });
+      __syncwarp();
+      if (out.place == 1) parity ^= 1;
+      cursor_next(p, &out);
+    }
     fetch(p, in, chunks, group);
-    if (out.place == 1) parity ^= 1;
+    ready = in;
+    cursor_next(p, &in);
   }
 }
 
