@@ -1,7 +1,6 @@
 /* Building engines. */
 #include "api/api.h"
 #include "compile/compile.h"
-#include <stdlib.h>
 #include <string.h>
 
 #define DEFAULT_BUDGET 10
@@ -81,16 +80,7 @@ ingot_status ingot_config_set_budget(ingot_config *config, double seconds) {
 ingot_status ingot_config_set_device(ingot_config *config, const char *device) {
   INGOT_CALL(NULL);
   INGOT_REQUIRE(config && device, "an argument is NULL");
-  const char *colon = strchr(device, ':');
-  size_t length = colon ? (size_t)(colon - device) : strlen(device);
-  bool cpu = length == 3 && !strncmp(device, "cpu", 3) && !colon, cuda = length == 4 && !strncmp(device, "cuda", 4);
-  long index = 0;
-  char *end = NULL;
-  if (colon) index = strtol(colon + 1, &end, 10);
-  bool number = !colon || (colon[1] >= '0' && colon[1] <= '9' && !*end && index < 256);
-  INGOT_REQUIRE((cpu || cuda) && number, "the device must be cpu, cuda or cuda:N");
-  config->backend = cuda ? "cuda" : "cpu";
-  config->device_index = (int)index;
+  INGOT_REQUIRE(ingot__device_name(device, &config->backend, &config->device_index), "the device must be cpu, cuda or cuda:N");
   return INGOT_OK;
 }
 
