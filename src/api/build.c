@@ -86,7 +86,8 @@ ingot_status ingot_config_set_device(ingot_config *config, const char *device) {
 
 ingot_status ingot_config_set_precision(ingot_config *config, unsigned flags) {
   INGOT_CALL(NULL);
-  INGOT_REQUIRE(config && !(flags & ~(INGOT_PRECISION_TF32 | INGOT_PRECISION_FP16 | INGOT_PRECISION_BF16)), "config is NULL, or an unknown precision");
+  const unsigned known = INGOT_PRECISION_TF32 | INGOT_PRECISION_FP16 | INGOT_PRECISION_BF16;
+  INGOT_REQUIRE(config && !(flags & ~known), "config is NULL, or an unknown precision");
   config->precision = flags;
   return INGOT_OK;
 }
@@ -99,8 +100,12 @@ static ingot_status set_text(ingot_config *config, const char **field, const cha
   return text && !*field ? ingot__end(&diag, ingot__no_memory(&diag)) : INGOT_OK;
 }
 
-ingot_status ingot_config_set_timing_cache(ingot_config *config, const char *path) { return set_text(config, config ? &config->timing_cache : NULL, path); }
-ingot_status ingot_config_set_dump(ingot_config *config, const char *folder) { return set_text(config, config ? &config->dump_folder : NULL, folder); }
+ingot_status ingot_config_set_timing_cache(ingot_config *config, const char *path) {
+  return set_text(config, config ? &config->timing_cache : NULL, path);
+}
+ingot_status ingot_config_set_dump(ingot_config *config, const char *folder) {
+  return set_text(config, config ? &config->dump_folder : NULL, folder);
+}
 
 ingot_status ingot_config_set_verify(ingot_config *config, bool verify) {
   INGOT_CALL(NULL);

@@ -28,6 +28,7 @@ typedef struct ingot__cuda_queue {
   ingot__device *device;
   cu_stream stream;
   cu_stream own;               /* destroyed with the queue, whichever it goes on in; NULL: none */
+  cu_stream resumed;           /* while recording: the one to go on in */
 } ingot__cuda_queue;
 
 /* Makes the device's context the thread's. */
