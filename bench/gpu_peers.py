@@ -13,6 +13,7 @@ missing and adds it. What the peers took is also kept in build/bench/ for `--reu
 bench/results/gpu_<device>.json and .md, `--out FOLDER` puts them elsewhere. `--onnx FOLDER` keeps the exported networks and their weights.
 """
 import argparse
+import functools
 import gc
 import json
 import os
@@ -205,8 +206,7 @@ def built(torch, network, x, args, stream):
     start = time.perf_counter()
     gpu = args.device != "cpu"
     engine = ingot_library.Engine(network.path, {"input": tuple(x.shape)}, budget=args.budget, timing_cache=args.timing_cache, verify=args.verify,
-                                  device=args.device if gpu else None, precision=("tf32," + args.precision) if gpu else None,
-                                  queue=stream.cuda_stream if stream else None)
+                                  device=args.device if gpu else None, precision=("tf32," + args.precision) if gpu else None)
     seconds = time.perf_counter() - start
     if not args.float_io:
         x = x.half()
@@ -215,7 +215,7 @@ def built(torch, network, x, args, stream):
     dtypes = {"float16": torch.float16, "float32": torch.float32}
     outputs = [torch.empty(engine.shape(name), dtype=dtypes[str(dtype.__name__)], device=x.device) for name, dtype in engine.outputs]
     engine.bind({}, {name: t.data_ptr() for (name, _), t in zip(engine.outputs, outputs)})
-    call = Call(engine.run, False)
+    call = Call(functools.partial(engine.put, stream.cuda_stream)) if stream else Call(engine.run, False)
     call.keep = x, outputs, engine
     call()
     call()

@@ -123,6 +123,10 @@ class Engine:
         """Runs once on the inputs that were set."""
         _call("ingot_context_run", self._context)
 
+    def put(self, stream):
+        """Puts a run into a stream (a number) of the engine's GPU, and doesn't wait for it."""
+        _call("ingot_context_enqueue_stream", self._context, ctypes.c_void_p(stream))
+
     def get(self):
         """The last run's outputs, copied: [array, ..]."""
         result = []

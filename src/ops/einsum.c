@@ -1,8 +1,9 @@
 /* Einsum: the equation is read into loops, one a label; the output's labels outside, those that are summed over inside. */
+#include "ops/einsum.h"
 #include "ops/ints.h"
 #include "ops/rows.h"
 
-enum { OPERANDS = 16, ELLIPSIS = 52, LABELS = ELLIPSIS + INGOT_MAX_RANK }; /* labels: A-Z, a-z, then the dims under "..." */
+enum { OPERANDS = INGOT__EINSUM_OPERANDS, ELLIPSIS = 52, LABELS = INGOT__EINSUM_LOOPS }; /* labels: A-Z, a-z, then the dims under "..." */
 
 typedef struct term { int rank; bool ellipsis; int8_t label[INGOT_MAX_RANK]; } term;
 typedef struct equation {
@@ -111,10 +112,7 @@ ingot_status ingot__infer_Einsum(ingot__infer *infer) {
   return INGOT_OK;
 }
 
-typedef struct loops {
-  int n;
-  int64_t dim[LABELS], at[LABELS], stride[OPERANDS][LABELS];
-} loops;
+typedef ingot__einsum_loops loops;
 
 static void add_loop(loops *l, const ingot__call *call, const equation *e, int label, int64_t dim) {
   l->dim[l->n] = dim;
@@ -139,12 +137,12 @@ static bool next(loops *l, int n, int keep, int64_t *offset) {
   return false;
 }
 
-static double sum_row(const ingot__call *call, const equation *e, const loops *in, const int64_t *offset) {
+static double sum_row(const ingot__call *call, const loops *in, const int64_t *offset) {
   double product[INGOT__ROW], row[INGOT__ROW], sum = 0;
   int last = in->n - 1;
   for (int64_t c = 0; c < in->dim[last]; c += INGOT__ROW) {
     size_t m = (size_t)(in->dim[last] - c < INGOT__ROW ? in->dim[last] - c : INGOT__ROW);
-    for (int i = 0; i < e->n; i++) {
+    for (int i = 0; i < (int)call->n_in; i++) {
       int64_t step = in->stride[i][last];
       ingot__row_load(call->in[i].dtype, call->in[i].data, offset[i] + c * step, step, m, i ? row : product);
       for (size_t k = 0; i && k < m; k++) product[k] *= row[k];
@@ -154,12 +152,12 @@ static double sum_row(const ingot__call *call, const equation *e, const loops *i
   return sum;
 }
 
-static uint64_t sum_row_int(const ingot__call *call, const equation *e, const loops *in, const int64_t *offset) {
+static uint64_t sum_row_int(const ingot__call *call, const loops *in, const int64_t *offset) {
   uint64_t sum = 0;
   int last = in->n - 1;
   for (int64_t c = 0; c < in->dim[last]; c++) {
     uint64_t product = 1;
-    for (int i = 0; i < e->n; i++) {
+    for (int i = 0; i < (int)call->n_in; i++) {
       product *= (uint64_t)ingot__get_int(call->in[i].dtype, call->in[i].data, (size_t)(offset[i] + c * in->stride[i][last]));
     }
     sum += product;
@@ -167,36 +165,38 @@ static uint64_t sum_row_int(const ingot__call *call, const equation *e, const lo
   return sum;
 }
 
-ingot_status ingot__ref_Einsum(const ingot__call *call) {
-  const ingot__view *out = &call->out[0];
+bool ingot__einsum_read(const ingot__call *call, loops *outer, loops *inner) {
   int rank[OPERANDS];
   int64_t dim[LABELS];
   bool kept[LABELS] = {0}, used[LABELS] = {0};
   equation e;
   for (size_t i = 0; i < call->n_in && i < OPERANDS; i++) rank[i] = call->in[i].rank;
-  if (!read_equation(INGOT__ATTRS(call, Einsum)->equation, rank, call->n_in, &e)) {
-    return INGOT__FAIL_CALL(call, INGOT_E_INTERNAL, "has a wrong equation");
-  }
+  if (!read_equation(INGOT__ATTRS(call, Einsum)->equation, rank, call->n_in, &e)) return false;
   for (int l = 0; l < LABELS; l++) dim[l] = 1;
   for (int i = 0; i < e.n; i++)
     for (int k = 0; k < e.in[i].rank; k++) {
       used[e.in[i].label[k]] = true;
       if (call->in[i].dim[k] != 1) dim[e.in[i].label[k]] = call->in[i].dim[k];
     }
-  loops outer = {.n = 0}, inner = {.n = 0};
+  outer->n = inner->n = 0;
   for (int k = 0; k < e.out.rank; k++) {
     kept[e.out.label[k]] = true;
-    add_loop(&outer, call, &e, e.out.label[k], dim[e.out.label[k]]);
+    add_loop(outer, call, &e, e.out.label[k], dim[e.out.label[k]]);
   }
-  bool empty = false;
-  for (int l = 0; l < LABELS; l++) {
-    if (!used[l] || kept[l] || dim[l] == 1) continue;
-    add_loop(&inner, call, &e, l, dim[l]);
-    if (dim[l] == 0) empty = true;
-  }
-  if (inner.n == 0) add_loop(&inner, call, &e, -1, 1);
+  for (int l = 0; l < LABELS; l++)
+    if (used[l] && !kept[l] && dim[l] != 1) add_loop(inner, call, &e, l, dim[l]);
+  if (inner->n == 0) add_loop(inner, call, &e, -1, 1);
+  return true;
+}
+
+ingot_status ingot__ref_Einsum(const ingot__call *call) {
+  const ingot__view *out = &call->out[0];
+  const int n = (int)call->n_in;
+  loops outer, inner;
+  if (!ingot__einsum_read(call, &outer, &inner)) return INGOT__FAIL_CALL(call, INGOT_E_INTERNAL, "has a wrong equation");
   if (ingot__view_count(out) == 0) return INGOT_OK;
-  bool real = ingot__dtype_is_float(out->dtype);
+  bool real = ingot__dtype_is_float(out->dtype), empty = false;
+  for (int i = 0; i < inner.n; i++) empty = empty || inner.dim[i] == 0;
   int64_t offset[OPERANDS] = {0};
   size_t to = 0;
   do {
@@ -204,15 +204,15 @@ ingot_status ingot__ref_Einsum(const ingot__call *call) {
     uint64_t whole = 0;
     if (!empty) {
       int64_t at[OPERANDS];
-      for (int i = 0; i < e.n; i++) at[i] = offset[i];
+      for (int i = 0; i < n; i++) at[i] = offset[i];
       for (int i = 0; i < inner.n; i++) inner.at[i] = 0;
       do {
-        if (real) sum += sum_row(call, &e, &inner, at);
-        else whole += sum_row_int(call, &e, &inner, at);
-      } while (next(&inner, e.n, 1, at));
+        if (real) sum += sum_row(call, &inner, at);
+        else whole += sum_row_int(call, &inner, at);
+      } while (next(&inner, n, 1, at));
     }
     if (real) ingot__set_double(out->dtype, out->data, to++, sum);
     else ingot__set_int(out->dtype, out->data, to++, (int64_t)whole);
-  } while (next(&outer, e.n, 0, offset));
+  } while (next(&outer, n, 0, offset));
   return INGOT_OK;
 }

@@ -6,6 +6,7 @@
  *   INGOT_EMULATED_MEMORY=N     its memory in bytes
  *   INGOT_EMULATED_FAIL=N       the N-th call from when it was set fails (those that release or only look don't count)
  *   INGOT_EMULATED_EAGER=1      work runs when it is put into a stream; otherwise when somebody waits for it, so that missing waits show
+ *   INGOT_EMULATED_ORDER=backwards   blocks, warps and lanes take turns from the last to the first: missing barriers show one way or the other
  *   INGOT_EMULATED_OPEN=1       host code may touch device memory
  *   INGOT_EMULATED_LEAKS=0      a context may be closed with its memory, streams, events or modules alive
  * This file: initialisation, devices, contexts, memory, errors. */
@@ -57,8 +58,13 @@ int emulated_leave(int error) {
 static struct sigaction before_us;
 static void fault(int signal, siginfo_t *info, void *context) {
   char where[512] = "emulated GPU: host code: ", what[256];
-  const char *place = emulated_memory_describe(info->si_addr, what, sizeof what);
   bool in_kernel = emulated_where(where, sizeof where);
+  if (signal != SIGSEGV) { /* only caught while kernels run */
+    const char *words = signal == SIGFPE ? "divides by zero" : "an address isn't aligned for its type, or an index or a shift is too large";
+    fprintf(stderr, "%s%s\n", where, words);
+    abort();
+  }
+  const char *place = emulated_memory_describe(info->si_addr, what, sizeof what);
   if (in_kernel || place) {
     fprintf(stderr, "%stouches %p: %s\n", where, info->si_addr, place ? place : "not device memory (or the thread's stack is used up)");
     if (in_kernel) abort();
@@ -66,17 +72,21 @@ static void fault(int signal, siginfo_t *info, void *context) {
   if (before_us.sa_flags & SA_SIGINFO && before_us.sa_sigaction) before_us.sa_sigaction(signal, info, context);
   else sigaction(signal, &before_us, NULL); /* the instruction faults again */
 }
-void emulated_catch_faults(struct sigaction *old) {
+static const int signals[CAUGHT] = {SIGSEGV, SIGILL, SIGFPE};
+void emulated_catch_faults(struct sigaction old[CAUGHT]) {
   struct sigaction action = {.sa_sigaction = fault, .sa_flags = SA_SIGINFO | SA_ONSTACK};
-  sigaction(SIGSEGV, &action, old);
+  for (int i = 0; i < CAUGHT; i++) sigaction(signals[i], &action, &old[i]);
+}
+void emulated_leave_faults(const struct sigaction old[CAUGHT]) {
+  for (int i = 0; i < CAUGHT; i++) sigaction(signals[i], &old[i], NULL);
 }
 
 API int cuInit(unsigned flags) {
   ENTER(BEFORE_INIT);
   if (flags) return emulated_leave(CUDA_INVALID_VALUE);
   if (emulated_arch() == 0) return emulated_leave(100); /* no device */
-  struct sigaction old;
-  emulated_catch_faults(&old);
+  struct sigaction action = {.sa_sigaction = fault, .sa_flags = SA_SIGINFO | SA_ONSTACK}, old;
+  sigaction(SIGSEGV, &action, &old);
   if (!(old.sa_flags & SA_SIGINFO) || old.sa_sigaction != fault) before_us = old;
   initialized = true;
   return emulated_leave(CUDA_OK);

@@ -39,7 +39,10 @@ int emulated_leave(int error); /* gives the lock back and returns the error */
 #define ENTER(how) do { int error_ = emulated_enter(how); if (error_) return error_; } while (0)
 
 int emulated_arch(void);     /* 90 */
-void emulated_catch_faults(struct sigaction *old); /* SIGSEGV is told in words; old: what was there */
+/* While kernels run, their faults are told in words; old: what took the signals before. */
+enum { CAUGHT = 3 };
+void emulated_catch_faults(struct sigaction old[CAUGHT]);
+void emulated_leave_faults(const struct sigaction old[CAUGHT]);
 bool emulated_is_pinned(const void *memory, size_t size);
 /* Runs what waits in all streams (of those that the default stream waits for, when `blocking` is set). */
 void emulated_run_streams(bool blocking);

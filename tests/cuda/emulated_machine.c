@@ -57,6 +57,7 @@ static struct {
   size_t fibers_room, warps_room, blocks_room, shared_room;
   unsigned threads, warps_count, cluster; /* of a block; of a cluster; blocks of a cluster */
   unsigned alive, arrived, phase; /* the cluster's threads; those at its barrier; how often it was passed */
+  bool backwards;            /* the last block, warp and lane first */
   unsigned long long spins;  /* yields since anything else happened */
   void *host;                /* the context of emulated_run's caller */
 } m;
@@ -117,6 +118,7 @@ static void __attribute__((noreturn)) deadlock(const char *why) {
 
 /* ---- Turns. */
 static void work(void);
+/* The next ready thread from this one on, around all warps; its own warp's first, when it can't go on itself. */
 static fiber *next_after(unsigned at, unsigned lane, bool own_first) {
   warp *w = &m.warps[at];
   uint32_t later = w->ready & ~((2u << lane) - 1);
@@ -127,6 +129,20 @@ static fiber *next_after(unsigned at, unsigned lane, bool own_first) {
   for (unsigned i = 0; i <= at; i++)
     if (m.warps[i].ready) return &m.warps[i].lane[__builtin_ctz(m.warps[i].ready)];
   return NULL;
+}
+static fiber *next_before(unsigned at, unsigned lane, bool own_first) {
+  warp *w = &m.warps[at];
+  uint32_t earlier = w->ready & ((1u << lane) - 1);
+  if (earlier) return &w->lane[31 - __builtin_clz(earlier)];
+  if (own_first && w->ready) return &w->lane[31 - __builtin_clz(w->ready)];
+  for (unsigned i = at; i-- > 0;)
+    if (m.warps[i].ready) return &m.warps[i].lane[31 - __builtin_clz(m.warps[i].ready)];
+  for (unsigned i = m.warps_count; i-- > at;)
+    if (m.warps[i].ready) return &m.warps[i].lane[31 - __builtin_clz(m.warps[i].ready)];
+  return NULL;
+}
+static fiber *next(const fiber *f, bool own_first) {
+  return (m.backwards ? next_before : next_after)((unsigned)(f->warp - m.warps), f->self.lane, own_first);
 }
 static inline void make_current(fiber *f) {
   m.current = f;
@@ -145,14 +161,14 @@ static void go_on_with(fiber *from, fiber *to) {
 static void wait_for(fiber *f) {
   m.spins = 0;
   f->warp->ready &= ~(1u << f->self.lane);
-  fiber *to = next_after((unsigned)(f->warp - m.warps), f->self.lane, true);
+  fiber *to = next(f, true);
   if (!to) deadlock("all threads wait");
   go_on_with(f, to);
 }
 static void yield(void) {
   fiber *f = m.current;
   if (++m.spins > 1000000 + 20000ull * m.alive) deadlock("all that can run wait for something in memory that doesn't come");
-  go_on_with(f, next_after((unsigned)(f->warp - m.warps), f->self.lane, false));
+  go_on_with(f, next(f, false));
 }
 static void progress(void) { m.spins = 0; }
 
@@ -359,7 +375,7 @@ static void work(void) {
     fiber *f = m.current;
     m.launch->kernel(m.launch->params);
     end_thread(f);
-    fiber *to = next_after((unsigned)(f->warp - m.warps), f->self.lane, true);
+    fiber *to = next(f, true);
     if (!to && m.alive) deadlock("all threads wait");
     if (to && !to->context) {
       to->stack = f->stack, to->context = f->stack; /* not NULL; it is set when it waits */
@@ -411,7 +427,7 @@ static void run_cluster(emulated_index first, emulated_index size) {
       if (thread.y == l->block.y) thread.y = 0, thread.z++;
     }
   }
-  fiber *f = &m.fibers[0];
+  fiber *f = &m.fibers[m.backwards ? (m.cluster - 1) * warps * 32 + m.threads - 1 : 0];
   f->stack = emulated_stack_take();
   f->context = emulated_fiber_begin(f->stack, 0, work);
   make_current(f);
@@ -446,9 +462,15 @@ void emulated_run(const emulated_launch *launch) {
     m.shared = aligned_alloc(1024, m.shared_room);
     if (!m.shared) fail("no memory");
   }
+  const char *order = getenv("INGOT_EMULATED_ORDER");
+  m.backwards = order && !strcmp(order, "backwards");
   for (unsigned z = 0; z < l.grid.z; z += c.z)
     for (unsigned y = 0; y < l.grid.y; y += c.y)
-      for (unsigned x = 0; x < l.grid.x; x += c.x) run_cluster((emulated_index){x, y, z}, c);
+      for (unsigned x = 0; x < l.grid.x; x += c.x) {
+        emulated_index first = {x, y, z};
+        if (m.backwards) first = (emulated_index){l.grid.x - c.x - x, l.grid.y - c.y - y, l.grid.z - c.z - z};
+        run_cluster(first, c);
+      }
   m.launch = NULL;
   m.current = NULL;
 }

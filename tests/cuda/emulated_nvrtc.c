@@ -28,8 +28,19 @@ typedef struct program {
   size_t cubin_size;
 } program;
 
+/* The minor version is no real one's, and another one when the headers change: caches of code go by it. */
 API int nvrtcVersion(int *major, int *minor) {
-  *major = 13, *minor = 0;
+  static const char *const headers[] = {"emulated.cuh", "emulated_numbers.cuh", "emulated_machine.h", "emulated_map.h"};
+  uint32_t hash = 2166136261u;
+  for (size_t i = 0; i < sizeof headers / sizeof headers[0]; i++) {
+    char path[4096];
+    snprintf(path, sizeof path, "%s/%s", EMULATED_HEADERS, headers[i]);
+    FILE *f = fopen(path, "r");
+    if (!f) return NVRTC_INTERNAL;
+    for (int c; (c = getc(f)) != EOF;) hash = (hash ^ (unsigned)c) * 16777619u;
+    fclose(f);
+  }
+  *major = 13, *minor = 1000 + (int)(hash % 1000000);
   return NVRTC_OK;
 }
 API const char *nvrtcGetErrorString(int error) {
@@ -162,7 +173,8 @@ static bool compile(program *p, const char *folder, int n, const char *const *op
   snprintf(log, sizeof log, "%s/emulated_log", folder);
   add_words(&a, compiler && *compiler ? compiler : "c++");
   static const char *const fixed[] = {"-std=c++17", "-O1", "-w", "-fPIC", "-shared", "-ffp-contract=off", "-fno-strict-aliasing",
-                                      "-fvisibility=hidden", "-fno-math-errno", "-DINGOT_EMULATED", "-I" EMULATED_HEADERS, "-I"};
+                                      "-fvisibility=hidden", "-fno-math-errno", "-fsanitize=alignment,bounds,shift-exponent",
+                                      "-fsanitize-undefined-trap-on-error", "-DINGOT_EMULATED", "-I" EMULATED_HEADERS, "-I"};
   for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++) add(&a, fixed[i]);
   add(&a, folder);
   if (__builtin_cpu_supports("fma")) add(&a, "-mfma"); /* fmaf() without a call */

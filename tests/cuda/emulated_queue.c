@@ -81,9 +81,9 @@ static void run(stream *s, const event *until, unsigned number) {
   if (!s->first) return;
   static char stack[64 << 10];
   stack_t own = {.ss_sp = stack, .ss_size = sizeof stack}, old;
-  struct sigaction handler;
+  struct sigaction handlers[CAUGHT];
   sigaltstack(&own, &old);
-  emulated_catch_faults(&handler); /* whoever took the signal since (test frameworks do) gets it back */
+  emulated_catch_faults(handlers); /* whoever took the signal since (test frameworks do) gets it back */
   emulated_memory_open(s->first->kind == LAUNCH ? s->first->name : "a copy");
   while (s->first && !(until && until->done == number)) {
     work *w = s->first;
@@ -94,7 +94,7 @@ static void run(stream *s, const event *until, unsigned number) {
     free_work(w);
   }
   emulated_memory_close();
-  sigaction(SIGSEGV, &handler, NULL);
+  emulated_leave_faults(handlers);
   sigaltstack(&old, NULL);
 }
 static void run_event(event *e, unsigned number) {

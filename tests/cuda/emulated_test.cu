@@ -83,6 +83,12 @@ KERNEL(barriers, out, 256, 1) {
   else __syncthreads();
   p.to[t] = s[1] + s[2];
 }
+KERNEL(lacks_a_barrier, out, 64, 1) {
+  SHARED(int, s);
+  s[threadIdx.x] = threadIdx.x;
+  p.to[threadIdx.x] = s[(threadIdx.x + 1) % 64];
+  p.to[64] = blockIdx.x;
+}
 KERNEL(groups, out, 256, 1) {
   int x = threadIdx.x;
   for (int i = 0; i < 3; i++) {
@@ -152,6 +158,12 @@ KERNEL(just_beyond, out, 32, 1) { p.to[65] = 1; }
 KERNEL(beyond_shared, out, 32, 1) {
   SHARED(int, s);
   s[33] = 1;
+}
+KERNEL(misaligned, out, 32, 1) { *reinterpret_cast<long long *>(p.to + 1) = 1; }
+KERNEL(shifts_too_far, out, 32, 1) { p.to[0] = 1 << (blockDim.x + threadIdx.x); }
+KERNEL(indexes_too_far, out, 32, 1) {
+  int x[4] = {0, 1, 2, 3};
+  p.to[0] = x[blockDim.x - threadIdx.x];
 }
 KERNEL(doesnt_wait, out, 32, 1) {}
 KERNEL(waits, out, 32, 1) { grid_wait(), grid_launch(); }

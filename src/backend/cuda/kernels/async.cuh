@@ -257,12 +257,18 @@ DEVICE void matrices_load(const void *row, uint32_t (&x)[4]) {
                : "r"(shared_address(row))
                : "memory");
 }
+DEVICE void matrices_load_transposed(const void *row, uint32_t (&x)[4]) { /* a lane's word holds rows 2 (lane % 4) and + 1 of column lane / 4 */
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
+               : "=r"(x[0]), "=r"(x[1]), "=r"(x[2]), "=r"(x[3])
+               : "r"(shared_address(row))
+               : "memory");
+}
 DEVICE void matrices_store(void *row, const uint32_t (&x)[4]) { /* sm_90 */
   asm volatile("stmatrix.sync.aligned.m8n8.x4.shared.b16 [%0], {%1, %2, %3, %4};" ::"r"(shared_address(row)), "r"(x[0]), "r"(x[1]), "r"(x[2]),
                "r"(x[3])
                : "memory");
 }
-DEVICE void matrices_store_transposed(void *row, const uint32_t (&x)[4]) { /* a lane's word holds rows 2 (lane % 4) and + 1 of column lane / 4 */
+DEVICE void matrices_store_transposed(void *row, const uint32_t (&x)[4]) {
   asm volatile("stmatrix.sync.aligned.m8n8.x4.trans.shared.b16 [%0], {%1, %2, %3, %4};" ::"r"(shared_address(row)), "r"(x[0]), "r"(x[1]),
                "r"(x[2]), "r"(x[3])
                : "memory");
@@ -277,6 +283,15 @@ DEVICE void matrices_load(const void *row, uint32_t (&x)[4]) {
   const emulated_matrix_rows *all = emulated_rows(row, x);
   const unsigned lane = threadIdx.x % 32;
   for (int i = 0; i < 4; i++) memcpy(&x[i], all[8 * i + lane / 4].row + 4 * (lane % 4), 4);
+}
+DEVICE void matrices_load_transposed(const void *row, uint32_t (&x)[4]) {
+  const emulated_matrix_rows *all = emulated_rows(row, x);
+  const unsigned lane = threadIdx.x % 32;
+  for (int i = 0; i < 4; i++) {
+    uint16_t y[2];
+    for (unsigned h = 0; h < 2; h++) memcpy(&y[h], all[8 * i + 2 * (lane % 4) + h].row + 2 * (lane / 4), 2);
+    memcpy(&x[i], y, 4);
+  }
 }
 DEVICE void matrices_store(void *row, const uint32_t (&x)[4]) {
   const emulated_matrix_rows *all = emulated_rows(row, x);

@@ -2,7 +2,6 @@
 #pragma once
 #include "types.cuh"
 #ifdef INGOT_EMULATED
-DEVICE uint32_t cluster_rank() { return emulated_cluster_rank(); }
 DEVICE void cluster_barrier() { emulated_cluster_sync(); }
 DEVICE void cluster_meet() { emulated_cluster_sync(); }
 /* Four floats out of block `rank`'s shared memory, at the place that `mine` is at in this block's. */
@@ -10,7 +9,6 @@ DEVICE vec<float, 4> cluster_load(const float *mine, uint32_t rank) {
   return load<4>((const float *)(emulated_shared(rank) + ((const unsigned char *)mine - emulated_self->shared)));
 }
 #elif __CUDA_ARCH__ >= 900
-DEVICE uint32_t cluster_rank() { uint32_t r; asm volatile("mov.u32 %0, %%cluster_ctarank;" : "=r"(r)); return r; }
 DEVICE void cluster_barrier() { /* what was written to shared memory before is visible to the cluster after */
   asm volatile("barrier.cluster.arrive.release;\nbarrier.cluster.wait.acquire;" ::: "memory");
 }
@@ -25,7 +23,6 @@ DEVICE vec<float, 4> cluster_load(const float *mine, uint32_t rank) {
   return v;
 }
 #else /* a cluster is one block */
-DEVICE uint32_t cluster_rank() { return 0; }
 DEVICE void cluster_barrier() { __syncthreads(); }
 DEVICE void cluster_meet() { __syncthreads(); }
 DEVICE vec<float, 4> cluster_load(const float *mine, uint32_t) { return load<4>(mine); }

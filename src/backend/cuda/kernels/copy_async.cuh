@@ -3,12 +3,12 @@
 #pragma once
 #include "types.cuh"
 #ifndef INGOT_EMULATED
-DEVICE uint32_t shared_address(const void *p) { return (uint32_t)__cvta_generic_to_shared(p); }
+DEVICE uint32_t copy_async_address(const void *p) { return (uint32_t)__cvta_generic_to_shared(p); }
 DEVICE void copy_async16(void *shared, const void *from, int bytes) { /* both 16-byte aligned; past the L1 cache */
-  asm volatile("cp.async.cg.shared.global.L2::128B [%0], [%1], 16, %2;" ::"r"(shared_address(shared)), "l"(from), "r"(bytes) : "memory");
+  asm volatile("cp.async.cg.shared.global.L2::128B [%0], [%1], 16, %2;" ::"r"(copy_async_address(shared)), "l"(from), "r"(bytes) : "memory");
 }
 DEVICE void copy_async4(void *shared, const void *from, int bytes) {
-  asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(shared_address(shared)), "l"(from), "r"(bytes) : "memory");
+  asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(copy_async_address(shared)), "l"(from), "r"(bytes) : "memory");
 }
 DEVICE void copy_async_commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
 /* Until all but the newest N groups are there, for this thread; others see it after a barrier. */

@@ -1,4 +1,4 @@
-/* ReverseSequence, TensorScatter, CenterCropPad and EyeLike of elements of 1 to 8 bytes. */
+/* ReverseSequence, TensorScatter and CenterCropPad of elements of 1 to 8 bytes. */
 #include <stdint.h>
 #include <stdio.h>
 #include "backend/cuda/kernel.h"
@@ -13,7 +13,6 @@ static bool takes(const ingot__call *call) {
   case INGOT__OP_ReverseSequence: return x->dense && y->dense && call->in[1].dtype == INGOT_INT64;
   case INGOT__OP_TensorScatter:
     return x->dense && y->dense && call->in[1].dense && call->in[1].layout == INGOT__PLAIN && (!ingot__has_in(call, 2) || call->in[2].dtype == INGOT_INT64);
-  case INGOT__OP_EyeLike: return y->dense && y->rank == 2;
   case INGOT__OP_CenterCropPad:
     for (int i = 0; i < call->node->out[0]->type.rank; i++)
       if (call->node->out[0]->type.dim[i] == INGOT__DIM_UNKNOWN) return false; /* the host finds the size */
@@ -77,20 +76,12 @@ static ingot_status run_crop_pad(const ingot__call *call) {
   return launch(call, "crop_pad", (int)ingot__dtype_size(x->dtype), &p);
 }
 
-static ingot_status run_eye(const ingot__call *call) {
-  const ingot__view *y = &call->out[0];
-  arrange_params p = {.to = y->data, .items = ingot__view_count(y), .count = y->dim[1], .diagonal = INGOT__ATTRS(call, EyeLike)->k};
-  ingot__set_double(y->dtype, &p.one, 0, 1);
-  return launch(call, "eye", (int)ingot__dtype_size(y->dtype), &p);
-}
-
 static ingot_status run(const ingot__call *call) {
   if (ingot__view_count(&call->out[0]) == 0) return INGOT_OK;
   switch (call->node->op) {
   case INGOT__OP_ReverseSequence: return run_reverse(call);
   case INGOT__OP_TensorScatter: return run_scatter(call);
-  case INGOT__OP_CenterCropPad: return run_crop_pad(call);
-  default: return run_eye(call);
+  default: return run_crop_pad(call);
   }
 }
 

@@ -1,4 +1,4 @@
-/* ReverseSequence, TensorScatter, CenterCropPad, EyeLike: a thread a unit of the result, of 1 to 16 bytes. */
+/* ReverseSequence, TensorScatter, CenterCropPad: a thread a unit of the result, of 1 to 16 bytes. */
 #include "ingot.cuh"
 #include "arrange/arrange.h"
 
@@ -34,10 +34,6 @@ template <typename T> DEVICE void crop_pad(const arrange_params &p, int64_t i) {
   if (there) value = static_cast<const T *>(p.from)[from];
   static_cast<T *>(p.to)[to] = value;
 }
-template <typename T> DEVICE void eye(const arrange_params &p, int64_t i) {
-  const int64_t column = i % p.count, row = i / p.count;
-  static_cast<T *>(p.to)[i] = column - row == p.diagonal ? (T)p.one : (T)0;
-}
 
 #define ENTRY(what, type, bytes) \
   KERNEL(what##_##bytes, arrange_params, 256, 1) { \
@@ -52,4 +48,3 @@ ENTRY(reverse, word4, 16)
 ENTRIES(scatter)
 ENTRY(scatter, word4, 16)
 ENTRIES(crop_pad)
-ENTRIES(eye)

@@ -11,7 +11,5 @@ typedef struct arrange_params {
   int32_t batch_first, circular;
   int32_t rank;              /* CenterCropPad: element i of an axis is i + shift of the input's, if it is there */
   int64_t dim[ARRANGE_RANK], in_dim[ARRANGE_RANK], shift[ARRANGE_RANK], in_stride[ARRANGE_RANK], out_stride[ARRANGE_RANK];
-  int64_t diagonal;          /* EyeLike: [batch][steps][count] */
-  uint64_t one;              /* its bits */
 } arrange_params;
 #endif

@@ -148,7 +148,9 @@ static ingot_status run(const ingot__call *call) {
   return ingot__walk_launch(&w, launch, &s);
 }
 
-const ingot__kernel_functions ingot__cuda_fill = {.supports = supports_filled, .run = run, .source = "move/fill.cu", .define = define, .host_inputs = 2};
+const ingot__kernel_functions ingot__cuda_fill = {
+  .supports = supports_filled, .run = run, .source = "move/fill.cu", .define = define, .host_inputs = 2,
+};
 const ingot__kernel_functions ingot__cuda_fill_shaped = {
   .supports = supports_shaped, .run = run, .source = "move/fill.cu", .define = define, .host_inputs = 7,
 };

@@ -23,7 +23,8 @@ static bool supports_gather(const ingot__call *call) {
 
 static int reduction(const ingot__call *call) {
   static const char *const names[] = {"none", "add", "mul", "max", "min"};
-  const char *text = call->node->op == INGOT__OP_ScatterND ? INGOT__ATTRS(call, ScatterND)->reduction : INGOT__ATTRS(call, ScatterElements)->reduction;
+  bool nd = call->node->op == INGOT__OP_ScatterND;
+  const char *text = nd ? INGOT__ATTRS(call, ScatterND)->reduction : INGOT__ATTRS(call, ScatterElements)->reduction;
   for (int i = 0; i < 5; i++)
     if (strcmp(text, names[i]) == 0) return i;
   return -1;
@@ -204,7 +205,9 @@ static ingot_status run_scatter(const ingot__call *call) {
   return ingot__walk_launch(w, launch, &p);
 }
 
-const ingot__kernel_functions ingot__cuda_gather = {.supports = supports_gather, .run = run_gather, .source = "move/index.cu", .define = define_gather};
+const ingot__kernel_functions ingot__cuda_gather = {
+  .supports = supports_gather, .run = run_gather, .source = "move/index.cu", .define = define_gather,
+};
 const ingot__kernel_functions ingot__cuda_scatter = {
   .supports = supports_scatter, .run = run_scatter, .source = "move/index.cu", .define = define_scatter,
 };

@@ -45,7 +45,7 @@ static bool supports_shaped(const ingot__call *call) {
 
 /* ---- Turning */
 
-enum { LEAST_TURNED = 12 }; /* along the shorter of the two dims; below that tiles would be mostly empty */
+enum { LEAST_TURNED = 12, MOST_SHORT = 11 }; /* along the shorter of the two dims; below that tiles would be mostly empty */
 
 typedef struct turned { const ingot__call *call; int64_t dim_i, dim_j, to_j, from_i; } turned;
 
@@ -131,15 +131,15 @@ static void make_items(ingot__walk *w, int64_t bytes) {
   }
 }
 
-typedef struct batch { const ingot__call *call; move_params params; int n; int64_t bytes, most; } batch;
+typedef struct batch { const ingot__call *call; move_params params; int n; int64_t bytes, most; bool is_short; } batch;
 
 static ingot_status flush(batch *b) {
   if (b->n == 0) return INGOT_OK;
-  const char *entry = b->bytes == 16 ? "copy_16" : b->bytes == 4 ? "copy_4" : "copy_elements";
+  const char *entry = b->is_short ? "copy_short" : b->bytes == 16 ? "copy_16" : b->bytes == 4 ? "copy_4" : "copy_elements";
   int64_t sms = ingot__cuda_info_get()->sms;
   ingot__cuda_grid grid = {.y = (unsigned)b->n, .threads = b->most * b->n < 256 * sms ? 128 : 256, .early = true};
   int64_t blocks = ingot__divide_up(b->most, grid.threads), full = ingot__divide_up(blocks, 4);
-  if (blocks > 8 * sms) blocks = full > 8 * sms ? full : 8 * sms;
+  if (blocks > 8 * sms && !b->is_short) blocks = full > 8 * sms ? full : 8 * sms;
   grid.x = (unsigned)blocks;
   b->n = 0, b->most = 0;
   return ingot__cuda_launch(b->call, entry, &grid, &b->params, sizeof b->params);
@@ -152,7 +152,29 @@ static ingot_status add_part(const ingot__walk *w, void *user) {
   piece->to = w->data[0], piece->from = w->data[1];
   for (int d = 0; d < w->rank; d++) piece->stride[d] = w->stride[0][d], piece->stride[SPACE_RANK + d] = w->stride[1][d];
   if (piece->dims.items > b->most) b->most = piece->dims.items;
-  return ++b->n == MOVE_PIECES ? flush(b) : INGOT_OK;
+  return ++b->n == MOVE_PIECES || b->is_short ? flush(b) : INGOT_OK;
+}
+
+/* A short dim that is contiguous on one side alone, when the innermost of the others is on the other side: it is left to each thread. */
+static bool find_short(const ingot__walk *w, int *d) {
+  int inner = w->rank - 1;
+  for (*d = 0; *d < w->rank; ++*d) {
+    if (w->dim[*d] > MOST_SHORT || (w->stride[0][*d] == 1) == (w->stride[1][*d] == 1)) continue;
+    if (w->stride[0][*d] == 1) { /* to the elements of pixels, from planes: the long dim is the one next to it */
+      if (*d == inner && inner > 0 && w->stride[1][inner - 1] == 1) return true;
+    } else if (*d != inner && w->stride[0][inner] == 1) {
+      return true;
+    }
+  }
+  return false;
+}
+
+static void remove_dim(ingot__walk *w, int d) {
+  w->rank--;
+  for (int i = d; i < w->rank; i++) {
+    w->dim[i] = w->dim[i + 1];
+    for (int k = 0; k < 2; k++) w->stride[k][i] = w->stride[k][i + 1];
+  }
 }
 
 static ingot_status run(const ingot__call *call) {
@@ -166,6 +188,17 @@ static ingot_status run(const ingot__call *call) {
     if (ingot__walk_count(&w) == 0) continue;
     if (find_turn(&w, &to, &from)) {
       INGOT_TRY(turn(call, &w, to, from));
+      continue;
+    }
+    int which;
+    if (find_short(&w, &which)) {
+      INGOT_TRY(flush(&b));
+      b.is_short = true;
+      b.params.inner = (int32_t)w.dim[which];
+      b.params.inner_to = w.stride[0][which], b.params.inner_from = w.stride[1][which];
+      remove_dim(&w, which);
+      INGOT_TRY(ingot__walk_launch(&w, add_part, &b));
+      b.is_short = false;
       continue;
     }
     int64_t bytes = item_bytes(&w);

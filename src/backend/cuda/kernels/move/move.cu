@@ -1,4 +1,4 @@
-/* Strided copies of elements of SIZE bytes. copy_*: items that are contiguous on both sides. turn_elements: what is contiguous on one side
+/* Strided copies of elements of SIZE bytes. copy_elements, _4, _16: items that are contiguous on both sides. turn_elements: what is contiguous on one side
  * along another dim than on the other goes through a tile in shared memory, so that both sides are read and written in whole lines. */
 #include "space.cuh"
 #include "move/move.h"
@@ -24,6 +24,30 @@ template <typename T> DEVICE void copy(const move_params &p) {
       if (first + u * all < n) static_cast<T *>(piece.to)[at[u][0]] = x[u];
   }
 }
+/* What is contiguous on one side along a short dim, on the other along a long one, as with the channels of images of few: a thread for each
+ * step along the long one. */
+KERNEL(copy_short, move_params, 256, 4) {
+  const move_piece &piece = p.piece[0];
+  uint32_t index = blockIdx.x * blockDim.x + threadIdx.x;
+  grid_launch();
+  if (index >= piece.dims.items) return;
+  int64_t at[2];
+  space_offsets<2>(piece.dims, piece.stride, index, at);
+  element *to = static_cast<element *>(piece.to) + at[0];
+  const element *from = static_cast<const element *>(piece.from) + at[1];
+  grid_wait();
+  const int unroll = 4;
+  for (int first = 0; first < p.inner; first += unroll) {
+    element x[unroll];
+#pragma unroll
+    for (int u = 0; u < unroll; u++)
+      if (first + u < p.inner) x[u] = from[(first + u) * p.inner_from];
+#pragma unroll
+    for (int u = 0; u < unroll; u++)
+      if (first + u < p.inner) to[(first + u) * p.inner_to] = x[u];
+  }
+}
+
 KERNEL(copy_elements, move_params, 256, 4) { copy<element>(p); }
 KERNEL(copy_4, move_params, 256, 4) { copy<uint32_t>(p); }
 KERNEL(copy_16, move_params, 256, 4) { copy<word4>(p); }

@@ -7,7 +7,11 @@ typedef struct move_piece {
   const void *from;
   int64_t stride[2 * SPACE_RANK];  /* of items: first those of `to`, then of `from` */
 } move_piece;
-typedef struct move_params { move_piece piece[MOVE_PIECES]; } move_params;
+typedef struct move_params {
+  move_piece piece[MOVE_PIECES];
+  int32_t inner;                   /* copy_short: elements that a thread copies, along a short dim that items leave out */
+  int64_t inner_to, inner_from;    /* its strides */
+} move_params;
 
 /* `to` has stride 1 along dim i, `from` along dim j; the others are `outer`. */
 typedef struct turn_params {

@@ -57,7 +57,8 @@ static ingot_status gather(const ingot__call *call, const plan *p) {
                              .groups = (int32_t)p->groups, .parts = (int32_t)p->parts};
   ingot__walk_join(&w);
   int vector = vector_of(call), inner = w.rank - 1;
-  bool vectors = w.stride[0][inner] == 1 && w.dim[inner] % vector == 0 && (uintptr_t)x->data % 16 == 0 && s.image % vector == 0 && s.group % vector == 0;
+  bool vectors = w.stride[0][inner] == 1 && w.dim[inner] % vector == 0 && (uintptr_t)x->data % 16 == 0 && s.image % vector == 0 &&
+                 s.group % vector == 0;
   for (int d = 0; d < inner; d++) vectors = vectors && w.stride[0][d] % vector == 0;
   if (vectors) w.dim[inner] /= vector, w.stride[0][inner] *= vector;
   if (ingot__walk_count(&w) > 1 << 30 || !ingot__walk_dims(&w, &s.gone)) return INGOT__FAIL_CALL(call, INGOT_E_LIMIT, "has too large groups");
@@ -90,7 +91,8 @@ static ingot_status use(const ingot__call *call, const plan *p, char *coefficien
   ingot__walk_join(&w);
   int vector = vector_of(call), inner = w.rank - 1;
   state s = {.call = call, .splat = w.stride[2][inner] == 0};
-  s.vectors = w.dim[inner] % vector == 0 && w.stride[0][inner] == 1 && w.stride[1][inner] == 1 && (w.stride[2][inner] == 0 || w.stride[2][inner] == 1);
+  s.vectors = w.dim[inner] % vector == 0 && w.stride[0][inner] == 1 && w.stride[1][inner] == 1 &&
+              (w.stride[2][inner] == 0 || w.stride[2][inner] == 1);
   for (int k = 0; k < 2; k++) {
     s.vectors = s.vectors && (uintptr_t)w.data[k] % 16 == 0;
     for (int d = 0; d < inner; d++) s.vectors = s.vectors && w.stride[k][d] % vector == 0;

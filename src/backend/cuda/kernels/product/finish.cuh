@@ -67,12 +67,18 @@ template <sums_source SOURCE> DEVICE void load_sums(const product_params &p, con
   for (int i = 0; i < VECTOR; i++) v[i] = x[i / 4][i % 4];
 }
 
-/* Rows [first, end) of the tile. */
+/* Until all sums are where they are read. */
+template <sums_source SOURCE> DEVICE void wait_for_sums() {
+  if (SOURCE == OWN) __syncthreads();
+  if (SOURCE == CLUSTER) cluster_barrier();
+}
+
+/* Rows [first, end) of the tile. What is added is asked for before the sums are waited for. */
 template <sums_source SOURCE>
 DEVICE void finish_rows(const product_params &p, const block_place &at, const float *sums, uint32_t first, uint32_t end) {
   enum { COLUMNS = BN / VECTOR, PASS = THREADS / COLUMNS, UNROLL = SOURCE == OWN ? 2 : 1, ROW = SOURCE == PARTIALS ? BN : LINE };
   const uint32_t column = threadIdx.x % COLUMNS * VECTOR, n = at.n + column;
-  if (n >= p.n) return;
+  if (n >= p.n) end = 0;
   float bias[VECTOR];
   uint32_t by_row = 0; /* bit s: addend s differs from row to row */
 #pragma unroll
@@ -80,7 +86,7 @@ DEVICE void finish_rows(const product_params &p, const block_place &at, const fl
 #pragma unroll 1
   for (int s = 0; s < 2; s++) {
     const product_addend &a = p.add[s];
-    if (!a.data) continue;
+    if (!a.data || n >= p.n) continue;
     if (a.row || a.image) {
       by_row |= 1u << s;
       continue;
@@ -90,17 +96,29 @@ DEVICE void finish_rows(const product_params &p, const block_place &at, const fl
 #pragma unroll
     for (int i = 0; i < VECTOR; i++) bias[i] += v[i];
   }
+  const bool early = (by_row & 2) && p.add[1].vector && n + VECTOR <= p.n; /* a residual, as it usually is */
+  if (early) by_row &= 1;
+  bool waited = false;
 #pragma unroll 1
-  for (uint32_t row = first + threadIdx.x / COLUMNS; row < end; row += PASS * UNROLL) {
+  for (uint32_t row = first + threadIdx.x / COLUMNS; !waited || row < end; row += PASS * UNROLL) {
     float add[UNROLL][VECTOR];
+    vec<T, VECTOR> residual[UNROLL];
     row_place place[UNROLL];
     bool there[UNROLL];
 #pragma unroll
     for (int u = 0; u < UNROLL; u++) { /* all loads before the first store, which they might depend on for all the compiler knows */
       there[u] = row + u * PASS < end && find_row(p, at, at.m + row + u * PASS, place[u]);
+      if (there[u] && early) residual[u] = load<VECTOR>((const T *)p.add[1].data + place[u].add[1] + n);
 #pragma unroll
       for (int i = 0; i < VECTOR; i++) add[u][i] = bias[i];
     }
+    if (!waited) wait_for_sums<SOURCE>(); /* each thread comes here once */
+    waited = true;
+#pragma unroll
+    for (int u = 0; u < UNROLL; u++)
+#pragma unroll
+      for (int i = 0; i < VECTOR; i++)
+        if (early && there[u]) add[u][i] += to_float(residual[u][i]);
 #pragma unroll 1
     for (int s = 0; s < 2; s++) {
       if (!(by_row >> s & 1)) continue;
@@ -128,13 +146,11 @@ DEVICE void finish_rows(const product_params &p, const block_place &at, const fl
 /* All blocks of a tile come here with their sums in `tile`. */
 DEVICE void finish(const product_params &p, const block_place &at, float *tile) {
   if (p.splits == 1) {
-    __syncthreads();
     finish_rows<OWN>(p, at, tile, 0, BM);
     return;
   }
 #if defined INGOT_EMULATED || __CUDA_ARCH__ >= 900
   if (!p.partials) { /* each block of the cluster does some rows */
-    cluster_barrier();
     finish_rows<CLUSTER>(p, at, tile, BM * at.part / p.splits, BM * (at.part + 1) / p.splits);
     cluster_meet(); /* the others may still be reading */
     return;

@@ -108,7 +108,8 @@ static ingot_status read_axes(const ingot__call *call, unsigned *mask) {
 static void part_dims(const ingot__call *call, unsigned mask, plan *p) {
   const ingot__view *in = &call->in[0], *out = &call->out[0];
   bool same_rank = in->rank == out->rank;
-  p->kept = (ingot__walk){.n = 2, .data = {in->data, out->data}, .size = {(int64_t)ingot__dtype_size(in->dtype), (int64_t)ingot__dtype_size(out->dtype)}};
+  p->kept = (ingot__walk){.n = 2, .data = {in->data, out->data}};
+  p->kept.size[0] = (int64_t)ingot__dtype_size(in->dtype), p->kept.size[1] = (int64_t)ingot__dtype_size(out->dtype);
   p->gone = (ingot__walk){.n = 1, .data = {in->data}, .size = {p->kept.size[0]}};
   for (int i = 0, o = 0; i < in->rank; i++) {
     if (mask >> i & 1) {

@@ -42,7 +42,8 @@ static ingot_status run(const ingot__call *call) {
   ingot__view in = call->in[0], out = call->out[0];
   int64_t axis = ingot__get_int(call->in[1].dtype, call->in[1].data, 0);
   if (ingot__view_count(&out) == 0) return INGOT_OK;
-  if (axis < -in.rank || axis >= in.rank) return INGOT__FAIL_CALL(call, INGOT_E_NETWORK, "axis %lld is outside %d..%d", (long long)axis, -in.rank, in.rank - 1);
+  if (axis < -in.rank || axis >= in.rank)
+    return INGOT__FAIL_CALL(call, INGOT_E_NETWORK, "axis %lld is outside %d..%d", (long long)axis, -in.rank, in.rank - 1);
   if (axis < 0) axis += in.rank;
   int64_t length = in.dim[axis];
   if (length > INT32_MAX / 2) return INGOT__FAIL_CALL(call, INGOT_E_LIMIT, "has an axis of %lld elements", (long long)length);

@@ -18,6 +18,7 @@ KERNEL(product_plain, ingot__product, 256, 1) {
     const ELEMENT *from = a + image * p.a_image + batch0 * p.a_batch[0] + batch1 * p.a_batch[1];
     const ELEMENT *weight = b + n * p.b_n + batch0 * p.b_batch[0] + batch1 * p.b_batch[1];
     float sum = 0;
+#pragma unroll 1
     for (int32_t tap = 0; tap < p.taps_y * p.taps_x; tap++) {
       const int64_t at_y = y * p.step_y - p.pad_y + tap / p.taps_x * p.grow_y, at_x = x * p.step_x - p.pad_x + tap % p.taps_x * p.grow_x;
       if (at_y < 0 || at_y >= p.in_y || at_x < 0 || at_x >= p.in_x) continue;

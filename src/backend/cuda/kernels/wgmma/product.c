@@ -143,7 +143,7 @@ static void define(const ingot__call *call, ingot__text *text, const tiling *t) 
   ingot__cuda_define(text, "ACT", s.act);
 }
 
-static ingot_status run_plain(const ingot__call *call, const ingot__product *p) {
+ingot_status ingot__product_run_plain(const ingot__call *call, const ingot__product *p) {
   const int64_t blocks = ingot__divide_up(p->m * p->n * p->batch[0] * p->batch[1], 256), most = (int64_t)sms() * 16;
   const ingot__cuda_grid grid = {.x = (unsigned)(blocks < most ? blocks : most), .threads = 256, .early = true};
   return ingot__cuda_launch(call, "product_plain", &grid, p, sizeof *p);
@@ -157,7 +157,7 @@ static ingot_status run(const ingot__call *call, const tiling *t) {
   if (p->m > INT32_MAX) return INGOT__FAIL_CALL(call, INGOT_E_SHAPE, "a product of more than %d rows", INT32_MAX);
   if (p->m < 1 || p->batch[0] < 1 || p->batch[1] < 1) return INGOT_OK;
   choose(&s, t, &c);
-  if (!engine_takes(&s, &c)) return run_plain(call, p);
+  if (!engine_takes(&s, &c)) return ingot__product_run_plain(call, p);
   p->m_tiles = (int32_t)c.m_tiles, p->n_tiles = (int32_t)c.n_tiles, p->slices = (int32_t)c.slices;
   p->pair = c.pair, p->splits = c.splits;
   p->direct = !aligned(p->out_data) || p->n % 8 || !aligned_stride(p->out_row) || !batches_aligned(p->out_batch);

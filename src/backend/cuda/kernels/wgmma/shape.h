@@ -25,4 +25,6 @@ bool ingot__product_read(const ingot__call *call, ingot__product_shape *shape);
 /* Constants as the kernels have them: the bias in float, a multiple of 256 bytes; then B, N rows of K for each matrix. */
 size_t ingot__product_pack_size(const ingot__call *call);
 void ingot__product_pack(const ingot__call *call, void *packed);
+/* Any product, by plain.cuh, which each source of the family includes. */
+ingot_status ingot__product_run_plain(const ingot__call *call, const ingot__product *p);
 #endif

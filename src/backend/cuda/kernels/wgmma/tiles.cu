@@ -72,7 +72,9 @@ DEVICE int32_t chunk_n(const cursor &c) { return c.t.n + c.chunk % COLUMN_CHUNKS
 template <typename MOVE> DEVICE void each_element(const ingot__product &p, const cursor &c, unsigned char *chunk, MOVE move) {
   const int32_t columns = p.n - chunk_n(c) < 64 ? p.n - chunk_n(c) : 64;
   const int64_t rows = p.m - chunk_m(c) < 64 ? p.m - chunk_m(c) : 64;
+#pragma unroll 1
   for (int32_t row = 0; row < rows; row++)
+#pragma unroll 1
     for (int32_t column = threadIdx.x % 32; column < columns; column += 32)
       move(reinterpret_cast<ELEMENT *>(chunk + row * 128 + (column / 8 ^ row % 8) * 16 + column % 8 * 2), (int64_t)chunk_m(c) + row,
            chunk_n(c) + column);
@@ -108,6 +110,7 @@ DEVICE void move_chunks(const ingot__product &p, unsigned char *stages, barriers
   out = in;
   uint32_t parity = 0;
   grid_wait(); /* also before the first store */
+#pragma unroll 1
   for (int i = 0; i < CHUNKS && in.index < p.tiles; i++) {
     fill(p, in, chunks, b, group);
     cursor_next(p, &in, step, rank);
