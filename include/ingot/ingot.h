@@ -224,6 +224,8 @@ INGOT_API ingot_status ingot_config_set_device(ingot_config *config, const char 
 #define INGOT_PRECISION_FP16 2u
 #define INGOT_PRECISION_BF16 4u
 INGOT_API ingot_status ingot_config_set_precision(ingot_config *config, unsigned flags);
+/* Leaves out kernels that want more workspace at the shapes they are chosen for, unless all do. 0, the default: no limit. */
+INGOT_API ingot_status ingot_config_set_workspace(ingot_config *config, size_t bytes);
 INGOT_API ingot_status ingot_config_set_verify(ingot_config *config, bool verify);       /* default on */
 INGOT_API ingot_status ingot_config_set_progress(ingot_config *config, ingot_progress_fn progress, void *user);
 /* For those who work on ingot: write the network as text to `folder` after every pass; skip a pass; stop after a pass. */

@@ -35,7 +35,7 @@ def ingot_python_progress(user: Any, phase: Any, done: int, total: int) -> bool:
 def build(model: Any, *, shapes: Optional[Mapping[str, Profile]] = None, profiles: Sequence[Mapping[str, Profile]] = (), threads: int = 0, budget: float = 10.0,
           timing_cache: Union[str, os.PathLike[str], None] = None, verify: bool = True, progress: Optional[Progress] = None,
           reference: bool = False, folder: Union[str, os.PathLike[str], None] = None, memory_limit: int = 0, device: str = "cpu", fp16: bool = False,
-          bf16: bool = False, best: bool = False, tf32: bool = True) -> Engine:
+          bf16: bool = False, best: bool = False, tf32: bool = True, workspace_limit: int = 0) -> Engine:
     """Compiles a network into an engine.
 
     model         path of an ONNX file, its bytes, an onnx.ModelProto, or an ingot.Network
@@ -55,6 +55,7 @@ def build(model: Any, *, shapes: Optional[Mapping[str, Profile]] = None, profile
                   keep their types
     best          any precision that the device has
     tf32          on a GPU float32 products may be computed by tensor cores, with 10 bits of mantissa; False: exactly
+    workspace_limit  bytes that one kernel may want for itself, unless all of a layer's want more; 0: no limit
 
     The GIL is released while it works. Raises ingot.Error: DeviceError where the GPU, its driver or NVRTC is missing, ArgumentError for another
     device's name."""
@@ -68,6 +69,7 @@ def build(model: Any, *, shapes: Optional[Mapping[str, Profile]] = None, profile
     check(lib.ingot_config_set_device(config, device.encode()))
     check(lib.ingot_config_set_precision(config, (lib.INGOT_PRECISION_TF32 if tf32 else 0) | (lib.INGOT_PRECISION_FP16 if fp16 or best else 0) |
                                          (lib.INGOT_PRECISION_BF16 if bf16 or best else 0)))
+    check(lib.ingot_config_set_workspace(config, workspace_limit))
     if timing_cache is not None:
         check(lib.ingot_config_set_timing_cache(config, os.fsencode(timing_cache)))
     for i, given in enumerate([shapes or {}, *profiles] if shapes or not profiles else profiles):

@@ -92,6 +92,13 @@ ingot_status ingot_config_set_precision(ingot_config *config, unsigned flags) {
   return INGOT_OK;
 }
 
+ingot_status ingot_config_set_workspace(ingot_config *config, size_t bytes) {
+  INGOT_CALL(NULL);
+  INGOT_REQUIRE(config, "config is NULL");
+  config->workspace = bytes;
+  return INGOT_OK;
+}
+
 /* Copies a text (or NULL) into the config. */
 static ingot_status set_text(ingot_config *config, const char **field, const char *text) {
   INGOT_CALL(NULL);

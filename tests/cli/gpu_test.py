@@ -83,6 +83,14 @@ def test_bench_on_all_gpus(gpus, model, tmp_path):
     assert result.returncode != 0 and "there is no GPU 1" in result.stderr
 
 
+def test_pools(ingot, model, tmp_path):
+    for size in ("workspace:64", "workspace:0.5", "workspace:1G", "workspace:100K"):
+        ingot("build", model, "-o", tmp_path / "net.ingot", "--budget", "0", "--memPoolSize", size)
+    for size in ("64", "workspace:", "workspace:-1", "workspace:1X", "dlaSRAM:1"):
+        result = ingot("build", model, "-o", tmp_path / "net.ingot", "--memPoolSize", size, check=False)
+        assert result.returncode != 0 and "--memPoolSize wants workspace:N" in result.stderr
+
+
 def test_what_the_cpu_has_not(ingot, model):
     for option in (["--streams", "2"], ["--noDataTransfers"]):
         result = ingot("bench", model, "--shapes", "6x8", *option, check=False)
