@@ -18,11 +18,12 @@ from .engine import Engine, IoInfo
 from .errors import (ArgumentError, CancelledError, DeviceError, DTypeError, Error, FileError, FormatError, InternalError, LimitError,
                      NetworkError, OutOfMemoryError, ShapeError, StateError, UnsupportedError, VerifyError)
 from .network import Network, TensorInfo
+from .parallel import DataParallel
 from .session import InferenceSession, NodeArg, SessionOptions
 
 __version__: str = _errors.text(_lib.ingot_version())
 __all__ = [
-    "ArgumentError", "CancelledError", "Context", "DTypeError", "DeviceError", "Engine", "Error", "FileError", "FormatError",
+    "ArgumentError", "CancelledError", "Context", "DTypeError", "DataParallel", "DeviceError", "Engine", "Error", "FileError", "FormatError",
     "InferenceSession", "InternalError", "IoInfo", "LayerProfile", "LimitError", "Memory", "Network", "NetworkError", "NodeArg",
     "OutOfMemoryError", "SessionOptions", "ShapeError", "StateError", "Tensor", "TensorInfo", "Times", "UnsupportedError", "VerifyError", "build",
     "device_count",

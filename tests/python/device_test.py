@@ -1,5 +1,6 @@
 """Engines on a GPU, which is the emulated one: tensors in its memory, streams, ONNX Runtime's providers."""
 import os
+import subprocess
 import sys
 
 import numpy as np
@@ -231,6 +232,41 @@ def test_providers(package, gpu, engine, tmp_path):
     with pytest.raises(package.DeviceError):
         host = package.build(network(), shapes=SHAPES, budget=0)
         package.InferenceSession(host.serialize(), providers=[("CUDAExecutionProvider", {"device_id": 0})])
+
+
+def test_a_batch_on_several_gpus(package, gpu, build, tmp_path):
+    """In a process of its own, where there are three emulated GPUs."""
+    script = """
+import sys
+import numpy as np
+import ingot, models
+engine = ingot.build(models.elementwise(), shapes={"x": ((0, 4), (2, 4), (9, 4))}, budget=0, device="cuda:1")
+assert ingot.device_count() == 3
+for devices in (None, ["cuda:2", "cuda:0"]):
+    parallel = ingot.DataParallel(engine, devices)
+    for n in (0, 1, 2, 5, 6, 9):
+        x = np.arange(4 * n, dtype=np.float32).reshape(n, 4)
+        assert np.array_equal(parallel(x), x + x)
+        assert np.array_equal(parallel.run({"x": x}, ["y"])["y"], x + x)
+assert [e.device for e in ingot.DataParallel(engine).engines] == ["cuda:0", "cuda:1", "cuda:2"]
+for wrong, error in (({}, ingot.ArgumentError), ({"x": x, "z": x}, ingot.ArgumentError), ({"x": np.zeros((60, 4), np.float32)}, ingot.ShapeError)):
+    try:
+        parallel.run(wrong)
+    except error:
+        continue
+    raise AssertionError(wrong)
+try:
+    ingot.DataParallel(ingot.build(models.elementwise(shape=(2, 4)), budget=0, device="cuda"))
+except ingot.ArgumentError as error:
+    assert "no free first dim" in str(error)
+else:
+    raise AssertionError
+"""
+    if "emulated" not in os.environ.get("INGOT_CUDA_DRIVER", ""):
+        pytest.skip("needs the emulated GPU")
+    env = {**os.environ, "INGOT_EMULATED_DEVICES": "3", "PYTHONPATH": os.pathsep.join([str(build / "python"), os.path.dirname(__file__)])}
+    result = subprocess.run([sys.executable, "-c", script], env=env, cwd=tmp_path, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout + result.stderr
 
 
 def test_real_gpu(package, torch):
