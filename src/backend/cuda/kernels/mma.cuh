@@ -10,7 +10,8 @@
 /* Four 8x8 matrices of 16-bit numbers (or 8x4 of 32 bits); lane l gives the address of row l % 8 of matrix l / 8. r[i]: row l / 4, word l % 4. */
 DEVICE void load_matrices(uint32_t r[4], const void *row) {
   uint32_t at = (uint32_t)__cvta_generic_to_shared(row);
-  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];" : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "r"(at) : "memory");
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+               : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "r"(at) : "memory");
 }
 /* The same, each matrix transposed: r[i] has column l / 4, rows 2 (l % 4) and the next. 16-bit numbers only. */
 DEVICE void load_matrices_transposed(uint32_t r[4], const void *row) {

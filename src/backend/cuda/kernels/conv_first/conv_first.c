@@ -60,7 +60,8 @@ static void pack(const ingot__call *call, void *packed) {
   const int64_t tiles = d.columns / 8, side = !floats && tiles >= 4 ? 4 : 2;
   /* The order of a lane's words: 16 bits: two tiles' four channels; 32 bits: a tile's. */
   for (int64_t i = 0; i < d.blocks * d.steps * tiles * 32 * 4; i++) {
-    const int64_t c = i % 4, pair = floats ? 1 : 2, tile_low = i / 4 % pair, lane = i / 4 / pair % 32, tile = i / 4 / pair / 32 % (tiles / pair) * pair + tile_low;
+    const int64_t c = i % 4, pair = floats ? 1 : 2, tile_low = i / 4 % pair, lane = i / 4 / pair % 32;
+    const int64_t tile = i / 4 / pair / 32 % (tiles / pair) * pair + tile_low;
     const int64_t step = i / (tiles * 128) % d.steps, block = i / (tiles * 128) / d.steps, g = lane / 4, tap = step * 4 + lane % 4;
     const int64_t n = block * d.columns + tile / side * (side * 8) + g / 2 * (2 * side) + tile % side * 2 + g % 2;
     const bool there = n < d.oc && tap < d.taps && c < d.c;
@@ -91,7 +92,9 @@ static void define(const ingot__call *call, ingot__text *text, int rows) {
   ingot__cuda_define(text, "ACT", INGOT__ATTRS(call, Conv)->act);
 }
 
-static int64_t tiles_of(const ingot__view *y, int rows) { return y->dim[0] * ingot__divide_up(y->dim[2], WARPS * rows) * ingot__divide_up(y->dim[3], 16); }
+static int64_t tiles_of(const ingot__view *y, int rows) {
+  return y->dim[0] * ingot__divide_up(y->dim[2], WARPS * rows) * ingot__divide_up(y->dim[3], 16);
+}
 
 static double cost(const ingot__call *call, int rows) {
   const ingot__cuda_info *info = ingot__cuda_info_get();
@@ -129,8 +132,8 @@ static ingot_status run(const ingot__call *call, int rows) {
   int64_t at_once = (int64_t)(info->shared ? info->shared : 99 << 10) / (int64_t)(d.shared + 1024);
   at_once = (at_once < 1 ? 1 : at_once > blocks_of(&d, rows) ? blocks_of(&d, rows) : at_once) * (info->sms > 0 ? info->sms : 108) / d.blocks;
   if (at_once < 1) at_once = 1;
-  ingot__cuda_grid grid = {.x = (unsigned)(tiles < at_once ? tiles : at_once), .y = (unsigned)d.blocks, .threads = WARPS * 32, .shared = (unsigned)d.shared,
-                           .early = true};
+  ingot__cuda_grid grid = {.x = (unsigned)(tiles < at_once ? tiles : at_once), .y = (unsigned)d.blocks, .threads = WARPS * 32,
+                           .shared = (unsigned)d.shared, .early = true};
   return ingot__cuda_launch(call, "conv_first", &grid, &p, sizeof p);
 }
 

@@ -49,8 +49,9 @@ KERNEL(depthwise, depthwise_params, THREADS, 2) {
   }
   __syncthreads();
   grid_wait();
-  const int v = threadIdx.x & (vectors - 1), row = threadIdx.x >> p.vectors_shift & (rows - 1), strip = threadIdx.x >> (p.vectors_shift + p.rows_shift);
-  const int strips = THREADS >> (p.vectors_shift + p.rows_shift), c = first + v * VECTOR, left = p.channels - c;
+  const int v = threadIdx.x & (vectors - 1), row = threadIdx.x >> p.vectors_shift & (rows - 1);
+  const int strip = threadIdx.x >> (p.vectors_shift + p.rows_shift), strips = THREADS >> (p.vectors_shift + p.rows_shift);
+  const int c = first + v * VECTOR, left = p.channels - c;
   const int y = block_y * rows + row, x = (block_x * strips + strip) * STRIP;
   if (left <= 0 || y >= p.out_height || x >= p.out_width) return;
   float sums[STRIP][VECTOR];
@@ -94,7 +95,8 @@ KERNEL(depthwise, depthwise_params, THREADS, 2) {
     if (x + o >= p.out_width) continue;
     if (p.residual) {
       float r[VECTOR];
-      load_channels(r, (const T *)p.residual + image * p.residual_image + y * p.residual_line + (x + o) * p.residual_pixel + c, p.vector_residual, left);
+      const T *from = (const T *)p.residual + image * p.residual_image + y * p.residual_line + (x + o) * p.residual_pixel + c;
+      load_channels(r, from, p.vector_residual, left);
 #pragma unroll
       for (int i = 0; i < VECTOR; i++) sums[o][i] += r[i];
     }

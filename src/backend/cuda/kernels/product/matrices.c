@@ -36,7 +36,8 @@ size_t ingot__matrices_pack_size(const ingot__call *call) {
   size_t n;
   if (!call->in[1].constant) return 0;
   ingot__matrices_shape(call, &d);
-  if (!ingot__mul((size_t)d.b_batches, (size_t)d.n, &n) || !ingot__mul(n, (size_t)d.padded, &n) || !ingot__mul(n, d.product.size, &n)) return SIZE_MAX;
+  if (!ingot__mul((size_t)d.b_batches, (size_t)d.n, &n) || !ingot__mul(n, (size_t)d.padded, &n) ||
+      !ingot__mul(n, d.product.size, &n)) return SIZE_MAX;
   return n;
 }
 
@@ -145,11 +146,12 @@ ingot_status ingot__matrices_prepare(const ingot__call *call, ingot__matrices *d
   int64_t strides[TABLES][PRODUCT_BATCH + 1];
   for (int t = 0; t < TABLES; t++) memcpy(strides[t], x.stride[t], sizeof x.stride[t]);
   for (int i = 0; i < x.n; i++) {
-    if (x.dim[i] > INT32_MAX / 2 || d->product.batches > INT32_MAX / 2) return INGOT__FAIL_CALL(call, INGOT_E_LIMIT, "too many matrices for this kernel");
+    if (x.dim[i] > INT32_MAX / 2) return INGOT__FAIL_CALL(call, INGOT_E_LIMIT, "too many matrices for this kernel");
     p->batch[i] = ingot__divisor(x.dim[i] > 0 ? x.dim[i] : 1);
     p->a.batch[i] = x.stride[A][i], p->b.batch[i] = x.stride[B][i], p->out_batch[i] = x.stride[OUT][i];
     for (int s = 0; s < 2; s++) p->add[s].batch[i] = x.stride[ADD + s][i];
     d->product.batches *= x.dim[i];
+    if (d->product.batches > INT32_MAX / 2) return INGOT__FAIL_CALL(call, INGOT_E_LIMIT, "too many matrices for this kernel");
   }
   strides[A][x.n] = p->a.row, strides[B][x.n] = p->b.row, strides[OUT][x.n] = p->out_row;
   p->a.copy = ingot__product_align(a->data, d->product.size, strides[A], x.n + 1);
