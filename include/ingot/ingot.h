@@ -321,7 +321,8 @@ INGOT_API ingot_status ingot_context_set_profile(ingot_context *context, int pro
 /* Gives an input its shape; needed when its dims are not fixed. A shape seen before costs microseconds; a new one is planned. */
 INGOT_API ingot_status ingot_context_set_input_shape(ingot_context *context, const char *name, int rank, const int64_t *dims);
 /* The caller's memory for an input (read) or output (written), which must stay valid while running. Any alignment. NULL for an output:
- * the context's own. For engines on a GPU it may be that GPU's memory, and nothing is copied; page-locked memory of the host's is copied quickest. */
+ * the context's own. For engines on a GPU it may be that GPU's memory, which is used in place (a little of it is copied there where the
+ * address is another run after run); page-locked memory of the host's is copied quickest. */
 INGOT_API ingot_status ingot_context_set_address(ingot_context *context, const char *name, void *data);
 /* Memory for an output, made by the caller when its size is known: before the run, or in it where the size depends on data. Results land
  * there without a copy wherever a kernel can write them there. It goes before an address set. */

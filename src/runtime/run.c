@@ -245,6 +245,19 @@ static void go_by_way(ingot_context *context, ingot__io *io, size_t bytes) {
   io->data = io->pinned.data;
 }
 
+enum { COPIED_MOST = 4 << 20 /* bytes that are copied within the device for the sake of recorded work */, MOVE = 4, OFTEN = 3 * MOVE, MOST = 60 };
+
+/* Whether the caller's memory on the device is another nearly every run, as new tensors are: recorded work, which has the address inside, would be
+ * made anew each time. It ends when the address has stayed for a while. */
+static bool restless(ingot__io *io, size_t bytes) {
+  if (io->last != io->data) io->moves = io->moves < MOST ? io->moves + MOVE : MOST;
+  else if (io->moves) io->moves--;
+  io->last = io->data;
+  if (io->moves >= OFTEN) io->restless = true;
+  else if (!io->moves) io->restless = false;
+  return io->restless && bytes <= COPIED_MOST;
+}
+
 /* Where an input or output of `bytes` is on the device, and where the host reads or writes it if the caller's memory is there. */
 static ingot_status twin_memory(ingot_context *context, ingot__io *io, size_t bytes, ingot__diag *diag) {
   if (!context->queue) return INGOT_OK;
@@ -259,8 +272,8 @@ static ingot_status twin_memory(ingot_context *context, ingot__io *io, size_t by
     there = false;
   }
   io->twin = io->data;
-  if (there) return INGOT_OK;
-  if (context->waits && io->data && !io->host_user) go_by_way(context, io, bytes);
+  if (there && !restless(io, bytes)) return INGOT_OK;
+  if (!there && context->waits && io->data && !io->host_user) go_by_way(context, io, bytes);
   if (!ingot__device_reserve(context, &io->staging, bytes, diag)) return INGOT_E_MEMORY;
   io->twin = io->staging.data;
   return INGOT_OK;

@@ -128,7 +128,10 @@ typedef struct ingot__io {
   void *twin;                /* in the device's memory: the caller's, if `address` is there, or `staging` */
   ingot__buffer staging;
   ingot__buffer pinned;      /* of the host's memory, that the device reaches by itself: what is copied goes by it where the run waits for copies */
-  void *target;              /* an output that goes by it: where it is to be in the end; NULL: it is there already */
+  const void *last;          /* the caller's memory on the device in the last run, */
+  uint8_t moves;             /* how often that has been another lately, */
+  bool restless;             /* and so often that it is copied by way of `staging`, which recorded work can count on */
+  void *target;              /* an output that goes by `pinned`: where it is to be in the end; NULL: it is there already */
   bool host_user;            /* a kernel on the host reads or writes it, too */
   ingot__object *object;     /* an input's value, kept for the caller; an output's after a run */
 } ingot__io;

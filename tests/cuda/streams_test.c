@@ -184,6 +184,36 @@ static void streams(void **state) {
   ingot_context_destroy(context);
 }
 
+/* The caller's memory on the GPU is another in every run, then stays, then moves again. */
+static void restless(void **state) {
+  (void)state;
+  enum { ROWS = 4, BYTES = ROWS * COLUMNS * 4, PLACES = 3 };
+  float *x[PLACES], *y[PLACES], *z[PLACES], values[ROWS * COLUMNS], out[2][ROWS * COLUMNS];
+  for (int i = 0; i < PLACES; i++) x[i] = on_gpu(BYTES), y[i] = on_gpu(BYTES), z[i] = on_gpu(BYTES);
+  ingot_context *context = context_for(engine, ROWS, x[0], y[0], z[0]);
+  for (int run = 0; run < 100; run++) {
+    int at = run < 12 || run > 90 ? run % PLACES : 0;
+    for (int i = 0; i < ROWS * COLUMNS; i++) values[i] = input[i] * (float)(run + 1);
+    assert_int_equal(ingot_device_copy(device, x[at], values, BYTES), INGOT_OK);
+    assert_int_equal(ingot_context_set_address(context, "x", x[at]), INGOT_OK);
+    assert_int_equal(ingot_context_set_address(context, "y", y[at]), INGOT_OK);
+    assert_int_equal(ingot_context_set_address(context, "z", z[(at + run) % PLACES]), INGOT_OK);
+    assert_int_equal(ingot_context_run(context), INGOT_OK);
+    assert_ptr_equal(ingot_context_output(context, "y"), y[at]);
+    assert_int_equal(ingot_device_copy(device, out[0], y[at], BYTES), INGOT_OK);
+    assert_int_equal(ingot_device_copy(device, out[1], z[(at + run) % PLACES], BYTES), INGOT_OK);
+    if (run % 9 == 0 || run < 12) {
+      float truth[2][MOST];
+      ingot_context *other = context_for(reference, ROWS, values, truth[0], truth[1]);
+      assert_int_equal(ingot_context_run(other), INGOT_OK);
+      for (int i = 0; i < ROWS * COLUMNS; i++) assert_true(fabsf(out[0][i] - truth[0][i]) < 1e-4f && fabsf(out[1][i] - truth[1][i]) < 1e-4f);
+      ingot_context_destroy(other);
+    }
+  }
+  ingot_context_destroy(context);
+  for (int i = 0; i < PLACES; i++) ingot_device_free(device, x[i]), ingot_device_free(device, y[i]), ingot_device_free(device, z[i]);
+}
+
 static void times(void **state) {
   (void)state;
   float y[MOST], z[MOST];
@@ -237,6 +267,6 @@ static void elsewhere(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(devices), cmocka_unit_test(memory_of_all_kinds), cmocka_unit_test(streams),
-                                     cmocka_unit_test(times), cmocka_unit_test(elsewhere)};
+                                     cmocka_unit_test(restless), cmocka_unit_test(times), cmocka_unit_test(elsewhere)};
   return cmocka_run_group_tests(tests, set_up, tear_down);
 }
