@@ -3,12 +3,23 @@
 #include "base/cpu.h"
 #include <string.h>
 
+/* A network whose weights are halves is meant to be computed in halves: passes see it in float32, and narrow it again. */
+static ingot_dtype weights_type(const ingot__network *network) {
+  for (size_t i = 0; i < network->n_value; i++) {
+    const ingot__value *v = network->value[i];
+    if (v && v->data && v->type.rank > 1 && (v->type.dtype == INGOT_FLOAT16 || v->type.dtype == INGOT_BFLOAT16)) return v->type.dtype;
+  }
+  return INGOT_UNDEFINED;
+}
+
 /* What float32 may become; UNDEFINED: nothing. The CPU's kernels compute in float32. */
 static ingot_dtype narrow_type(const ingot__build *b) {
   unsigned asked = b->config->precision & (INGOT_PRECISION_FP16 | INGOT_PRECISION_BF16);
   if (asked && !b->engine->backend->device)
     ingot__logf(&b->engine->log, INGOT_LOG_WARNING, "this target computes in float32: the precisions that were allowed aren't used");
   if (!b->engine->backend->device) return INGOT_UNDEFINED;
+  ingot_dtype own = asked ? INGOT_UNDEFINED : weights_type(b->engine->network);
+  if (own != INGOT_UNDEFINED) return own;
   return asked & INGOT_PRECISION_FP16 ? INGOT_FLOAT16 : asked & INGOT_PRECISION_BF16 ? INGOT_BFLOAT16 : INGOT_UNDEFINED;
 }
 
@@ -16,7 +27,7 @@ static ingot_status run_passes(ingot__build *b) {
   double start = ingot__now();
   b->passes = INGOT_NEW_ARRAY(&b->arena, ingot__pass_count, ingot__pass_record);
   if (!b->passes) return ingot__no_memory(b->diag);
-  ingot__pass_context context = {.diag = b->diag, .log = &b->engine->log, .float_only = !b->engine->backend->device, .narrow = narrow_type(b),
+  ingot__pass_context context = {.diag = b->diag, .log = &b->engine->log, .float_only = true, .narrow = narrow_type(b),
                                 .pool = b->pool};
   ingot__pass_options options = {.dump_folder = b->config->dump_folder, .stop_after = b->config->stop_after, .skip = b->config->skip,
                                  .n_skip = b->config->n_skip};

@@ -8,23 +8,26 @@ enum { MOST_NODES = 20, MOST_INPUTS = 8 };
 typedef struct group {
   ingot__node *node[MOST_NODES];
   size_t n;
+  bool halves;               /* the target computes with halves; else they are only converted */
 } group;
 
 static bool is_half(ingot_dtype t) { return t == INGOT_FLOAT16 || t == INGOT_BFLOAT16; }
 static bool is_real(ingot_dtype t) { return t == INGOT_FLOAT32 || t == INGOT_FLOAT64; }
-static bool is_number(ingot_dtype t) { return is_real(t) || t == INGOT_BOOL || (ingot__dtype_is_int(t) && ingot__dtype_size(t)); }
+static bool is_whole_or_real(ingot_dtype t) { return is_real(t) || t == INGOT_BOOL || (ingot__dtype_is_int(t) && ingot__dtype_size(t)); }
 
-/* Numbers as they are computed with; halves only to be converted. Elements that inference follows are shapes: those stay in the open. */
-static bool types_fit(const ingot__node *n) {
+/* Numbers as they are computed with. Elements that inference follows are shapes: those stay in the open. */
+static bool types_fit(const ingot__node *n, bool halves) {
   ingot_dtype to = n->out[0]->type.dtype;
   if (n->out[0]->known && to != INGOT_FLOAT32) return false;
-  if (n->op == INGOT__OP_Cast) {
+  if (n->op == INGOT__OP_Cast && !halves) {
     ingot_dtype from = n->in[0]->type.dtype;
-    return is_half(to) ? from == INGOT_FLOAT32 : is_half(from) ? to == INGOT_FLOAT32 : is_number(from) && is_number(to);
+    return is_half(to) ? from == INGOT_FLOAT32 : is_half(from) ? to == INGOT_FLOAT32 : is_whole_or_real(from) && is_whole_or_real(to);
   }
-  if (!is_number(to)) return false;
-  for (size_t i = 0; i < n->n_in; i++)
-    if (n->in[i] && !is_number(n->in[i]->type.dtype)) return false;
+  if (!is_whole_or_real(to) && !(halves && is_half(to))) return false;
+  for (size_t i = 0; i < n->n_in; i++) {
+    ingot_dtype t = n->in[i] ? n->in[i]->type.dtype : INGOT_FLOAT32;
+    if (!is_whole_or_real(t) && !(halves && is_half(t))) return false;
+  }
   return true;
 }
 
@@ -47,15 +50,16 @@ static bool known_dims(const ingot__value *v) {
   return v->type.rank >= 0;
 }
 
-static bool fusable(const ingot__node *n) {
+static bool fusable(const ingot__node *n, bool halves) {
   if (n->n_out != 1 || !n->out[0] || !known_dims(n->out[0]) || n->n_in < 1 || !n->in[0]) return false;
   if (n->op == INGOT__OP_QuantizeLinear || n->op == INGOT__OP_DequantizeLinear) return quantizer(n);
-  if (!types_fit(n)) return false;
+  if (!types_fit(n, halves)) return false;
   ingot_dtype t = n->in[0]->type.dtype;
+  if (halves && is_half(t)) t = INGOT_FLOAT32;
   switch (n->op) {
   case INGOT__OP_Clip: case INGOT__OP_Where: case INGOT__OP_Cast: break;
   case INGOT__OP_PRelu: if (!is_real(t)) return false; break;
-  case INGOT__OP_Pow: if (!is_real(t) || n->in[1]->type.dtype != t) return false; break;
+  case INGOT__OP_Pow: if (!is_real(t) || n->in[1]->type.dtype != n->in[0]->type.dtype) return false; break;
   case INGOT__OP_Mod: if (is_real(t) && !((const ingot__attrs_Mod *)n->attrs)->fmod) return false; break;
   case INGOT__OP_Gelu: if (t != INGOT_FLOAT32) return false; break;
   default:
@@ -109,7 +113,7 @@ static bool plain(const ingot__node *n) {
 }
 
 static bool joins(const group *g, const ingot__node *p, const ingot__node *root) {
-  if (!p || p->graph != root->graph || contains(g, p) || !fusable(p) || p->out[0]->is_output) return false;
+  if (!p || p->graph != root->graph || contains(g, p) || !fusable(p, g->halves) || p->out[0]->is_output) return false;
   bool quantizes = is_quantizer(p), all_plain = plain(p);
   for (size_t k = 0; k < g->n; k++) quantizes |= is_quantizer(g->node[k]), all_plain &= plain(g->node[k]);
   if (quantizes && (!all_plain || levels(p->out[0]))) return false; /* what makes levels ends a chain */
@@ -212,11 +216,11 @@ static ingot_status make(const group *g, ingot__diag *diag) {
   return !take_name || ingot__value_rename(fused->out[0], name) ? INGOT_OK : ingot__no_memory(diag);
 }
 
-static ingot_status fuse_graph(ingot__graph *graph, ingot__diag *diag, bool *changed) {
+static ingot_status fuse_graph(ingot__graph *graph, bool halves, ingot__diag *diag, bool *changed) {
   for (ingot__node *n = graph->last; n;) {
-    group g;
+    group g = {.halves = halves};
     ingot__node *prev = n->prev;
-    if (fusable(n)) {
+    if (fusable(n, halves)) {
       grow(&g, n);
       ingot__value *in[MOST_INPUTS + 1];
       if (g.n > 1 && outside(&g, in) > 0) { /* constants alone are fold_constants' */
@@ -237,7 +241,7 @@ ingot_status ingot__pass_fuse_elementwise(ingot__network *network, const ingot__
   size_t n_graph = network->n_graph; /* bodies made here come after */
   for (size_t g = 0; g < n_graph; g++) {
     ingot__graph *graph = network->graph[g];
-    if (graph && !graph->removed) INGOT_TRY(fuse_graph(graph, context->diag, changed));
+    if (graph && !graph->removed) INGOT_TRY(fuse_graph(graph, context->narrow != INGOT_UNDEFINED, context->diag, changed));
   }
   return INGOT_OK;
 }

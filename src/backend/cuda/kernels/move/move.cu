@@ -1,5 +1,6 @@
-/* Strided copies of elements of SIZE bytes. copy_elements, _4, _16: items that are contiguous on both sides. turn_elements: what is contiguous on one side
- * along another dim than on the other goes through a tile in shared memory, so that both sides are read and written in whole lines. */
+/* Strided copies of elements of SIZE bytes. copy_elements, _4, _16: items that are contiguous on both sides. turn_elements: what is contiguous
+ * on one side along another dim than on the other goes through a tile in shared memory, so that both sides are read and written in whole
+ * lines. */
 #include "space.cuh"
 #include "move/move.h"
 #include "move/element.cuh"
