@@ -56,6 +56,13 @@ static void test_endless_channels(void **state) {
   if (ingot__onnx_load_memory(NULL, m.p, m.n, NULL, &diag, &network) == INGOT_OK) ingot__network_free(network);
 }
 
+/* Hardmax reads the dim after its axis. The fuzzer's find, too. */
+static void test_last_axis_of_all(void **state) {
+  (void)state;
+  msg hot = node_attr(node("Hardmax", "hot", "x", "y"), attr_int("axis", INT64_MAX));
+  refuse(graph_of(&hot, 1), INGOT_E_NETWORK, "axis 9223372036854775807 is outside");
+}
+
 /* f0 calls f1 twice, which calls f2 twice...: 2^30 nodes. */
 static void test_function_explosion(void **state) {
   (void)state;
@@ -200,6 +207,7 @@ int main(void) {
       cmocka_unit_test_teardown(test_depth, teardown),      cmocka_unit_test_teardown(test_function_explosion, teardown),
       cmocka_unit_test_teardown(test_everything, teardown), cmocka_unit_test_teardown(test_control_characters, teardown),
       cmocka_unit_test_teardown(test_zero_bytes, teardown),   cmocka_unit_test_teardown(test_endless_channels, teardown),
+      cmocka_unit_test_teardown(test_last_axis_of_all, teardown),
       cmocka_unit_test_teardown(test_damage, teardown),     cmocka_unit_test_teardown(test_memory, teardown)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
