@@ -754,5 +754,8 @@ static const kernel_case kernel_cases[] = {
           "y, z = LinearAttention(q, k, v, _, d, b) {q_num_heads=2 kv_num_heads=2 update_rule=\"gated_delta\"}"},
   {LOOSE, "const q: float32[2,4,16] = random(1)\nconst k: float32[2,4,8] = random(2)\nconst v: float32[2,4,100] = random(3)\n"
           "const d: float32[2,4,1] = random(4)\ny = LinearAttention(q, k, v, _, d) {q_num_heads=2 kv_num_heads=1 update_rule=\"gated\"}"},
+  /* Positions that affine matrices give. */
+  {CLOSE, "input x: float32[2,2,3]\nconst n: int64[4] = {2,3,5,7}\ny = AffineGrid(x, n)"},
+  {CLOSE, "input x: float32[2,3,4]\nconst n: int64[5] = {2,3,5,1,6}\ny = AffineGrid(x, n) {align_corners=1}"},
 };
 #endif
