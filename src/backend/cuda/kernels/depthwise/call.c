@@ -3,7 +3,7 @@
 #include <string.h>
 #include "backend/cuda/kernels/depthwise/call.h"
 
-bool ingot__depthwise_read(const ingot__call *call, ingot__depthwise *d) {
+bool ingot__cuda_dw_read(const ingot__call *call, ingot__cuda_dw *d) {
   if (call->n_in < 2 || !ingot__has_out(call, 0)) return false;
   const ingot__view *x = &call->in[0], *w = &call->in[1], *y = &call->out[0];
   const ingot__attrs_Conv *attrs = INGOT__ATTRS(call, Conv);
@@ -18,7 +18,7 @@ bool ingot__depthwise_read(const ingot__call *call, ingot__depthwise *d) {
   if (ingot__window_read(NULL, call->node, &window_attrs, rank - 2, &w->dim[2], &window) != INGOT_OK) return false;
   ingot__window_pads(&window, &x->dim[2]);
   ingot__window_3d(&window);
-  *d = (ingot__depthwise){.channels = w->dim[0], .padded = ingot__divide_up(w->dim[0], 8) * 8, .size = ingot__dtype_size(x->dtype)};
+  *d = (ingot__cuda_dw){.channels = w->dim[0], .padded = ingot__divide_up(w->dim[0], 8) * 8, .size = ingot__dtype_size(x->dtype)};
   d->window.n = 2;
   for (int i = 0; i < 2; i++) {
     d->window.kernel[i] = window.kernel[i + 1], d->window.stride[i] = window.stride[i + 1], d->window.dilation[i] = window.dilation[i + 1];
@@ -29,15 +29,15 @@ bool ingot__depthwise_read(const ingot__call *call, ingot__depthwise *d) {
   return d->taps <= 121;
 }
 
-size_t ingot__depthwise_pack_size(const ingot__call *call) {
-  ingot__depthwise d;
-  return ingot__depthwise_read(call, &d) ? (size_t)(d.taps * d.padded) * sizeof(float) : 0;
+size_t ingot__cuda_dw_pack_size(const ingot__call *call) {
+  ingot__cuda_dw d;
+  return ingot__cuda_dw_read(call, &d) ? (size_t)(d.taps * d.padded) * sizeof(float) : 0;
 }
 
-void ingot__depthwise_pack(const ingot__call *call, void *packed) {
-  ingot__depthwise d;
+void ingot__cuda_dw_pack(const ingot__call *call, void *packed) {
+  ingot__cuda_dw d;
   float *to = packed;
-  if (!ingot__depthwise_read(call, &d)) return;
+  if (!ingot__cuda_dw_read(call, &d)) return;
   for (int64_t tap = 0; tap < d.taps; tap++)
     for (int64_t c = 0; c < d.padded; c++)
       *to++ = c < d.channels ? (float)ingot__get_double(call->in[1].dtype, call->in[1].data, (size_t)(c * d.taps + tap)) : 0;

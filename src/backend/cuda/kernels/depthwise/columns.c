@@ -6,15 +6,15 @@
 
 enum { THREADS = 128, STRIP = 4, MOST_ROWS = 32 };
 
-static bool read(const ingot__call *call, ingot__depthwise *d, int wide) {
-  if (!ingot__depthwise_read(call, d) || d->channels % wide) return false;
+static bool read(const ingot__call *call, ingot__cuda_dw *d, int wide) {
+  if (!ingot__cuda_dw_read(call, d) || d->channels % wide) return false;
   for (int i = 0; i < 2; i++)
     if (d->window.kernel[i] > 3 || d->window.dilation[i] != 1 || d->window.stride[i] > 2) return false;
   return d->window.kernel[0] >= d->window.stride[0];
 }
 
 static void define(const ingot__call *call, ingot__text *text, int wide) {
-  ingot__depthwise d;
+  ingot__cuda_dw d;
   if (!read(call, &d, wide)) return;
   const ingot__window *w = &d.window;
   ingot__cuda_define_type(text, "ELEMENT", call->in[0].dtype);
@@ -40,7 +40,7 @@ static bool in_vectors(const void *data, size_t bytes, size_t size, int64_t imag
 static ingot_status run_wide(const ingot__call *call, int wide) {
   const ingot__view *x = &call->in[0], *y = &call->out[0], *r = &call->in[3];
   const ingot__attrs_Conv *attrs = INGOT__ATTRS(call, Conv);
-  ingot__depthwise d;
+  ingot__cuda_dw d;
   if (!read(call, &d, wide)) return INGOT__FAIL_CALL(call, INGOT_E_INTERNAL, "a convolution that this kernel doesn't take");
   if (ingot__view_count(y) == 0) return INGOT_OK;
   const int last = x->rank - 1;
@@ -87,13 +87,13 @@ static ingot_status run_wide(const ingot__call *call, int wide) {
 
 #define COLUMNS(wide) \
   static bool supports_##wide(const ingot__call *call) { \
-    ingot__depthwise d; \
+    ingot__cuda_dw d; \
     return read(call, &d, wide); \
   } \
   static void define_##wide(const ingot__call *call, ingot__text *text) { define(call, text, wide); } \
   static ingot_status run_##wide(const ingot__call *call) { return run_wide(call, wide); } \
   const ingot__kernel_functions ingot__cuda_depthwise_columns_##wide = { \
-    .supports = supports_##wide, .cost = cost, .pack_size = ingot__depthwise_pack_size, .pack = ingot__depthwise_pack, \
+    .supports = supports_##wide, .cost = cost, .pack_size = ingot__cuda_dw_pack_size, .pack = ingot__cuda_dw_pack, \
     .pack_format = "depthwise", .packs_inputs = 1u << 1, .run = run_##wide, .source = "depthwise/columns.cu", .define = define_##wide};
 COLUMNS(4)
 COLUMNS(2)

@@ -6,18 +6,18 @@
 
 enum { THREADS = 256, STRIP = 4, MOST_ROWS = 8, MOST_VECTORS = 8 };
 
-static bool read(const ingot__call *call, ingot__depthwise *d) {
-  if (!ingot__depthwise_read(call, d)) return false;
+static bool read(const ingot__call *call, ingot__cuda_dw *d) {
+  if (!ingot__cuda_dw_read(call, d)) return false;
   return (STRIP - 1) * d->window.stride[1] + (d->window.kernel[1] - 1) * d->window.dilation[1] < 96;
 }
 
 static bool supports(const ingot__call *call) {
-  ingot__depthwise d;
+  ingot__cuda_dw d;
   return read(call, &d);
 }
 
 static void define(const ingot__call *call, ingot__text *text) {
-  ingot__depthwise d;
+  ingot__cuda_dw d;
   if (!read(call, &d)) return;
   const ingot__window *w = &d.window;
   ingot__cuda_define_type(text, "ELEMENT", call->in[0].dtype);
@@ -32,7 +32,7 @@ static void define(const ingot__call *call, ingot__text *text) {
 
 static double cost(const ingot__call *call) {
   const ingot__cuda_info *info = ingot__cuda_info_get();
-  ingot__depthwise d;
+  ingot__cuda_dw d;
   if (!read(call, &d)) return 1e9;
   const double sms = info->sms > 0 ? info->sms : 108, clock = info->clock > 0 ? info->clock : 1.5e9;
   const double compute = (double)ingot__view_count(&call->out[0]) * ((double)d.taps + 6) * 2 / (sms * clock * 128);
@@ -48,7 +48,7 @@ static bool in_vectors(const void *data, size_t size, int64_t image, int64_t lin
 static ingot_status run(const ingot__call *call) {
   const ingot__view *x = &call->in[0], *y = &call->out[0], *r = &call->in[3];
   const ingot__attrs_Conv *attrs = INGOT__ATTRS(call, Conv);
-  ingot__depthwise d;
+  ingot__cuda_dw d;
   if (!read(call, &d)) return INGOT__FAIL_CALL(call, INGOT_E_INTERNAL, "a convolution that this kernel doesn't take");
   if (ingot__view_count(y) == 0) return INGOT_OK;
   const int last = x->rank - 1;
@@ -93,5 +93,5 @@ static ingot_status run(const ingot__call *call) {
 }
 
 const ingot__kernel_functions ingot__cuda_depthwise = {
-  .supports = supports, .cost = cost, .pack_size = ingot__depthwise_pack_size, .pack = ingot__depthwise_pack, .pack_format = "depthwise", .packs_inputs = 1u << 1, .run = run,
+  .supports = supports, .cost = cost, .pack_size = ingot__cuda_dw_pack_size, .pack = ingot__cuda_dw_pack, .pack_format = "depthwise", .packs_inputs = 1u << 1, .run = run,
   .source = "depthwise/depthwise.cu", .define = define};
