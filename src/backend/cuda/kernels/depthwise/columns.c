@@ -23,7 +23,7 @@ static void define(const ingot__call *call, ingot__text *text, int wide) {
   ingot__cuda_define(text, "STRIDE_Y", w->stride[0]);
   ingot__cuda_define(text, "STRIDE_X", w->stride[1]);
   ingot__cuda_define(text, "WIDE", wide);
-  ingot__cuda_define(text, "BLOCKS", wide == 4 ? 3 : w->stride[0] == 1 ? 5 : 4);
+  ingot__cuda_define(text, "BLOCKS", wide == 4 ? 3 : 4);
   ingot__cuda_define(text, "ACT", INGOT__ATTRS(call, Conv)->act);
 }
 
@@ -55,13 +55,15 @@ static ingot_status run_wide(const ingot__call *call, int wide) {
     .height = (int32_t)h, .width = (int32_t)w, .out_height = (int32_t)oh, .out_width = (int32_t)ow, .padded = (int32_t)d.padded,
     .pad_y = (int32_t)d.window.begin[0], .pad_x = (int32_t)d.window.begin[1], .act_alpha = attrs->act_alpha, .act_beta = attrs->act_beta};
   const size_t bytes = (size_t)wide * d.size;
+  bool vector = true;
+  if (w > INT32_MAX / (x->stride[last] ? x->stride[last] : 1)) return INGOT__FAIL_CALL(call, INGOT_E_LIMIT, "images are too large for this kernel");
   if (ingot__has_in(call, 3)) {
     p.residual = r->data;
     p.residual_image = r->stride[0], p.residual_line = image ? r->stride[2] : 0, p.residual_pixel = r->stride[last];
-    p.vector_residual = in_vectors(p.residual, bytes, d.size, p.residual_image, p.residual_line, p.residual_pixel);
+    vector = in_vectors(p.residual, bytes, d.size, p.residual_image, p.residual_line, p.residual_pixel);
   }
-  p.vector = in_vectors(p.in, bytes, d.size, p.in_image, p.in_line, p.in_pixel) &&
-             in_vectors(p.out, bytes, d.size, p.out_image, p.out_line, p.out_pixel);
+  vector = vector && in_vectors(p.in, bytes, d.size, p.in_image, p.in_line, p.in_pixel) &&
+           in_vectors(p.out, bytes, d.size, p.out_image, p.out_line, p.out_pixel);
   /* Columns are as long as leaves every multiprocessor 1,000 threads. */
   const ingot__cuda_info *info = ingot__cuda_info_get();
   const int64_t vectors = d.channels / wide, strips = ingot__divide_up(ow, STRIP), enough = (int64_t)(info->sms > 0 ? info->sms : 108) * 1024;
@@ -80,7 +82,7 @@ static ingot_status run_wide(const ingot__call *call, int wide) {
     if (p.residual) part.residual = (const char *)p.residual + first * p.residual_image * (int64_t)d.size;
     part.threads = (uint32_t)(image_threads * images);
     ingot__cuda_grid grid = {.x = (unsigned)ingot__divide_up(image_threads * images, THREADS), .threads = THREADS, .early = true};
-    INGOT_TRY(ingot__cuda_launch(call, "depthwise_columns", &grid, &part, sizeof part));
+    INGOT_TRY(ingot__cuda_launch(call, vector ? "depthwise_columns" : "depthwise_columns_narrow", &grid, &part, sizeof part));
   }
   return INGOT_OK;
 }

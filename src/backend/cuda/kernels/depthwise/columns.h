@@ -8,6 +8,5 @@ typedef struct depthwise_columns_params {
   int32_t rows;                             /* of outputs that a thread goes down */
   uint32_t threads;                         /* that have work */
   divisor vectors, strips, chunks;          /* of channels, along a row, down an image */
-  int32_t vector, vector_residual;          /* four elements may be loaded and stored at once */
   float act_alpha, act_beta;
 } depthwise_columns_params;
