@@ -87,6 +87,7 @@ ingot_status ingot__rule_reshapes(ingot__node *n, const ingot__pass_context *con
   if (n->op != INGOT__OP_Reshape || n->in[1]->data || !shape_of(&n->in[0]->type, &n->out[0]->type, shape)) return INGOT_OK;
   ingot__value *now = ingot__constant_int64s(n->graph, NULL, shape, (size_t)n->out[0]->type.rank); /* what computes the shape may go */
   if (!now || !ingot__node_set_input(n, 1, now)) return ingot__no_memory(context->diag);
+  ((ingot__attrs_Reshape *)n->attrs)->allowzero = 0; /* 0 copies a dim */
   *done = true;
   return INGOT_OK;
 }
@@ -213,26 +214,61 @@ ingot_status ingot__rule_splits(ingot__node *n, const ingot__pass_context *conte
 
 /* ---- Around products */
 
-/* Rows that are put together for a product with a matrix, and taken apart behind it, are multiplied as they are. */
-ingot_status ingot__rule_rows(ingot__node *n, const ingot__pass_context *context, bool *done) {
-  ingot__node *m = ingot__is_reshape(n) ? ingot__made_for(n->in[0], INGOT__OP_MatMul) : NULL, *r = m ? ingot__reshaped_by(m->in[0]) : NULL;
-  if (!r || m->graph != n->graph || m->in[0]->type.rank != 2 || m->in[1]->type.rank != 2) return INGOT_OK;
+/* A product of rows with a matrix, whose rows may be put together or apart: the Reshape of them before it. */
+static ingot__node *reshaped_rows(const ingot__node *m) {
   const ingot__attrs_MatMul *a = m->attrs;
-  const ingot__type *y = &n->out[0]->type, *rows = &m->in[0]->type;
-  bool bias = m->n_in > 2 && m->in[2];
-  if (a->trans_a || (bias && m->in[2]->type.rank != 1) || (m->n_in > 3 && m->in[3])) return INGOT_OK;
-  if (!is_plain(y) || y->rank < 2 || y->dim[y->rank - 1] != m->out[0]->type.dim[1]) return INGOT_OK;
-  ingot__type type = shape_type(rows->dtype, y->rank, y->dim);
-  type.dim[y->rank - 1] = rows->dim[1];
+  if (m->op != INGOT__OP_MatMul || a->trans_a || m->in[0]->type.rank < 2 || m->in[1]->type.rank != 2 || m->in[0] == m->in[1]) return NULL;
+  if ((m->n_in > 2 && m->in[2] && m->in[2]->type.rank != 1) || (m->n_in > 3 && m->in[3])) return NULL;
+  return ingot__reshaped_by(m->in[0]);
+}
+
+static ingot__dim last_dim(const ingot__type *t) { return t->rank < 1 ? INGOT__DIM_UNKNOWN : t->dim[t->rank - 1]; }
+
+static ingot__node *product_of(ingot__value *rows, const ingot__node *m, ingot__node *before) {
+  ingot__value *in[] = {rows, m->in[1], m->n_in > 2 ? m->in[2] : NULL};
+  ingot__node *now = ingot__node_new(before->graph, m->op, m->name, before, in, in[2] ? 3 : 2, 1, NULL);
+  if (now) *(ingot__attrs_MatMul *)now->attrs = *(const ingot__attrs_MatMul *)m->attrs;
+  return now;
+}
+
+/* Rows that are put together for a product with a matrix, and taken apart behind it, are multiplied as they are: n is the Reshape behind. */
+static ingot_status rows_between(ingot__node *n, ingot__node *m, const ingot__pass_context *context, bool *done) {
+  const ingot__node *r = m->graph == n->graph ? reshaped_rows(m) : NULL;
+  const ingot__type *y = &n->out[0]->type;
+  if (!r || !is_plain(y) || y->rank < 2 || last_dim(y) != last_dim(&m->out[0]->type)) return INGOT_OK;
+  if (y->rank > m->in[0]->type.rank && m->in[0]->type.rank != 2) return INGOT_OK;
+  ingot__type type = shape_type(y->dtype, y->rank, y->dim);
+  type.dim[y->rank - 1] = last_dim(&m->in[0]->type);
   ingot__value *made = NULL;
   if (ingot__type_same(&r->in[0]->type, &type)) made = r->in[0];
   else INGOT_TRY(ingot__reshape_to(r->in[0], &type, n, context->diag, &made));
   if (!made) return INGOT_OK;
-  ingot__value *in[] = {made, m->in[1], bias ? m->in[2] : NULL};
-  ingot__node *now = ingot__node_new(n->graph, m->op, m->name, n, in, bias ? 3 : 2, 1, NULL);
-  if (!now) return ingot__no_memory(context->diag);
-  *(ingot__attrs_MatMul *)now->attrs = *a;
+  ingot__node *now = product_of(made, m, n);
   INGOT_TRY(ingot__rewrite_finish(now, m, context->diag));
   *done = true;
   return ingot__rewrite_replace(n, now->out[0], context->diag);
+}
+
+/* Rows put together for a product with a matrix whose result is reshaped anyway are put together behind it. */
+static ingot_status rows_behind(ingot__node *m, const ingot__pass_context *context, bool *done) {
+  ingot__value *x, *made;
+  const ingot__node *r = m->out[0]->is_output || !m->out[0]->n_user ? NULL : reshaped_rows(m);
+  if (!r || r->in[0]->type.rank < 2 || r->in[0]->type.rank > (m->in[0]->type.rank > 3 ? m->in[0]->type.rank : 3)) return INGOT_OK;
+  x = r->in[0];
+  if (!is_plain(&x->type) || !is_plain(&m->out[0]->type) || last_dim(&x->type) != last_dim(&m->in[0]->type)) return INGOT_OK;
+  for (size_t i = 0; i < m->out[0]->n_user; i++)
+    if (!ingot__is_reshape(m->out[0]->user[i]) || m->out[0]->user[i]->graph != m->graph) return INGOT_OK;
+  ingot__type type = x->type;
+  type.dim[type.rank - 1] = last_dim(&m->out[0]->type);
+  if (!ingot__can_reshape(&type, &m->out[0]->type)) return INGOT_OK;
+  ingot__node *now = product_of(x, m, m);
+  INGOT_TRY(ingot__rewrite_finish(now, m, context->diag));
+  INGOT_TRY(ingot__reshape_to(now->out[0], &m->out[0]->type, m, context->diag, &made));
+  return made ? ingot__put_value(m, made, context, done) : INGOT_OK;
+}
+
+ingot_status ingot__rule_rows(ingot__node *n, const ingot__pass_context *context, bool *done) {
+  ingot__node *m = ingot__is_reshape(n) ? ingot__made_for(n->in[0], INGOT__OP_MatMul) : NULL;
+  if (m) return rows_between(n, m, context, done);
+  return n->op == INGOT__OP_MatMul ? rows_behind(n, context, done) : INGOT_OK;
 }

@@ -236,7 +236,7 @@ static ingot_status together(ingot__node *n, const ingot__pass_context *context,
 }
 
 ingot_status ingot__pass_move_slices(ingot__network *network, const ingot__pass_context *context, bool *changed) {
-  static const ingot__rule rules[] = {ingot__rule_reshapes, ingot__rule_transposes, gathers, splits, before_transposes, behind_reshapes,
-                                      reshapes_first, ingot__rule_pull, ingot__rule_push, ingot__rule_heads, together};
+  static const ingot__rule rules[] = {ingot__rule_reshapes, ingot__rule_rows, ingot__rule_transposes, gathers, splits, before_transposes,
+                                      behind_reshapes, reshapes_first, ingot__rule_pull, ingot__rule_push, ingot__rule_heads, together};
   return ingot__rewrite_walk(network, rules, sizeof rules / sizeof *rules, context, changed);
 }
