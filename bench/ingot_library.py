@@ -26,6 +26,10 @@ class _ContextOptions(ctypes.Structure):
     _fields_ = [("threads", ctypes.c_int), ("queue", ctypes.c_void_p)]
 
 
+class _Times(ctypes.Structure):
+    _fields_ = [(n, ctypes.c_double) for n in ("to_device", "compute", "from_device")]
+
+
 def _call(name, *args):
     status = getattr(_lib, name)(*args)
     if status:
@@ -126,6 +130,16 @@ class Engine:
     def put(self, stream):
         """Puts a run into a stream (a number) of the engine's GPU, and doesn't wait for it."""
         _call("ingot_context_enqueue_stream", self._context, ctypes.c_void_p(stream))
+
+    def time_runs(self):
+        """From now on runs on a GPU are timed there."""
+        _call("ingot_context_set_timing", self._context, ctypes.c_bool(True))
+
+    def times(self):
+        """The last run's microseconds on the GPU: copying inputs there, the layers, copying outputs back."""
+        times = _Times()
+        _call("ingot_context_times", self._context, ctypes.byref(times))
+        return times.to_device, times.compute, times.from_device
 
     def get(self):
         """The last run's outputs, copied: [array, ..]."""

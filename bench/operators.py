@@ -1,9 +1,13 @@
 """Measures single operators by ingot and by ONNX Runtime: in one process, in turns, on the same threads. `./dev bench operators`
 
     ./dev bench operators [--only REGEX] [--threads 2] [--rounds 4] [--slot 0.03] [--budget 0.5] [--below 0.5]
+    ./dev bench operators --device cuda [--precision fp16]
 
 Prints each operator's minimum and median in microseconds, the ratio of the minima (above 1: ingot is faster) and ingot's kernels; then a list
 of those below the ratio of --below. The shapes are in bench/operator_cases.py. Outputs are compared, too: a large difference is marked.
+
+On a GPU there is no peer: its own time for the layers, without copies to it and back, with what they come to in GB/s and GFLOP/s, and a mark
+where they run on the host.
 """
 import argparse
 import os
@@ -73,7 +77,8 @@ def measure(case, args, ort, ingot_library, folder):
             binding.bind_output(out.name)
         else:
             binding.bind_ortvalue_output(out.name, ort.OrtValue.ortvalue_from_numpy(a))
-    engine = ingot_library.Engine(path, {n: a.shape for n, a in feeds.items()}, threads=args.threads, budget=args.budget)
+    engine = ingot_library.Engine(path, {n: a.shape for n, a in feeds.items()}, threads=args.threads, budget=args.budget,
+                                  device=args.device, precision=f"tf32,{args.precision}" if args.device != "cpu" else None)
     engine.set(feeds)
     engine.run()
     worst = 0.0
@@ -83,11 +88,34 @@ def measure(case, args, ort, ingot_library, folder):
             worst = max(worst, float(np.nanmax(np.abs(a - o))) / max(float(np.nanmax(np.abs(a))), 1e-9)) if a.shape == o.shape else np.inf
         elif not np.array_equal(a, o):
             worst = max(worst, float(np.mean(a != o)) if a.shape == o.shape else np.inf)
+    if args.device != "cpu":
+        return {"label": label, "error": worst, **on_gpu(engine, args)}
     times = in_turns({"ort": lambda: session.run_with_iobinding(binding), "ingot": engine.run}, args.rounds, args.slot)
     kernels = [layer.get("kernel") or "view" for layer in engine.inspect().get("layers", [])]
     ort_t, our_t = times["ort"], times["ingot"]
     return {"label": label, "ort": ort_t[0], "ort_median": ort_t[len(ort_t) // 2], "ingot": our_t[0], "median": our_t[len(our_t) // 2],
             "ratio": ort_t[0] / our_t[0], "kernels": " ".join(dict.fromkeys(kernels)), "error": worst}
+
+
+def on_gpu(engine, args):
+    engine.time_runs()
+    engine.run()
+    times, end = [], time.perf_counter() + args.rounds * args.slot
+    while len(times) < 5 or time.perf_counter() < end:
+        engine.run()
+        times.append(engine.times()[1])
+    layers = [layer for layer in engine.inspect().get("layers", []) if layer.get("kernel") and layer["type"] != "Transfer"]
+    best, kernels = max(min(times), 1e-3), list(dict.fromkeys(layer["kernel"] for layer in layers))
+    return {"ingot": min(times), "median": sorted(times)[len(times) // 2], "gbps": sum(layer.get("bytes", 0) for layer in layers) / best / 1e3,
+            "gflops": sum(layer.get("flops", 0) for layer in layers) / best / 1e3, "kernels": " ".join(kernels) or "view",
+            "host": [kernel for kernel in kernels if not kernel.startswith("cuda_")]}
+
+
+def print_gpu(r):
+    differs = f"  DIFFERS by {r['error']:.1g}" if r["error"] > 1e-2 else ""
+    host = "  ON THE HOST" if r["host"] else ""
+    print(f"{r['label']:36} {r['ingot']:9.1f} ({r['median']:9.1f})  {r['gbps']:8.1f} GB/s {r['gflops']:9.1f} GFLOP/s  {r['kernels']}{host}{differs}",
+          flush=True)
 
 
 def main():
@@ -100,6 +128,8 @@ def main():
     p.add_argument("--below", type=float, default=0.5, help="list the operators whose ratio is below this")
     p.add_argument("--spin", action="store_true", help="let ONNX Runtime's threads spin between runs, as they do by default: on few cores"
                                                        " they then take time from ingot's turns")
+    p.add_argument("--device", default="cpu", help="cpu, or cuda:N for ingot's side: the GPU's own times")
+    p.add_argument("--precision", default="", help="fp16 or bf16, on a GPU")
     args = p.parse_args()
     os.environ["OMP_NUM_THREADS"] = str(args.threads)
     try:
@@ -123,11 +153,17 @@ def main():
                 failed.append(f"{case[0]}: {str(e).splitlines()[0][:150]}")
                 continue
             rows.append(r)
+            if args.device != "cpu":
+                print_gpu(r)
+                continue
             differs = f"  DIFFERS by {r['error']:.1g}" if r["error"] > 1e-2 else ""
             print(f"{r['label']:36} ort {r['ort']:9.1f} ({r['ort_median']:9.1f})  ingot {r['ingot']:9.1f} ({r['median']:9.1f})"
                   f"  ratio {r['ratio']:6.2f}  {r['kernels']}{differs}", flush=True)
     for line in failed:
         print(f"not measured: {line}")
+    if args.device != "cpu":
+        print(f"\n{len(rows)} operators, {sum(bool(r['host']) for r in rows)} of them on the host")
+        return
     slow = sorted((r for r in rows if r["ratio"] < args.below), key=lambda r: r["ratio"])
     print(f"\n{len(rows)} operators, {len(slow)} below {args.below}:")
     for r in slow:

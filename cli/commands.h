@@ -28,7 +28,8 @@ ingot_status cli__common(const cli__common_settings *common);
   {CLI__FLAG, "fp16", 0, NULL, &(s).fp16, "Allow float16 for what bears it; sums, normalisations and softmax stay in float32 (GPUs)."}, \
   {CLI__FLAG, "bf16", 0, NULL, &(s).bf16, "The same with bfloat16."}, \
   {CLI__FLAG, "best", 0, NULL, &(s).best, "Allow every precision that the target has."}, \
-  {CLI__FLAG, "noTF32", 0, NULL, &(s).no_tf32, "Compute float32 products exactly, not with 10 bits of mantissa (GPUs)."}
+  {CLI__FLAG, "noTF32", 0, NULL, &(s).no_tf32, "Compute float32 products exactly, not with 10 bits of mantissa (GPUs)."}, \
+  {CLI__TEXT, "memPoolSize", 0, "workspace:N", &(s).pools, "Leave out kernels that want more than N MiB of workspace, unless all do (no limit)."}
 
 /* The options of building an ONNX file on the fly, for run, bench and compare; `s` is a cli__build_settings lvalue. */
 #define CLI__BUILD_OPTIONS(s) \

@@ -22,7 +22,7 @@ enum { COMMANDS = sizeof commands / sizeof *commands };
 static void help(void) {
   printf("ingot %s: a compiler and runtime for trained networks\n\n"
          "usage: ingot COMMAND [options]\n\n"
-         "A network (ONNX) is compiled once into an engine file; engines run on this machine's CPU with nothing else installed. Commands that "
+         "A network (ONNX) is compiled once into an engine file; engines run on this machine's CPU, or an NVIDIA GPU. Commands that "
          "take\n"
          "a model take either: an ONNX file is compiled on the fly.\n\nCommands\n", ingot_version());
   for (size_t i = 0; i < COMMANDS; i++) printf("  %-10s %s\n", commands[i].name, commands[i].summary);

@@ -95,6 +95,18 @@ static ingot_status check_threads(int64_t threads) { /* ingot.h's limit; here so
   return threads <= 256 ? INGOT_OK : cli__fail(INGOT_E_ARGUMENT, "--threads %lld: at most 256", (long long)threads);
 }
 
+/* trtexec's words: pools and their sizes in MiB, or with a unit. Ours is the workspace; there are no others. */
+static ingot_status set_pools(const char *text, ingot_config *config) {
+  static const struct { const char *name; double bytes; } units[] = {{"", 1 << 20}, {"B", 1}, {"K", 1 << 10}, {"M", 1 << 20}, {"G", 1 << 30}};
+  char *end;
+  const char *size = strncmp(text, "workspace:", 10) ? NULL : text + 10;
+  double n = size ? strtod(size, &end) : -1;
+  for (size_t i = 0; size && end != size && i < sizeof units / sizeof *units; i++)
+    if (strcmp(end, units[i].name) == 0 && n > 0 && n * units[i].bytes >= 1 && n * units[i].bytes < 9e18)
+      return cli__library(ingot_config_set_workspace(config, (size_t)(n * units[i].bytes)));
+  return cli__fail(INGOT_E_ARGUMENT, "--memPoolSize wants workspace:N, N in MiB or with B, K, M or G; '%s' isn't that", text);
+}
+
 ingot_status cli__settings_apply(const cli__build_settings *settings, ingot_config **config) {
   *config = NULL;
   CLI_TRY(cli__library(ingot_config_create(cli__env(), config)));
@@ -108,6 +120,7 @@ ingot_status cli__settings_apply(const cli__build_settings *settings, ingot_conf
   unsigned precision = (settings->no_tf32 ? 0 : INGOT_PRECISION_TF32) | (settings->fp16 || settings->best ? INGOT_PRECISION_FP16 : 0) |
                        (settings->bf16 || settings->best ? INGOT_PRECISION_BF16 : 0);
   CLI_TRY(cli__library(ingot_config_set_precision(*config, precision)));
+  if (settings->pools) CLI_TRY(set_pools(settings->pools, *config));
   if (settings->timing_cache) CLI_TRY(cli__library(ingot_config_set_timing_cache(*config, settings->timing_cache)));
   if (settings->dump) CLI_TRY(cli__library(ingot_config_set_dump(*config, settings->dump)));
   for (size_t i = 0; i < settings->skip.count; i++)

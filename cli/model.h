@@ -36,6 +36,7 @@ typedef struct cli__build_settings {
   bool no_verify;
   const char *device;               /* NULL: the CPU */
   bool fp16, bf16, best, no_tf32;
+  const char *pools;                /* "workspace:64", MiB; NULL: no limits */
 } cli__build_settings;
 
 /* Loads the file and lists its inputs and outputs. Free with cli__model_free, also after a failure. */

@@ -64,14 +64,18 @@ static void interrupt_run(int signal_number) {
   ingot_context_cancel(running); /* it may be NULL between runs: the next one doesn't begin */
 }
 
-ingot_status cli__context_run(ingot_context *context) {
+static ingot_status run(ingot_context *context, bool wait) {
   if (!state.stoppable) signal(SIGINT, interrupt_run);
   state.stoppable = true;
+  if (interrupted) return cli__fail(INGOT_E_CANCELLED, "stopped");
   running = context;
-  ingot_status status = interrupted ? cli__fail(INGOT_E_CANCELLED, "stopped") : cli__library(ingot_context_run(context));
+  ingot_status status = wait ? ingot_context_run(context) : ingot_context_enqueue_stream(context, ingot_context_stream(context));
   running = NULL;
-  return status;
+  return cli__library(status);
 }
+
+ingot_status cli__context_run(ingot_context *context) { return run(context, true); }
+ingot_status cli__context_enqueue(ingot_context *context) { return run(context, false); }
 
 void cli__progress_end(void) {
   if (state.shown) fputs("\r\033[K", stderr);

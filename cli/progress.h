@@ -10,6 +10,8 @@ bool cli__progress(void *user, const char *phase, size_t done, size_t total);
 void cli__progress_end(void);
 /* ingot_context_run, which Ctrl-C stops; a second Ctrl-C ends the process. */
 ingot_status cli__context_run(ingot_context *context);
+/* ingot_context_enqueue_stream in the context's own stream; after Ctrl-C nothing more is put in. */
+ingot_status cli__context_enqueue(ingot_context *context);
 /* The environment for every handle: messages up to `level` go to stderr. Errors don't: they come back as a status with a text. */
 const ingot_env *cli__env(void);
 void cli__log_level(ingot_severity level); /* before the first handle is made */

@@ -34,7 +34,7 @@ static void *ingot_python_capsule_destructor(void) { return (void *)free_capsule
 def declarations(header: str) -> str:
     """What cffi's parser understands of the header: no comments, no preprocessor, numbers for macros."""
     text = re.sub(r"/\*.*?\*/", "", header, flags=re.S)
-    numbers = dict(re.findall(r"^#define (INGOT_[A-Z_]+) (\d+)\s*$", text, flags=re.M))
+    numbers = dict(re.findall(r"^#define (INGOT_[A-Z0-9_]+) (\d+)u?\s*$", text, flags=re.M))
     text = re.sub(r"^[ \t]*#(?:.*\\\n)*.*$", "", text, flags=re.M)
     body = re.search(r'extern "C" \{(.*)^\}', text, flags=re.S | re.M)
     if not body:

@@ -1,9 +1,12 @@
 """What Python tests share: where the build is, the command, and a time limit for each test (60 s, or a marker: seconds(120))."""
+import atexit
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 
 import pytest
 
@@ -67,6 +70,12 @@ def package():
         pytest.skip("the Python package is not built here: it needs Python's headers and cffi (-DINGOT_PYTHON=ON)")
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
+    emulated = BUILD / "libcuda_emulated.so"
+    if emulated.exists() and "INGOT_CUDA_DRIVER" not in os.environ:  # opened once in a process: before anything asks for a GPU
+        os.environ["INGOT_CUDA_DRIVER"] = os.environ["INGOT_NVRTC"] = str(emulated.resolve())
+        if "INGOT_CACHE" not in os.environ:
+            os.environ["INGOT_CACHE"] = cache = tempfile.mkdtemp(prefix="ingot_cache_")
+            atexit.register(shutil.rmtree, cache, ignore_errors=True)
     import ingot as module
 
     return module

@@ -113,6 +113,30 @@ typedef struct ingot_env {
   size_t memory_limit;              /* bytes all handles made with this environment's calls may hold each; 0: no limit */
 } ingot_env;
 
+/* ---- Devices --------------------------------------------------------------------------------------------------------------------
+
+ * A GPU and memory that it reaches. Programs that use CUDA's own library beside ingot need none of this: its memory and streams serve as well. */
+
+/* How many there are of a kind: "cuda": NVIDIA GPUs, 0 where the driver is missing; "cpu": 1; another word: 0. */
+INGOT_API int ingot_device_count(const char *kind);
+
+typedef struct ingot_device ingot_device;
+/* Takes hold of a GPU, "cuda" or "cuda:N". INGOT_E_DEVICE: there is none, or no driver; INGOT_E_ARGUMENT: another word, such as "cpu". */
+INGOT_API ingot_status ingot_device_create(const ingot_env *env, const char *name, ingot_device **device);
+/* What was allocated is freed before. */
+INGOT_API void ingot_device_destroy(ingot_device *device);
+INGOT_API const char *ingot_device_description(const ingot_device *device); /* model, architecture, driver */
+/* Memory of the GPU, aligned to 256 bytes, to be given to ingot_context_set_address; INGOT_E_MEMORY. Freeing waits for what runs there; NULL:
+ * nothing. */
+INGOT_API ingot_status ingot_device_alloc(ingot_device *device, size_t size, void **memory);
+INGOT_API void ingot_device_free(ingot_device *device, void *memory);
+/* Memory of the host that the GPU reaches by itself (page-locked): copies to and from it are quicker, and aren't waited for. */
+INGOT_API ingot_status ingot_device_alloc_host(ingot_device *device, size_t size, void **memory);
+INGOT_API void ingot_device_free_host(ingot_device *device, void *memory);
+/* Copies `size` bytes and returns when they are there. Each side is the GPU's or the host's memory, as its address tells. Runs in streams are to
+ * have ended before. */
+INGOT_API ingot_status ingot_device_copy(ingot_device *device, void *to, const void *from, size_t size);
+
 /* Return false to cancel. `phase` is a few words ("timing kernels"), `done` of `total` steps of that phase are finished. */
 typedef bool (*ingot_progress_fn)(void *user, const char *phase, size_t done, size_t total);
 
@@ -200,6 +224,8 @@ INGOT_API ingot_status ingot_config_set_device(ingot_config *config, const char 
 #define INGOT_PRECISION_FP16 2u
 #define INGOT_PRECISION_BF16 4u
 INGOT_API ingot_status ingot_config_set_precision(ingot_config *config, unsigned flags);
+/* Leaves out kernels that want more workspace at the shapes they are chosen for, unless all do. 0, the default: no limit. */
+INGOT_API ingot_status ingot_config_set_workspace(ingot_config *config, size_t bytes);
 INGOT_API ingot_status ingot_config_set_verify(ingot_config *config, bool verify);       /* default on */
 INGOT_API ingot_status ingot_config_set_progress(ingot_config *config, ingot_progress_fn progress, void *user);
 /* For those who work on ingot: write the network as text to `folder` after every pass; skip a pass; stop after a pass. */
@@ -223,6 +249,12 @@ INGOT_API ingot_status ingot_engine_save(const ingot_engine *engine, const char 
 INGOT_API ingot_status ingot_engine_load(const ingot_env *env, const char *path, ingot_engine **engine);
 /* From memory, copied. */
 INGOT_API ingot_status ingot_engine_load_memory(const ingot_env *env, const void *data, size_t size, ingot_engine **engine);
+/* The same two on another device of the kind than the engine was built on: "cuda:1". INGOT_E_DEVICE for another kind. */
+INGOT_API ingot_status ingot_engine_load_on(const ingot_env *env, const char *path, const char *device, ingot_engine **engine);
+INGOT_API ingot_status ingot_engine_load_memory_on(const ingot_env *env, const void *data, size_t size, const char *device,
+                                                   ingot_engine **engine);
+/* Where it runs: "cpu" or "cuda"; *index (may be NULL): which GPU, 0 for "cpu". */
+INGOT_API const char *ingot_engine_device(const ingot_engine *engine, int *index);
 /* The file's bytes in memory; free them with ingot_blob_free. */
 INGOT_API ingot_status ingot_engine_serialize(const ingot_engine *engine, void **data, size_t *size);
 INGOT_API void ingot_blob_free(const ingot_engine *engine, void *data, size_t size);
@@ -278,7 +310,8 @@ INGOT_API ingot_status ingot_value_tensor(const ingot_value *value, int *rank, i
 typedef struct ingot_context ingot_context;
 typedef struct ingot_context_options { /* zero-initialise; NULL means all defaults */
   int threads;                         /* 0: as the engine was built for, or what the process may use if that is less */
-  void *queue;                         /* engines for a GPU: the stream (a CUstream) that runs go into; NULL: one of the context's own */
+  void *queue;                         /* engines for a GPU: the stream (a CUstream) that runs go into, which must outlive the context; NULL: one of
+                                        * the context's own, which doesn't wait for the default stream, nor that for it */
 } ingot_context_options;
 INGOT_API ingot_status ingot_context_create(ingot_engine *engine, const ingot_context_options *options, ingot_context **context);
 INGOT_API void ingot_context_destroy(ingot_context *context);
@@ -288,7 +321,8 @@ INGOT_API ingot_status ingot_context_set_profile(ingot_context *context, int pro
 /* Gives an input its shape; needed when its dims are not fixed. A shape seen before costs microseconds; a new one is planned. */
 INGOT_API ingot_status ingot_context_set_input_shape(ingot_context *context, const char *name, int rank, const int64_t *dims);
 /* The caller's memory for an input (read) or output (written), which must stay valid while running. Any alignment. NULL for an output:
- * the context's own. */
+ * the context's own. For engines on a GPU it may be that GPU's memory, which is used in place (a little of it is copied there where the
+ * address is another run after run); page-locked memory of the host's is copied quickest. */
 INGOT_API ingot_status ingot_context_set_address(ingot_context *context, const char *name, void *data);
 /* Memory for an output, made by the caller when its size is known: before the run, or in it where the size depends on data. Results land
  * there without a copy wherever a kernel can write them there. It goes before an address set. */
@@ -310,16 +344,20 @@ INGOT_API ingot_status ingot_context_set_value(ingot_context *context, const cha
 /* Plans for the present input shapes and gives an input's or output's shape: before running where shapes follow from the inputs',
  * after it where they depend on data (INGOT_E_STATE before). */
 INGOT_API ingot_status ingot_context_shape(ingot_context *context, const char *name, int *rank, int64_t dims[INGOT_MAX_RANK]);
-/* Runs once; returns when the outputs are written. Allocates nothing once the shapes have been planned. */
+/* Runs once; returns when the outputs are written. Allocates nothing once the shapes have been planned. On a GPU it runs in the context's stream:
+ * inputs in the GPU's memory must be complete. */
 INGOT_API ingot_status ingot_context_run(ingot_context *context);
 /* Runs on a thread of the context's and returns at once; `done` (may be NULL) is called there with the run's status at the end. */
 typedef void (*ingot_done_fn)(void *user, ingot_status status);
 INGOT_API ingot_status ingot_context_enqueue(ingot_context *context, ingot_done_fn done, void *user);
 /* Engines for a GPU: puts a run into a stream (a CUstream; NULL: the default one) and returns without waiting for the GPU, or INGOT_E_STATE for
  * other engines. Inputs and outputs, best in the GPU's memory, stay in use until the stream has got past it; what the engine does on the
- * host is done before it returns. Another enqueue may follow at once. */
+ * host, and copies to memory of the host's that isn't page-locked, are done before it returns. Another enqueue may follow at once, in the same
+ * stream or another, where it waits for this one. The stream may be destroyed when it has got past it. */
 INGOT_API ingot_status ingot_context_enqueue_stream(ingot_context *context, void *stream);
-/* Waits for the enqueued run and returns its status. */
+/* The stream of a context for a GPU that ingot_context_run uses (a CUstream), the context's; NULL for other engines. */
+INGOT_API void *ingot_context_stream(const ingot_context *context);
+/* Waits for the enqueued runs and returns the status of the last. */
 INGOT_API ingot_status ingot_context_wait(ingot_context *context);
 /* Asks the run in progress to stop; from any thread, and from signal handlers. It ends with INGOT_E_CANCELLED before its next layer or trip of
  * a loop, and the context can run again. Runs that start later aren't concerned; an enqueued one is in progress from ingot_context_enqueue on. */
@@ -334,6 +372,12 @@ INGOT_API ingot_value *ingot_context_value(const ingot_context *context, const c
 typedef struct ingot_layer_profile { const char *name, *type, *kernel; double microseconds; int64_t flops, bytes; } ingot_layer_profile;
 typedef void (*ingot_profiler_fn)(void *user, const ingot_layer_profile *layer);
 INGOT_API ingot_status ingot_context_set_profiler(ingot_context *context, ingot_profiler_fn profiler, void *user);
+/* How long a run took on a GPU, in microseconds: copying inputs there, the layers, copying outputs back. */
+typedef struct ingot_run_times { double to_device, compute, from_device; } ingot_run_times;
+/* Turns it on or off for the runs that follow; INGOT_E_STATE for engines that don't run on a GPU. */
+INGOT_API ingot_status ingot_context_set_timing(ingot_context *context, bool timing);
+/* Of the last run, for whose end it waits; INGOT_E_STATE where that wasn't timed. Copies to and from layers on the host are of the layers' time. */
+INGOT_API ingot_status ingot_context_times(ingot_context *context, ingot_run_times *times);
 /* Called with each layer's outputs as they are computed, in plain row-major float or the value's own type: for finding where two engines part. */
 typedef void (*ingot_observer_fn)(void *user, const char *tensor, ingot_dtype dtype, int rank, const int64_t *dims, const void *data);
 INGOT_API ingot_status ingot_context_set_observer(ingot_context *context, ingot_observer_fn observer, void *user);

@@ -97,9 +97,11 @@ def output_memory(shape: tuple[int, ...], number: int, out: Optional[Array], nam
     return out
 
 
-def like(array: Array, example: Any) -> Any:
-    """`array` as a tensor of the library that `example` is from, sharing its memory; as it is where that is NumPy."""
-    if isinstance(example, np.ndarray) or not hasattr(example, "__dlpack__") or array.dtype == np.object_:
+def like(array: Any, example: Any) -> Any:
+    """`array` as a tensor of the library that `example` is from, sharing its memory; as it is where that is NumPy, or in a GPU's memory."""
+    if isinstance(example, np.ndarray) or not hasattr(example, "__dlpack__") or not isinstance(array, np.ndarray) or array.dtype == np.object_:
+        return array
+    if dlpack.on_gpu(example):
         return array
     library = sys.modules.get(type(example).__module__.split(".")[0])
     convert = getattr(library, "from_dlpack", None) or getattr(getattr(library, "utils", None), "from_dlpack", None)

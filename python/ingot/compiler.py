@@ -34,7 +34,8 @@ def ingot_python_progress(user: Any, phase: Any, done: int, total: int) -> bool:
 
 def build(model: Any, *, shapes: Optional[Mapping[str, Profile]] = None, profiles: Sequence[Mapping[str, Profile]] = (), threads: int = 0, budget: float = 10.0,
           timing_cache: Union[str, os.PathLike[str], None] = None, verify: bool = True, progress: Optional[Progress] = None,
-          reference: bool = False, folder: Union[str, os.PathLike[str], None] = None, memory_limit: int = 0) -> Engine:
+          reference: bool = False, folder: Union[str, os.PathLike[str], None] = None, memory_limit: int = 0, device: str = "cpu", fp16: bool = False,
+          bf16: bool = False, best: bool = False, tf32: bool = True, workspace_limit: int = 0) -> Engine:
     """Compiles a network into an engine.
 
     model         path of an ONNX file, its bytes, an onnx.ModelProto, or an ingot.Network
@@ -48,9 +49,16 @@ def build(model: Any, *, shapes: Optional[Mapping[str, Profile]] = None, profile
     progress      called with (phase, done, total); False stops the build with ingot.CancelledError, an exception stops it with itself
     reference     an engine that runs the network as it was given with the reference kernels: slow, the truth to compare with
     folder        where the external data of a model given as bytes lies
-    memory_limit  bytes that the engine, and each of its contexts, may hold; 0: no limit
+    memory_limit  bytes that the engine, and each of its contexts, may hold in the host's memory; 0: no limit
+    device        where the engine is to run: "cpu", "cuda" or "cuda:N", the N-th NVIDIA GPU
+    fp16, bf16    on a GPU layers may be computed in float16, or bfloat16; sums, normalisations and softmax stay in float32, inputs and outputs
+                  keep their types
+    best          any precision that the device has
+    tf32          on a GPU float32 products may be computed by tensor cores, with 10 bits of mantissa; False: exactly
+    workspace_limit  bytes that one kernel may want for itself, unless all of a layer's want more; 0: no limit
 
-    The GIL is released while it works. Raises ingot.Error."""
+    The GIL is released while it works. Raises ingot.Error: DeviceError where the GPU, its driver or NVRTC is missing, ArgumentError for another
+    device's name."""
     network = model if isinstance(model, Network) else Network(model, folder=folder, memory_limit=memory_limit)
     out, env = ffi.new("ingot_config **"), environment(memory_limit)
     check(lib.ingot_config_create(env, out))
@@ -58,6 +66,10 @@ def build(model: Any, *, shapes: Optional[Mapping[str, Profile]] = None, profile
     check(lib.ingot_config_set_threads(config, threads))
     check(lib.ingot_config_set_budget(config, budget))
     check(lib.ingot_config_set_verify(config, verify))
+    check(lib.ingot_config_set_device(config, device.encode()))
+    check(lib.ingot_config_set_precision(config, (lib.INGOT_PRECISION_TF32 if tf32 else 0) | (lib.INGOT_PRECISION_FP16 if fp16 or best else 0) |
+                                         (lib.INGOT_PRECISION_BF16 if bf16 or best else 0)))
+    check(lib.ingot_config_set_workspace(config, workspace_limit))
     if timing_cache is not None:
         check(lib.ingot_config_set_timing_cache(config, os.fsencode(timing_cache)))
     for i, given in enumerate([shapes or {}, *profiles] if shapes or not profiles else profiles):

@@ -1,8 +1,9 @@
-"""DLPack: tensors of other libraries as NumPy arrays and back, sharing memory. NumPy's own exchange doesn't know bfloat16 and 8-bit floats."""
+"""DLPack: tensors of other libraries as NumPy arrays and back, sharing memory, and those in a GPU's memory by their addresses. NumPy's own exchange
+doesn't know bfloat16 and 8-bit floats."""
 from __future__ import annotations
 
 import ctypes
-from typing import Any
+from typing import Any, Optional
 
 import ml_dtypes
 import numpy as np
@@ -11,6 +12,7 @@ from ._native import ffi, lib
 from .errors import DeviceError, DTypeError
 
 CPU = (1, 0)  # kDLCPU, device 0
+_HOST, _GPU = (1, 3), (2, 13)  # kDLCPU, kDLCUDAHost (page-locked); kDLCUDA, kDLCUDAManaged
 # DLPack's type code and bits for NumPy's types.
 _INT, _UINT, _FLOAT, _BFLOAT, _COMPLEX, _BOOL = 0, 1, 2, 4, 5, 6
 _CODES: dict[np.dtype[Any], tuple[int, int]] = {
@@ -32,39 +34,67 @@ _capsule_destructor = int(ffi.cast("uintptr_t", lib.ingot_python_capsule_destruc
 _NAME, _USED = b"dltensor", b"used_dltensor"  # names stay with the capsules: they must live as long as the process
 
 
-class _Owner:
-    """Holds another library's tensor until the last array that looks at it is gone."""
+class Loan:
+    """Another library's tensor, held until this is gone: where it lies, its shape, type, and strides in elements (None: dense)."""
 
-    def __init__(self, managed: Any, interface: dict[str, Any]) -> None:
-        self.managed = managed
-        self.__array_interface__ = interface
+    def __init__(self, tensor: Any, stream: Optional[int] = None) -> None:
+        if getattr(tensor, "requires_grad", False):  # PyTorch refuses to give such away; reading is all that is done here
+            tensor = tensor.detach()
+        capsule = tensor.__dlpack__() if stream is None else tensor.__dlpack__(stream=stream)
+        self._managed = ffi.cast("ingot_dl_managed *", _capsule_pointer(capsule, _NAME))
+        _capsule_rename(capsule, _USED)
+        t = self._managed.dl_tensor
+        dtype = _DTYPES.get((t.dtype.code, t.dtype.bits))
+        if dtype is None or t.dtype.lanes != 1:
+            raise DTypeError(f"DLPack's type (code {t.dtype.code}, {t.dtype.bits} bits, {t.dtype.lanes} lanes) has no place in NumPy")
+        self.dtype: np.dtype[Any] = dtype
+        self.shape: tuple[int, ...] = tuple(t.shape[i] for i in range(t.ndim))
+        self.strides: Optional[tuple[int, ...]] = None if t.strides == ffi.NULL else tuple(t.strides[i] for i in range(t.ndim))
+        self.address = int(ffi.cast("uintptr_t", t.data)) + int(t.byte_offset)
+        self.index = int(t.device.device_id)
+
+    @property
+    def dense(self) -> bool:
+        """Whether its elements follow each other in row-major order."""
+        expected = 1
+        for dim, stride in zip(reversed(self.shape), reversed(self.strides or ())):
+            if dim > 1 and stride != expected:
+                return 0 in self.shape
+            expected *= dim
+        return True
 
     def __del__(self) -> None:
-        if self.managed.deleter != ffi.NULL:
-            self.managed.deleter(self.managed)
+        managed = getattr(self, "_managed", None)
+        if managed is not None and managed.deleter != ffi.NULL:
+            managed.deleter(managed)
+
+
+class _Owner:
+    """What an array looks at."""
+
+    def __init__(self, loan: Loan, interface: dict[str, Any]) -> None:
+        self.loan = loan
+        self.__array_interface__ = interface
+
+
+def on_gpu(value: Any) -> bool:
+    """Whether it is another library's tensor in the memory of an NVIDIA GPU."""
+    return not isinstance(value, np.ndarray) and hasattr(value, "__dlpack_device__") and int(value.__dlpack_device__()[0]) in _GPU
 
 
 def to_array(tensor: Any) -> np.ndarray[Any, Any]:
     """An array over the memory of `tensor` (anything with __dlpack__, in host memory), which it keeps alive."""
-    if tuple(tensor.__dlpack_device__()) != CPU:
-        raise DeviceError(f"this tensor is on DLPack's device {tensor.__dlpack_device__()}; ingot takes tensors in host memory")
-    if getattr(tensor, "requires_grad", False):  # PyTorch refuses to give such away; reading is all that is done here
-        tensor = tensor.detach()
-    capsule = tensor.__dlpack__()
-    managed = ffi.cast("ingot_dl_managed *", _capsule_pointer(capsule, _NAME))
-    _capsule_rename(capsule, _USED)
-    t = managed.dl_tensor
-    dtype = _DTYPES.get((t.dtype.code, t.dtype.bits))
-    if dtype is None or t.dtype.lanes != 1:
-        if managed.deleter != ffi.NULL:
-            managed.deleter(managed)
-        raise DTypeError(f"DLPack's type (code {t.dtype.code}, {t.dtype.bits} bits, {t.dtype.lanes} lanes) has no place in NumPy")
-    shape = tuple(t.shape[i] for i in range(t.ndim))
-    strides = None if t.strides == ffi.NULL else tuple(t.strides[i] * dtype.itemsize for i in range(t.ndim))
-    start = int(ffi.cast("uintptr_t", t.data)) + t.byte_offset
-    plain = {1: "|u1", 2: "<u2", 4: "<u4", 8: "<u8", 16: "<c16"}[dtype.itemsize]
-    owner = _Owner(managed, {"version": 3, "shape": shape, "strides": strides, "typestr": plain, "data": (start, False)})
-    return np.asarray(owner).view(dtype)
+    kind = int(tensor.__dlpack_device__()[0])
+    if kind in _GPU:
+        raise DeviceError("this tensor is in a GPU's memory, and what it is for runs on the host: copy it there, or build with device='cuda'")
+    if kind not in _HOST:
+        raise DeviceError(f"this tensor is on DLPack's device {tuple(tensor.__dlpack_device__())}; ingot takes tensors in the memory of the host and "
+                          "of NVIDIA GPUs")
+    loan = Loan(tensor)
+    strides = None if loan.strides is None else tuple(stride * loan.dtype.itemsize for stride in loan.strides)
+    plain = {1: "|u1", 2: "<u2", 4: "<u4", 8: "<u8", 16: "<c16"}[loan.dtype.itemsize]
+    owner = _Owner(loan, {"version": 3, "shape": loan.shape, "strides": strides, "typestr": plain, "data": (loan.address, False)})
+    return np.asarray(owner).view(loan.dtype)
 
 
 _lent: dict[int, tuple[Any, ...]] = {}  # by address: what must live until the consumer calls the deleter

@@ -7,14 +7,21 @@ import onnx
 from onnx import helper
 from onnx.backend.base import Backend, BackendRep
 
+from .device import device_count
 from .session import InferenceSession, SessionOptions
+
+
+def _provider(device: str) -> Any:
+    """onnx's device ("CPU", "CUDA:1") as a provider."""
+    name, _, index = device.partition(":")
+    return ("CUDAExecutionProvider", {"device_id": int(index or 0)}) if name == "CUDA" else "CPUExecutionProvider"
 
 
 class IngotRep(BackendRep):
     """A model ready to run."""
 
-    def __init__(self, model: Any, options: SessionOptions) -> None:
-        self.session = InferenceSession(model, options)
+    def __init__(self, model: Any, options: SessionOptions, provider: Any = "CPUExecutionProvider") -> None:
+        self.session = InferenceSession(model, options, [provider])
         self._declared = [value.name for value in model.graph.input]
         self._names = [info.name for info in self.session.get_inputs()]
 
@@ -42,7 +49,7 @@ class IngotBackend(Backend):
         if options is None:
             options = SessionOptions()
             options.budget = 0.0
-        return IngotRep(model, options)
+        return IngotRep(model, options, _provider(device))
 
     @classmethod
     def run_model(cls, model: Any, inputs: Any, device: str = "CPU", **kwargs: Any) -> tuple[Any, ...]:
@@ -62,7 +69,8 @@ class IngotBackend(Backend):
 
     @classmethod
     def supports_device(cls, device: str) -> bool:
-        return device.split(":")[0] == "CPU"
+        name, _, index = device.partition(":")
+        return name == "CPU" or (name == "CUDA" and int(index or 0) < device_count("cuda"))
 
 
 is_compatible = IngotBackend.is_compatible

@@ -9,6 +9,8 @@ static inline ingot_status ingot__end(ingot__diag *diag, ingot_status status) {
   ingot__report(diag);
   return status;
 }
+/* "cpu", "cuda", "cuda:N"; false: another word. device.c. */
+bool ingot__device_name(const char *text, const char **backend, int *index);
 #define INGOT_REQUIRE(condition, what) \
   do { if (!(condition)) return ingot__end(&diag, ingot__fail(&diag, INGOT_E_ARGUMENT, NULL, "%s: %s", __func__, what)); } while (0)
 #endif

@@ -1,7 +1,6 @@
 /* Building engines. */
 #include "api/api.h"
 #include "compile/compile.h"
-#include <stdlib.h>
 #include <string.h>
 
 #define DEFAULT_BUDGET 10
@@ -81,23 +80,22 @@ ingot_status ingot_config_set_budget(ingot_config *config, double seconds) {
 ingot_status ingot_config_set_device(ingot_config *config, const char *device) {
   INGOT_CALL(NULL);
   INGOT_REQUIRE(config && device, "an argument is NULL");
-  const char *colon = strchr(device, ':');
-  size_t length = colon ? (size_t)(colon - device) : strlen(device);
-  bool cpu = length == 3 && !strncmp(device, "cpu", 3) && !colon, cuda = length == 4 && !strncmp(device, "cuda", 4);
-  long index = 0;
-  char *end = NULL;
-  if (colon) index = strtol(colon + 1, &end, 10);
-  bool number = !colon || (colon[1] >= '0' && colon[1] <= '9' && !*end && index < 256);
-  INGOT_REQUIRE((cpu || cuda) && number, "the device must be cpu, cuda or cuda:N");
-  config->backend = cuda ? "cuda" : "cpu";
-  config->device_index = (int)index;
+  INGOT_REQUIRE(ingot__device_name(device, &config->backend, &config->device_index), "the device must be cpu, cuda or cuda:N");
   return INGOT_OK;
 }
 
 ingot_status ingot_config_set_precision(ingot_config *config, unsigned flags) {
   INGOT_CALL(NULL);
-  INGOT_REQUIRE(config && !(flags & ~(INGOT_PRECISION_TF32 | INGOT_PRECISION_FP16 | INGOT_PRECISION_BF16)), "config is NULL, or an unknown precision");
+  const unsigned known = INGOT_PRECISION_TF32 | INGOT_PRECISION_FP16 | INGOT_PRECISION_BF16;
+  INGOT_REQUIRE(config && !(flags & ~known), "config is NULL, or an unknown precision");
   config->precision = flags;
+  return INGOT_OK;
+}
+
+ingot_status ingot_config_set_workspace(ingot_config *config, size_t bytes) {
+  INGOT_CALL(NULL);
+  INGOT_REQUIRE(config, "config is NULL");
+  config->workspace = bytes;
   return INGOT_OK;
 }
 
@@ -109,8 +107,12 @@ static ingot_status set_text(ingot_config *config, const char **field, const cha
   return text && !*field ? ingot__end(&diag, ingot__no_memory(&diag)) : INGOT_OK;
 }
 
-ingot_status ingot_config_set_timing_cache(ingot_config *config, const char *path) { return set_text(config, config ? &config->timing_cache : NULL, path); }
-ingot_status ingot_config_set_dump(ingot_config *config, const char *folder) { return set_text(config, config ? &config->dump_folder : NULL, folder); }
+ingot_status ingot_config_set_timing_cache(ingot_config *config, const char *path) {
+  return set_text(config, config ? &config->timing_cache : NULL, path);
+}
+ingot_status ingot_config_set_dump(ingot_config *config, const char *folder) {
+  return set_text(config, config ? &config->dump_folder : NULL, folder);
+}
 
 ingot_status ingot_config_set_verify(ingot_config *config, bool verify) {
   INGOT_CALL(NULL);

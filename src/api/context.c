@@ -197,11 +197,17 @@ ingot_status ingot_context_enqueue_stream(ingot_context *context, void *stream) 
   return ingot__end(&diag, ingot__context_enqueue(context, stream, &diag));
 }
 
+void *ingot_context_stream(const ingot_context *context) { return context ? context->home : NULL; }
+
 ingot_status ingot_context_wait(ingot_context *context) {
   INGOT_CALL(NULL);
   INGOT_REQUIRE(context, "context is NULL");
   pthread_mutex_lock(&context->mutex);
   bool any = context->pending || context->finished;
+  if (!any && context->queue && (context->busy || context->ran)) { /* in a stream */
+    pthread_mutex_unlock(&context->mutex);
+    return ingot__end(&diag, ingot__device_settle(context, &diag));
+  }
   while (context->pending) pthread_cond_wait(&context->wake, &context->mutex);
   ingot_status status = any ? context->result : ingot__fail(&diag, INGOT_E_STATE, NULL, "no run was enqueued");
   if (any && status != INGOT_OK) ingot__fail(&diag, status, NULL, "%s", context->error);
@@ -241,6 +247,30 @@ ingot_status ingot_context_set_observer(ingot_context *context, ingot_observer_f
   return INGOT_OK;
 }
 
+ingot_status ingot_context_set_timing(ingot_context *context, bool timing) {
+  INGOT_CALL(NULL);
+  INGOT_REQUIRE(context, "context is NULL");
+  if (!context->queue) return ingot__end(&diag, ingot__fail(&diag, INGOT_E_STATE, NULL, "the engine runs on the CPU: nothing is copied"));
+  context->timing = timing;
+  return INGOT_OK;
+}
+
+ingot_status ingot_context_times(ingot_context *context, ingot_run_times *times) {
+  INGOT_CALL(NULL);
+  INGOT_REQUIRE(context && times, "an argument is NULL");
+  if (!context->timed) return ingot__end(&diag, ingot__fail(&diag, INGOT_E_STATE, NULL, "no run was timed: ingot_context_set_timing"));
+  const ingot__device_functions *d = context->engine->backend->device;
+  ingot_status status = d->reached(context->engine->opened, context->mark[INGOT__END], &diag);
+  if (status != INGOT_OK) return ingot__end(&diag, status);
+  double seconds[INGOT__END];
+  for (int i = 0; i < INGOT__END; i++) {
+    seconds[i] = d->seconds(context->mark[i], context->mark[i + 1]);
+    if (seconds[i] < 0) return ingot__end(&diag, ingot__fail(&diag, INGOT_E_DEVICE, NULL, "the GPU has no times of the run"));
+  }
+  *times = (ingot_run_times){seconds[0] * 1e6, seconds[1] * 1e6, seconds[2] * 1e6};
+  return INGOT_OK;
+}
+
 ingot_status ingot_context_memory(const ingot_context *context, ingot_memory_info *info) {
   INGOT_CALL(NULL);
   INGOT_REQUIRE(context && info, "an argument is NULL");
@@ -261,7 +291,7 @@ ingot_status ingot_context_memory(const ingot_context *context, ingot_memory_inf
   for (size_t f = 0; inst && f < inst->n_frame; f++)
     for (size_t r = 0; r < inst->frame[f]->n_region; r++) {
       const ingot__region *region = inst->frame[f]->region[r];
-      info->activations += region->slab_size[INGOT__HOST];
+      for (int space = 0; space < INGOT__SPACES; space++) info->activations += region->slab_size[space];
       if (region->workspace_size > info->workspace) info->workspace = region->workspace_size;
     }
   return INGOT_OK;

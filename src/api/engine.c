@@ -14,13 +14,35 @@ ingot_status ingot_engine_save(const ingot_engine *engine, const char *path) {
 ingot_status ingot_engine_load(const ingot_env *env, const char *path, ingot_engine **engine) {
   INGOT_CALL(path);
   INGOT_REQUIRE(path && engine, "an argument is NULL");
-  return ingot__end(&diag, ingot__load_file(env, path, &diag, engine));
+  return ingot__end(&diag, ingot__load_file(env, path, NULL, &diag, engine));
 }
 
 ingot_status ingot_engine_load_memory(const ingot_env *env, const void *data, size_t size, ingot_engine **engine) {
   INGOT_CALL("engine in memory");
   INGOT_REQUIRE((data || !size) && engine, "an argument is NULL");
-  return ingot__end(&diag, ingot__load_memory(env, data, size, &diag, engine));
+  return ingot__end(&diag, ingot__load_memory(env, data, size, NULL, &diag, engine));
+}
+
+ingot_status ingot_engine_load_on(const ingot_env *env, const char *path, const char *device, ingot_engine **engine) {
+  INGOT_CALL(path);
+  ingot__target target;
+  INGOT_REQUIRE(path && device && engine, "an argument is NULL");
+  INGOT_REQUIRE(ingot__device_name(device, &target.backend, &target.index), "the device must be cpu, cuda or cuda:N");
+  return ingot__end(&diag, ingot__load_file(env, path, &target, &diag, engine));
+}
+
+ingot_status ingot_engine_load_memory_on(const ingot_env *env, const void *data, size_t size, const char *device, ingot_engine **engine) {
+  INGOT_CALL("engine in memory");
+  ingot__target target;
+  INGOT_REQUIRE((data || !size) && device && engine, "an argument is NULL");
+  INGOT_REQUIRE(ingot__device_name(device, &target.backend, &target.index), "the device must be cpu, cuda or cuda:N");
+  return ingot__end(&diag, ingot__load_memory(env, data, size, &target, &diag, engine));
+}
+
+const char *ingot_engine_device(const ingot_engine *engine, int *index) {
+  if (!engine) return NULL;
+  if (index) *index = engine->backend->device ? engine->device_index : 0;
+  return engine->backend->name;
 }
 
 ingot_status ingot_engine_serialize(const ingot_engine *engine, void **data, size_t *size) {

@@ -65,9 +65,10 @@ typedef struct ingot__device_functions {
   ingot_status (*write)(ingot__device *device, void *to, const void *from, size_t size, ingot__diag *diag);
   ingot_status (*read)(ingot__device *device, void *to, const void *from, size_t size, ingot__diag *diag);
   bool (*owns)(ingot__device *device, const void *memory); /* whether an address is of device memory, whoever allocated it */
-  /* Host memory that the device reaches quickly. */
+  /* Host memory that the device reaches by itself: copies are quicker, and nobody waits for them. */
   void *(*pin)(ingot__device *device, size_t size);        /* NULL: no memory */
   void (*unpin)(ingot__device *device, void *memory);
+  bool (*pinned)(ingot__device *device, const void *memory); /* whether an address is of such memory, whoever allocated it */
   /* Code for the kernel's call: compiled, or out of a cache; the device keeps it until it is closed, one copy of each. *size 0 for a kernel
    * without code. May be called by several threads. */
   ingot_status (*compile)(ingot__device *device, const ingot__kernel *kernel, const ingot__call *call, ingot__diag *diag, const void **code,
@@ -78,7 +79,7 @@ typedef struct ingot__device_functions {
   ingot_status (*queue_new)(ingot__device *device, void *native, ingot__diag *diag, void **queue);
   void (*queue_free)(void *queue);
   void *(*queue_native)(void *queue);
-  void (*queue_use)(void *queue, void *native);  /* goes on with another of the caller's; NULL: the device's default one */
+  void (*queue_use)(void *queue, void *native);  /* goes on with another, the caller's or its own; NULL: the device's default one */
   ingot_status (*copy)(void *queue, void *to, const void *from, size_t size, ingot__diag *diag); /* host or device, told by the addresses */
   ingot_status (*wait)(void *queue, ingot__diag *diag);
   /* What is put into the queue between the two is recorded, not run; *recording is played as a whole. */
@@ -86,11 +87,13 @@ typedef struct ingot__device_functions {
   ingot_status (*record_end)(void *queue, ingot__diag *diag, void **recording);
   ingot_status (*play)(void *queue, void *recording, ingot__diag *diag);
   void (*recording_free)(ingot__device *device, void *recording);
-  /* Time: a mark is a place in a queue; seconds between two when the later one has been reached. */
+  /* A mark is a place in a queue, which may be gone when the mark is asked for; seconds between two when the later one has been reached. */
   ingot_status (*mark_new)(ingot__device *device, ingot__diag *diag, void **mark);
   void (*mark_free)(ingot__device *device, void *mark);
   ingot_status (*mark)(void *queue, void *mark, ingot__diag *diag);
   double (*seconds)(void *from, void *to);
+  ingot_status (*reached)(ingot__device *device, void *mark, ingot__diag *diag); /* waits for it */
+  ingot_status (*follow)(void *queue, void *mark, ingot__diag *diag);            /* what comes into the queue now waits for it, on the device */
 } ingot__device_functions;
 
 typedef struct ingot__backend {

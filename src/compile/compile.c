@@ -27,7 +27,7 @@ static ingot_status run_passes(ingot__build *b) {
   double start = ingot__now();
   b->passes = INGOT_NEW_ARRAY(&b->arena, ingot__pass_count, ingot__pass_record);
   if (!b->passes) return ingot__no_memory(b->diag);
-  ingot__pass_context context = {.diag = b->diag, .log = &b->engine->log, .float_only = true, .narrow = narrow_type(b),
+  ingot__pass_context context = {.diag = b->diag, .log = &b->engine->log, .float_only = true, .device = b->engine->backend->device != NULL, .narrow = narrow_type(b),
                                 .pool = b->pool};
   ingot__pass_options options = {.dump_folder = b->config->dump_folder, .stop_after = b->config->stop_after, .skip = b->config->skip,
                                  .n_skip = b->config->n_skip};
@@ -39,7 +39,7 @@ static ingot_status run_passes(ingot__build *b) {
 static ingot_status make_plan(ingot__build *b) {
   double start = ingot__now();
   b->planner = (ingot__planner){.engine = b->engine, .arena = &b->arena, .diag = b->diag, .progress = &b->config->progress, .pool = b->pool,
-                                .tf32 = b->config->precision & INGOT_PRECISION_TF32};
+                                .tf32 = b->config->precision & INGOT_PRECISION_TF32, .workspace = b->config->workspace};
   if (b->config->budget > 0 || b->config->timing_cache) {
     b->planner.time = ingot__tuner_time;
     b->planner.time_user = &b->tuner;

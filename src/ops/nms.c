@@ -22,22 +22,25 @@ ingot_status ingot__infer_NonMaxSuppression(ingot__infer *f) {
 typedef struct candidate { float score; int32_t box; } candidate;
 typedef struct corners { float y0, x0, y1, x1, area; } corners;
 
+/* Candidates and kept boxes of one class, and the indices selected in all classes. */
 size_t ingot__workspace_NonMaxSuppression(const ingot__call *call) {
-  size_t n = call->in[0].rank == 3 ? (size_t)call->in[0].dim[1] : 0, bytes;
-  return ingot__mul(n, 2 * sizeof(candidate) + sizeof(corners), &bytes) ? bytes : SIZE_MAX;
+  const ingot__view *boxes = &call->in[0], *scores = &call->in[1];
+  size_t n = boxes->rank == 3 ? (size_t)boxes->dim[1] : 0, bytes, chosen;
+  if (!ingot__mul(n, sizeof(candidate) + sizeof(corners), &bytes) || scores->rank != 3) return SIZE_MAX;
+  if (!ingot__mul((size_t)scores->dim[0], (size_t)scores->dim[1], &chosen) || !ingot__mul(chosen, n, &chosen)) return SIZE_MAX;
+  return ingot__mul(chosen, sizeof(int32_t), &chosen) && ingot__add(bytes, chosen, &bytes) ? bytes : SIZE_MAX;
 }
 
-/* Best first; equal scores by index. Bottom-up merge sort; returns where the result is. */
-static candidate *sort(candidate *a, candidate *b, size_t n) {
-  for (size_t width = 1; width < n; width *= 2) {
-    for (size_t i = 0; i < n; i += 2 * width) {
-      size_t middle = i + width < n ? i + width : n, end = i + 2 * width < n ? i + 2 * width : n, l = i, r = middle;
-      for (size_t k = i; k < end; k++) b[k] = l < middle && (r >= end || a[l].score >= a[r].score) ? a[l++] : a[r++];
-    }
-    candidate *t = a;
-    a = b, b = t;
+/* A heap, best first; equal scores by index. Most candidates are never asked for. */
+static bool better(candidate a, candidate b) { return a.score > b.score || (a.score == b.score && a.box < b.box); }
+static void sink(candidate *heap, size_t n, size_t at) {
+  candidate c = heap[at];
+  for (size_t child; (child = 2 * at + 1) < n; at = child) {
+    if (child + 1 < n && better(heap[child + 1], heap[child])) child++;
+    if (!better(heap[child], c)) break;
+    heap[at] = heap[child];
   }
-  return a;
+  heap[at] = c;
 }
 
 static corners corners_of(const float *box, bool center) {
@@ -67,29 +70,34 @@ static float number_at(const ingot__call *call, size_t i, float missing) {
 
 typedef struct task {
   const ingot__call *call;
-  candidate *list, *spare;
+  candidate *heap;
   corners *kept;
   int64_t limit;
   float overlap, score;
   bool has_score;
 } task;
 
-/* Selects for one batch element and class; kept box indices to `to` (three numbers each) where it isn't NULL. Returns how many. */
-static size_t select_boxes(const task *t, size_t batch, size_t class, int64_t *to) {
+/* Selects for one batch element and class, the boxes' indices to `to`. Returns how many. */
+static size_t select_boxes(const task *t, size_t batch, size_t class, int32_t *to) {
   const ingot__view *boxes = &t->call->in[0], *scores = &t->call->in[1];
   size_t n = (size_t)boxes->dim[1], count = 0, kept = 0;
   const float *score = (const float *)scores->data + (batch * (size_t)scores->dim[1] + class) * n;
   const float *box = (const float *)boxes->data + batch * n * 4;
   bool center = INGOT__ATTRS(t->call, NonMaxSuppression)->center_point_box != 0;
-  for (size_t i = 0; i < n; i++)
-    if (!t->has_score || score[i] > t->score) t->list[count++] = (candidate){score[i], (int32_t)i};
-  const candidate *list = sort(t->list, t->spare, count);
-  for (size_t i = 0; i < count && (int64_t)kept < t->limit; i++) {
-    corners c = corners_of(box + 4 * (size_t)list[i].box, center);
+  for (size_t i = 0; i < n; i++) {
+    t->heap[count] = (candidate){score[i], (int32_t)i};
+    count += !t->has_score || score[i] > t->score;
+  }
+  for (size_t i = count / 2; i-- > 0;) sink(t->heap, count, i);
+  while (count > 0 && (int64_t)kept < t->limit) {
+    int32_t best = t->heap[0].box;
+    t->heap[0] = t->heap[--count];
+    if (count) sink(t->heap, count, 0);
+    corners c = corners_of(box + 4 * (size_t)best, center);
     bool free = true;
     for (size_t k = 0; k < kept && free; k++) free = !overlap(&c, &t->kept[k], t->overlap);
     if (!free) continue;
-    if (to) to[3 * kept] = (int64_t)batch, to[3 * kept + 1] = (int64_t)class, to[3 * kept + 2] = list[i].box;
+    to[kept] = best;
     t->kept[kept++] = c;
   }
   return kept;
@@ -97,20 +105,24 @@ static size_t select_boxes(const task *t, size_t batch, size_t class, int64_t *t
 
 ingot_status ingot__ref_NonMaxSuppression(const ingot__call *call) {
   const ingot__view *boxes = &call->in[0], *scores = &call->in[1];
-  size_t n = (size_t)boxes->dim[1], total = 0;
+  size_t n = (size_t)boxes->dim[1], classes = (size_t)scores->dim[1], pairs = (size_t)scores->dim[0] * classes, total = 0;
   if (boxes->dim[1] > INT32_MAX) return INGOT__FAIL_CALL(call, INGOT_E_LIMIT, "%zu boxes are too many", n);
   if (call->workspace_size < ingot__workspace_NonMaxSuppression(call)) return INGOT__FAIL_CALL(call, INGOT_E_INTERNAL, "the workspace is too small");
-  task t = {.call = call, .list = call->workspace, .overlap = number_at(call, 3, 0), .score = number_at(call, 4, 0)};
-  t.spare = t.list + n;
-  t.kept = (corners *)(t.spare + n);
+  task t = {.call = call, .heap = call->workspace, .overlap = number_at(call, 3, 0), .score = number_at(call, 4, 0)};
+  t.kept = (corners *)(t.heap + n);
   t.has_score = ingot__has_in(call, 4);
   t.limit = ingot__has_in(call, 2) && ingot__view_count(&call->in[2]) ? ingot__get_int(call->in[2].dtype, call->in[2].data, 0) : 0;
-  /* Twice: the first time only counts, as the output has no memory yet. */
-  for (size_t b = 0; b < (size_t)scores->dim[0]; b++)
-    for (size_t c = 0; c < (size_t)scores->dim[1]; c++) total += select_boxes(&t, b, c, NULL);
+  if (t.limit > (int64_t)n) t.limit = (int64_t)n;
+  int32_t *chosen = (int32_t *)(t.kept + n);
+  for (size_t p = 0; n && p < pairs; p++) { /* a class's end in its n places is marked where it isn't full */
+    size_t kept = select_boxes(&t, p / classes, p % classes, chosen + p * n);
+    if (kept < n) chosen[p * n + kept] = -1;
+    total += kept;
+  }
   INGOT_TRY(ingot__set_out(call, 0, 2, (int64_t[]){(int64_t)total, 3}));
   int64_t *to = call->out[0].data;
-  for (size_t b = 0; total && b < (size_t)scores->dim[0]; b++)
-    for (size_t c = 0; c < (size_t)scores->dim[1]; c++) to += 3 * select_boxes(&t, b, c, to);
+  for (size_t p = 0; total && p < pairs; p++)
+    for (size_t k = 0; k < n && chosen[p * n + k] >= 0; k++, to += 3)
+      to[0] = (int64_t)(p / classes), to[1] = (int64_t)(p % classes), to[2] = chosen[p * n + k];
   return INGOT_OK;
 }

@@ -7,6 +7,7 @@ typedef struct ingot__pass_context {
   ingot__diag *diag;
   const ingot__log *log;
   bool float_only;   /* float16 and bfloat16 are computed as float32, or narrowed again at the end */
+  bool device;       /* the target has a device of its own */
   ingot_dtype narrow; /* what float32 may become; INGOT_UNDEFINED: nothing */
   ingot__pool *pool; /* for folding; may be NULL */
 } ingot__pass_context;

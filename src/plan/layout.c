@@ -116,9 +116,16 @@ const ingot__candidate *ingot__plan_rank(const ingot__planner *p, ingot__call *c
 }
 
 size_t ingot__plan_kernels(const ingot__planner *p, const ingot__call *call, const ingot__kernel **list) {
-  size_t n = p->engine->backend->candidates(call, list, INGOT__MAX_CANDIDATES), kept = 0;
-  for (size_t i = 0; i < n; i++)
-    if (p->tf32 || !strstr(list[i]->name, "tf32")) list[kept++] = list[i];
+  size_t n = p->engine->backend->candidates(call, list, INGOT__MAX_CANDIDATES), kept = 0, least = 0;
+  const ingot__kernel *modest = NULL; /* of those that want more workspace than is allowed the one that wants least: something must run */
+  for (size_t i = 0; i < n; i++) {
+    const ingot__kernel *k = list[i];
+    if (!p->tf32 && strstr(k->name, "tf32")) continue;
+    size_t wanted = p->workspace && k->functions->workspace ? k->functions->workspace(call) : 0;
+    if (wanted <= p->workspace) list[kept++] = k;
+    else if (!modest || wanted < least) modest = k, least = wanted;
+  }
+  if (!kept && modest) list[kept++] = modest;
   return kept;
 }
 

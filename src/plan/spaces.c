@@ -14,8 +14,18 @@ typedef struct spaces {
 
 static bool made(const ingot__value *v) { return v->producer || v->is_input; }
 
-/* The copy of v on the other side for users in `graph`; made before `before` where v comes from outside. */
-static ingot_status twin_of(spaces *s, ingot__value *v, ingot__graph *graph, ingot__value **out) {
+/* Where an output is brought to the host: after what the device goes on with, so that its steps stay in one row and the copies come together. */
+static ingot__node *end_of_row(const spaces *s, const ingot__node *producer) {
+  ingot__node *n = producer->next;
+  for (; n; n = n->next) {
+    const ingot__kernel *kernel = s->engine->step[n->id].kernel;
+    if (kernel && !(kernel->flags & INGOT__K_VIEW) && !kernel->on_device) break;
+  }
+  return n;
+}
+
+/* The copy of v on the other side for users in `graph`, as soon as v is there, or for an output of the graph. */
+static ingot_status twin_of(spaces *s, ingot__value *v, ingot__graph *graph, bool output, ingot__value **out) {
   ingot_engine *e = s->engine;
   bool inside = v->graph == graph;
   if (inside && v->id < s->n_value && s->twin[v->id]) {
@@ -25,7 +35,7 @@ static ingot_status twin_of(spaces *s, ingot__value *v, ingot__graph *graph, ing
   bool to_device = !e->place[v->id].on_device;
   ingot__layout layout = (ingot__layout)e->place[v->id].layout;
   const char *name = ingot__arena_printf(&s->net->arena, "%s/%s", v->name, to_device ? "device" : "host");
-  ingot__node *before = inside && v->producer ? v->producer->next : graph->first;
+  ingot__node *before = !inside || !v->producer ? graph->first : output ? end_of_row(s, v->producer) : v->producer->next;
   ingot__node *n = name ? ingot__node_new(graph, INGOT__OP_Transfer, name, before, &v, 1, 1, &name) : NULL;
   if (!n) return ingot__no_memory(s->planner->diag);
   n->out[0]->type = v->type;
@@ -48,7 +58,7 @@ static ingot_status twin_of(spaces *s, ingot__value *v, ingot__graph *graph, ing
 static ingot_status want(spaces *s, ingot__node *n, size_t i, bool on_device) {
   ingot__value *v = n->in[i], *twin;
   if (!v || !made(v) || v->type.kind != INGOT__TENSOR || s->engine->place[v->id].on_device == on_device) return INGOT_OK;
-  INGOT_TRY(twin_of(s, v, n->graph, &twin));
+  INGOT_TRY(twin_of(s, v, n->graph, false, &twin));
   return ingot__node_set_input(n, i, twin) ? INGOT_OK : ingot__no_memory(s->planner->diag);
 }
 
@@ -57,7 +67,7 @@ static ingot_status bring_out(spaces *s, ingot__graph *g, size_t i) {
   ingot__value *v = g->output[i], *twin;
   if (!made(v) || v->type.kind != INGOT__TENSOR || !s->engine->place[v->id].on_device) return INGOT_OK;
   if (v->graph != g) return INGOT_OK; /* an outer value handed on: its readers are told by its place */
-  INGOT_TRY(twin_of(s, v, g, &twin));
+  INGOT_TRY(twin_of(s, v, g, true, &twin));
   ingot__node **users = INGOT_NEW_ARRAY(s->planner->arena, v->n_user + 1, ingot__node *);
   if (!users) return ingot__no_memory(s->planner->diag);
   size_t n = v->n_user;

@@ -74,7 +74,7 @@ ingot_status ingot__context_new(ingot_engine *engine, const ingot_context_option
 void ingot__context_free(ingot_context *context) {
   if (!context) return;
   ingot_engine *engine = context->engine;
-  if (context->queue) ingot__device_wait(context, NULL);
+  if (context->queue) ingot__device_settle(context, NULL);
   for (size_t i = 0; i < context->n_instance; i++) ingot__instance_free(context->instance[i]);
   ingot__pool_destroy(context->pool);
   ingot__free(&context->heap, context->slab[INGOT__HOST].data, context->slab[INGOT__HOST].size);
@@ -83,6 +83,7 @@ void ingot__context_free(ingot_context *context) {
     ingot__object_release(context->io[i].object);
     ingot__free(&context->heap, context->io[i].own.data, context->io[i].own.size);
     ingot__device_free(context, &context->io[i].staging);
+    if (context->io[i].pinned.data) engine->backend->device->unpin(engine->opened, context->io[i].pinned.data);
   }
   ingot__device_stop(context);
   ingot__store_release(context->store);

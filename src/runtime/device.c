@@ -1,4 +1,5 @@
-/* Runs on a device: its queue and memory, work recorded and played again, times, and copies for those who look at values on the host. */
+/* Runs on a device: its queue and memory, places in the queue, work recorded and played again, times, and copies for those who look at values on
+ * the host. */
 #include "runtime/state.h"
 #include <string.h>
 
@@ -6,10 +7,16 @@ static const ingot__device_functions *device_of(const ingot_context *context) { 
 
 ingot_status ingot__device_start(ingot_context *context, void *native_queue, ingot__diag *diag) {
   if (!device_of(context)) return INGOT_OK;
-  return device_of(context)->queue_new(context->engine->opened, native_queue, diag, &context->queue);
+  INGOT_TRY(device_of(context)->queue_new(context->engine->opened, native_queue, diag, &context->queue));
+  context->home = device_of(context)->queue_native(context->queue);
+  return INGOT_OK;
 }
 
 void ingot__device_stop(ingot_context *context) {
+  for (int i = 0; i < INGOT__MARKS; i++) {
+    if (context->mark[i]) device_of(context)->mark_free(context->engine->opened, context->mark[i]);
+    context->mark[i] = NULL;
+  }
   if (context->queue) device_of(context)->queue_free(context->queue);
   context->queue = NULL;
 }
@@ -17,6 +24,26 @@ void ingot__device_stop(ingot_context *context) {
 ingot_status ingot__device_wait(ingot_context *context, ingot__diag *diag) {
   context->busy = false;
   return device_of(context)->wait(context->queue, diag);
+}
+
+ingot_status ingot__device_settle(ingot_context *context, ingot__diag *diag) {
+  if (!context->busy) return INGOT_OK;
+  context->busy = false; /* by the mark, for the caller's queue may be gone by now */
+  if (context->mark[INGOT__END]) return device_of(context)->reached(context->engine->opened, context->mark[INGOT__END], diag);
+  return device_of(context)->wait(context->queue, diag);
+}
+
+ingot_status ingot__device_go(ingot_context *context, void *native_queue, ingot__diag *diag) {
+  const ingot__device_functions *d = device_of(context);
+  if (d->queue_native(context->queue) == native_queue) return INGOT_OK;
+  d->queue_use(context->queue, native_queue);
+  return context->busy && context->mark[INGOT__END] ? d->follow(context->queue, context->mark[INGOT__END], diag) : INGOT_OK;
+}
+
+ingot_status ingot__device_mark(ingot_context *context, int which, ingot__diag *diag) {
+  const ingot__device_functions *d = device_of(context);
+  if (!context->mark[which]) INGOT_TRY(d->mark_new(context->engine->opened, diag, &context->mark[which]));
+  return d->mark(context->queue, context->mark[which], diag);
 }
 
 void ingot__device_free(ingot_context *context, ingot__buffer *buffer) {
@@ -35,6 +62,34 @@ bool ingot__device_reserve(ingot_context *context, ingot__buffer *buffer, size_t
 
 bool ingot__device_owns(const ingot_context *context, const void *memory) {
   return context->queue && device_of(context)->owns(context->engine->opened, memory);
+}
+
+/* ---- Copies by way of memory that the device reaches */
+
+enum { PINNED_MOST = 64 << 20, SHARED_COPY = 256 << 10 }; /* bytes: more is left to the driver; more is copied by all threads */
+
+bool ingot__device_by_way(ingot_context *context, ingot__io *io, size_t bytes) {
+  const ingot__device_functions *d = device_of(context);
+  if (!bytes || bytes > PINNED_MOST) return false;
+  if (io->pinned.size >= bytes) return true;
+  if (context->busy && ingot__device_wait(context, NULL) != INGOT_OK) return false;
+  d->unpin(context->engine->opened, io->pinned.data);
+  io->pinned = (ingot__buffer){.data = d->pin(context->engine->opened, bytes)};
+  io->pinned.size = io->pinned.data ? bytes : 0;
+  return io->pinned.data != NULL;
+}
+
+typedef struct host_copy { char *to; const char *from; size_t bytes; } host_copy;
+static void copy_share(void *arg, int i, int n) {
+  const host_copy *c = arg;
+  size_t share = ingot__align(c->bytes / (size_t)n + 1, 64), at = share * (size_t)i;
+  if (at < c->bytes) memcpy(c->to + at, c->from + at, c->bytes - at < share ? c->bytes - at : share);
+}
+
+void ingot__device_host_copy(ingot_context *context, void *to, const void *from, size_t bytes) {
+  host_copy c = {to, from, bytes};
+  if (bytes < SHARED_COPY || context->threads == 1) copy_share(&c, 0, 1);
+  else ingot__pool_run(context->pool, copy_share, &c);
 }
 
 /* ---- Recorded work */

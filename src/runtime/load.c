@@ -223,7 +223,10 @@ static ingot_status check_steps(ingot_engine *e, ingot__diag *diag) {
   return INGOT_OK;
 }
 
-static ingot_status make_ready(ingot_engine *e, ingot__diag *diag) {
+static ingot_status make_ready(ingot_engine *e, const ingot__target *target, ingot__diag *diag) {
+  if (target && strcmp(target->backend, e->backend->name))
+    return ingot__fail(diag, INGOT_E_DEVICE, NULL, "the engine was built for %s: for %s build it again", e->backend->name, target->backend);
+  if (target) e->device_index = target->index;
   if (e->backend->device) INGOT_TRY(e->backend->device->open(e->device_index, diag, &e->opened)); /* what it can run depends on it */
   ingot_status status = ingot__network_verify(e->network, diag);
   if (status == INGOT_E_INTERNAL) return diag->status = INGOT_E_FORMAT; /* what would be our fault elsewhere is the file's here */
@@ -234,21 +237,22 @@ static ingot_status make_ready(ingot_engine *e, ingot__diag *diag) {
   return ingot__engine_make_resident(e, diag);
 }
 
-static ingot_status finish(ingot_engine *e, ingot__diag *diag, ingot_engine **out) {
-  ingot_status status = make_ready(e, diag);
+static ingot_status finish(ingot_engine *e, const ingot__target *target, ingot__diag *diag, ingot_engine **out) {
+  ingot_status status = make_ready(e, target, diag);
   if (status == INGOT_OK) *out = e;
   else ingot__engine_release(e);
   return status;
 }
 
-ingot_status ingot__load_file(const ingot_env *env, const char *path, ingot__diag *diag, ingot_engine **engine) {
+ingot_status ingot__load_file(const ingot_env *env, const char *path, const ingot__target *target, ingot__diag *diag, ingot_engine **engine) {
   ingot_engine *e;
   INGOT_TRY(ingot__engine_read(env, path, diag, &e));
-  return finish(e, diag, engine);
+  return finish(e, target, diag, engine);
 }
 
-ingot_status ingot__load_memory(const ingot_env *env, const void *data, size_t size, ingot__diag *diag, ingot_engine **engine) {
+ingot_status ingot__load_memory(const ingot_env *env, const void *data, size_t size, const ingot__target *target, ingot__diag *diag,
+                                ingot_engine **engine) {
   ingot_engine *e;
   INGOT_TRY(ingot__engine_read_memory(env, data, size, diag, &e));
-  return finish(e, diag, engine);
+  return finish(e, target, diag, engine);
 }

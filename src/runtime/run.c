@@ -163,18 +163,34 @@ static ingot_status timed_step(ingot_context *context, ingot__run_step *run, ing
   return INGOT_OK;
 }
 
+static bool transfers(const ingot__run_step *run) { return run->node->op == INGOT__OP_Transfer; }
+
+/* For times: after how many steps the inputs have been copied and, at the end, the outputs begin to be. */
+static void phases(const ingot__frame *frame, const ingot__region *region, size_t *copied_in, size_t *computed) {
+  *copied_in = *computed = SIZE_MAX;
+  if (frame->graph->outer) return;
+  if (region == frame->region[0])
+    for (*copied_in = 0; *copied_in < region->n_step && transfers(&region->step[*copied_in]);) ++*copied_in;
+  if (!region->after)
+    for (*computed = region->n_step; *computed > 0 && *computed != *copied_in && transfers(&region->step[*computed - 1]);) --*computed;
+}
+
 static ingot_status run_region(ingot__frame *frame, ingot__region *region) {
   ingot__instance *inst = frame->instance;
   ingot_context *context = inst->context;
   bool watched = context->profiler || context->observer || context->trace;
-  size_t segment = 0;
+  size_t segment = 0, copied_in = SIZE_MAX, computed = SIZE_MAX;
   put_addresses(context, region);
+  if (context->timing) phases(frame, region, &copied_in, &computed);
   if (region->dynamic_end) { /* it sets the sizes of its outputs anew */
     const ingot__run_step *run = &region->step[region->n_step - 1];
     for (size_t i = 0; i < run->call.n_out; i++)
       if (ingot__is_tensor(&run->call.out[i])) run->call.out[i] = (ingot__view){.dtype = run->call.out[i].dtype, .rank = 1};
   }
-  for (size_t i = 0; i < region->n_step; i++) {
+  for (size_t i = 0;; i++) {
+    if (i == copied_in) INGOT_TRY(ingot__device_mark(context, INGOT__COPIED_IN, inst->diag));
+    if (i == computed) INGOT_TRY(ingot__device_mark(context, INGOT__COMPUTED, inst->diag));
+    if (i >= region->n_step) return INGOT_OK;
     ingot__run_step *run = &region->step[i];
     if (segment < region->n_segment && region->segment[segment].first == i && !watched) {
       INGOT_TRY(go_on(inst));
@@ -198,7 +214,6 @@ static ingot_status run_region(ingot__frame *frame, ingot__region *region) {
     if (context->observer) INGOT_TRY(observe(inst, run));
     if (context->trace) INGOT_TRY(context->trace(context->trace_user, run, true, inst->diag));
   }
-  return INGOT_OK;
 }
 
 ingot_status ingot__output_reserve(ingot_context *context, ingot__io *io, size_t bytes, ingot__diag *diag) {
@@ -211,9 +226,36 @@ ingot_status ingot__output_reserve(ingot_context *context, ingot__io *io, size_t
   }
   io->data = io->address;
   if (io->address) return INGOT_OK;
+  if (context->queue && !io->host_user && ingot__device_by_way(context, io, bytes)) {
+    io->data = io->pinned.data;
+    return INGOT_OK;
+  }
   if (!ingot__buffer_reserve(&context->heap, &io->own, bytes)) return ingot__no_memory(diag);
   io->data = io->own.data;
   return INGOT_OK;
+}
+
+/* The caller's pages, which the driver would copy by way of memory of its own while the run waits: by way of ours, and the run goes on. Only
+ * where the run is over before the caller goes on. */
+static void go_by_way(ingot_context *context, ingot__io *io, size_t bytes) {
+  const ingot__device_functions *d = context->engine->backend->device;
+  if (io->data == io->pinned.data || d->pinned(context->engine->opened, io->data) || !ingot__device_by_way(context, io, bytes)) return;
+  if (io->is_input) ingot__device_host_copy(context, io->pinned.data, io->data, bytes);
+  else io->target = io->data;
+  io->data = io->pinned.data;
+}
+
+enum { COPIED_MOST = 4 << 20 /* bytes that are copied within the device for the sake of recorded work */, MOVE = 4, OFTEN = 3 * MOVE, MOST = 60 };
+
+/* Whether the caller's memory on the device is another nearly every run, as new tensors are: recorded work, which has the address inside, would be
+ * made anew each time. It ends when the address has stayed for a while. */
+static bool restless(ingot__io *io, size_t bytes) {
+  if (io->last != io->data) io->moves = io->moves < MOST ? io->moves + MOVE : MOST;
+  else if (io->moves) io->moves--;
+  io->last = io->data;
+  if (io->moves >= OFTEN) io->restless = true;
+  else if (!io->moves) io->restless = false;
+  return io->restless && bytes <= COPIED_MOST;
 }
 
 /* Where an input or output of `bytes` is on the device, and where the host reads or writes it if the caller's memory is there. */
@@ -222,12 +264,16 @@ static ingot_status twin_memory(ingot_context *context, ingot__io *io, size_t by
   bool there = ingot__device_owns(context, io->data);
   if (there && io->host_user) {
     if (!ingot__buffer_reserve(&context->heap, &io->own, bytes)) return ingot__no_memory(diag);
-    if (io->is_input) INGOT_TRY(context->engine->backend->device->read(context->engine->opened, io->own.data, io->data, bytes, diag));
+    if (io->is_input) { /* what makes it may be in the caller's queue */
+      INGOT_TRY(ingot__device_wait(context, diag));
+      INGOT_TRY(context->engine->backend->device->read(context->engine->opened, io->own.data, io->data, bytes, diag));
+    }
     io->data = io->own.data;
     there = false;
   }
   io->twin = io->data;
-  if (there) return INGOT_OK;
+  if (there && !restless(io, bytes)) return INGOT_OK;
+  if (!there && context->waits && io->data && !io->host_user) go_by_way(context, io, bytes);
   if (!ingot__device_reserve(context, &io->staging, bytes, diag)) return INGOT_E_MEMORY;
   io->twin = io->staging.data;
   return INGOT_OK;
@@ -308,11 +354,19 @@ static ingot_status input_memory(ingot_context *context, ingot__io *io, ingot__d
   return INGOT_OK;
 }
 
-/* What the host has computed and the caller wants on the device. */
-static ingot_status device_output(ingot_context *context, ingot__io *io, size_t bytes, ingot__diag *diag) {
+/* An output that lies where the run put it, not where the caller wants it: what the host has computed on the device, or the other way round. */
+static ingot_status deliver(ingot_context *context, ingot__io *io, size_t bytes, ingot__diag *diag) {
   void *wanted = io->allocator.reallocate ? io->allocated : io->address;
-  if (!context->queue || !io->host_user || wanted == io->data || !ingot__device_owns(context, wanted)) return INGOT_OK;
-  return context->engine->backend->device->write(context->engine->opened, wanted, io->data, bytes, diag);
+  if (io->target) {
+    if (io->data != io->target) ingot__device_host_copy(context, io->target, io->data, bytes);
+    io->data = io->target;
+    return INGOT_OK;
+  }
+  if (!context->queue || !io->host_user || !wanted || wanted == io->data || !ingot__device_owns(context, wanted)) return INGOT_OK;
+  INGOT_TRY(context->engine->backend->device->copy(context->queue, wanted, io->data, bytes, diag));
+  context->busy = true;
+  io->data = wanted;
+  return INGOT_OK;
 }
 
 /* Outputs that weren't computed where the caller wants them. */
@@ -324,54 +378,70 @@ static ingot_status copy_output(ingot_context *context, ingot__io *io, ingot__di
   }
   size_t bytes; /* its own buffer's, or another value's that it is a view of */
   if (!ingot__dtype_bytes(view->dtype, (size_t)ingot__view_count(view), &bytes)) return INGOT_E_LIMIT;
-  if (io->data && view->data == io->data && !io->host_user) return INGOT_OK; /* it may still be under way */
+  if (io->data && view->data == io->data && !io->host_user && !io->target) return INGOT_OK; /* it may still be under way */
   if (context->busy) INGOT_TRY(ingot__device_wait(context, diag));
-  if (io->data && view->data == io->data) return device_output(context, io, bytes, diag);
+  if (io->data && view->data == io->data) return deliver(context, io, bytes, diag);
   INGOT_TRY(ingot__output_reserve(context, io, bytes, diag));
   if (!bytes) return INGOT_OK;
   ingot__view to;
   ingot__view_set(&to, view->dtype, view->rank, view->dim, INGOT__PLAIN);
   to.data = io->data;
   ingot__view_copy(&to, view);
-  return device_output(context, io, bytes, diag);
+  return deliver(context, io, bytes, diag);
+}
+
+static ingot_status outputs(ingot_context *context, ingot__diag *diag) {
+  for (size_t i = context->n_in; i < context->n_io; i++) {
+    ingot__io *io = &context->io[i];
+    INGOT_TRY(copy_output(context, io, diag));
+    const ingot__type *type = &context->current->type[io->value->id];
+    if (io->allocator.notify_shape) io->allocator.notify_shape(io->allocator.user, io->value->name, type->rank, type->dim);
+  }
+  return INGOT_OK;
+}
+
+static ingot_status put_into_queue(ingot_context *context, ingot__diag *diag) {
+  if (context->timing) INGOT_TRY(ingot__device_mark(context, INGOT__BEGIN, diag));
+  INGOT_TRY(ingot__frame_run(context->current->frame[0], NULL, 0));
+  if (context->timing) INGOT_TRY(ingot__device_mark(context, INGOT__END, diag));
+  return INGOT_OK;
 }
 
 static ingot_status execute(ingot_context *context, bool wait, ingot__diag *diag) {
-  context->ran = false;
+  context->ran = context->timed = false;
+  context->waits = wait;
   if (context->strings.blocks) ingot__arena_reset(&context->strings);
   INGOT_TRY(ingot__context_plan(context, diag));
   ingot__instance *inst = context->current;
   inst->diag = diag;
   for (size_t i = context->n_in; i < context->n_io; i++) {
-    context->io[i].data = NULL;
+    context->io[i].data = context->io[i].target = NULL;
     if (!inst->early[i]) inst->type[context->io[i].value->id].rank = -1; /* what it was in the last run */
   }
   for (size_t i = 0; i < context->n_io; i++)
     INGOT_TRY(context->io[i].is_input ? input_memory(context, &context->io[i], diag) : output_memory(context, &context->io[i], diag));
   for (size_t i = 0; i < context->n_in; i++) inst->view[context->io[i].value->id].data = context->io[i].data;
-  ingot_status status = ingot__frame_run(inst->frame[0], NULL, 0);
+  ingot_status status = context->queue ? put_into_queue(context, diag) : ingot__frame_run(inst->frame[0], NULL, 0);
+  if (context->busy && wait && status == INGOT_OK) status = ingot__device_wait(context, diag);
+  if (status == INGOT_OK) status = outputs(context, diag);
   if (context->busy && (wait || status != INGOT_OK)) { /* also before the caller hears of an error: work in the queue uses the caller's memory */
     ingot_status waited = ingot__device_wait(context, status == INGOT_OK ? diag : NULL);
     if (status == INGOT_OK) status = waited;
   }
   INGOT_TRY(status);
-  for (size_t i = context->n_in; i < context->n_io; i++) {
-    ingot__io *io = &context->io[i];
-    INGOT_TRY(copy_output(context, io, diag));
-    const ingot__type *type = &inst->type[io->value->id];
-    if (io->allocator.notify_shape) io->allocator.notify_shape(io->allocator.user, io->value->name, type->rank, type->dim);
-  }
   context->ran = true;
+  context->timed = context->timing;
   return INGOT_OK;
 }
 
-ingot_status ingot__context_execute(ingot_context *context, ingot__diag *diag) { return execute(context, true, diag); }
+ingot_status ingot__context_execute(ingot_context *context, ingot__diag *diag) {
+  if (context->queue) INGOT_TRY(ingot__device_go(context, context->home, diag));
+  return execute(context, true, diag);
+}
 
 ingot_status ingot__context_enqueue(ingot_context *context, void *stream, ingot__diag *diag) {
-  const ingot__device_functions *d = context->engine->backend->device;
-  if (context->busy && d->queue_native(context->queue) != stream) INGOT_TRY(ingot__device_wait(context, diag));
-  d->queue_use(context->queue, stream);
-  ingot_status status = execute(context, false, diag);
-  if (status != INGOT_OK) context->busy = false;
-  return status;
+  INGOT_TRY(ingot__device_go(context, stream, diag));
+  INGOT_TRY(execute(context, false, diag));
+  context->busy = true; /* marked in any case: the queue is the caller's, who may take it away before the next run */
+  return ingot__device_mark(context, INGOT__END, diag);
 }

@@ -127,9 +127,17 @@ typedef struct ingot__io {
   void *data;                /* what the run uses; of sequences and optionals: &object */
   void *twin;                /* in the device's memory: the caller's, if `address` is there, or `staging` */
   ingot__buffer staging;
+  ingot__buffer pinned;      /* of the host's memory, that the device reaches by itself: what is copied goes by it where the run waits for copies */
+  const void *last;          /* the caller's memory on the device in the last run, */
+  uint8_t moves;             /* how often that has been another lately, */
+  bool restless;             /* and so often that it is copied by way of `staging`, which recorded work can count on */
+  void *target;              /* an output that goes by `pinned`: where it is to be in the end; NULL: it is there already */
   bool host_user;            /* a kernel on the host reads or writes it, too */
   ingot__object *object;     /* an input's value, kept for the caller; an output's after a run */
 } ingot__io;
+
+/* Places in a run's queue. END is put there where nobody waits, too: by it later work waits for this one's when the queue has become another. */
+enum { INGOT__BEGIN, INGOT__COPIED_IN, INGOT__COMPUTED, INGOT__END, INGOT__MARKS };
 
 /* Instances kept: at least the last FEW, more while they are small. */
 enum { INGOT__FEW_INSTANCES = 16, INGOT__MAX_INSTANCES = 128, INGOT__INSTANCE_BYTES = 32 << 20 };
@@ -147,7 +155,11 @@ struct ingot_context {
   uint64_t clock;
   ingot__buffer slab[INGOT__SPACES]; /* of the main graphs' first regions */
   void *queue;               /* on the engine's device; NULL: it has none */
+  void *home;                /* the native queue that it had at first, in which runs go that the caller waits for */
   bool busy;                 /* there may be work in the queue that hasn't ended */
+  void *mark[INGOT__MARKS];  /* NULL until they are needed */
+  bool timing, timed;        /* the caller asks for times; the last run has them */
+  bool waits;                /* the run in progress is over before the caller goes on */
   ingot__store *store;       /* of objects made in runs */
   ingot__arena strings;      /* characters of the present run's strings, its inputs' too */
   bool ran;                  /* outputs hold a run's results */
@@ -216,7 +228,15 @@ void ingot__device_stop(ingot_context *context);
 bool ingot__device_reserve(ingot_context *context, ingot__buffer *buffer, size_t size, ingot__diag *diag); /* like ingot__buffer_reserve */
 void ingot__device_free(ingot_context *context, ingot__buffer *buffer);
 bool ingot__device_owns(const ingot_context *context, const void *memory);
-ingot_status ingot__device_wait(ingot_context *context, ingot__diag *diag);
+ingot_status ingot__device_wait(ingot_context *context, ingot__diag *diag);   /* for what is in the present queue; in a run */
+ingot_status ingot__device_settle(ingot_context *context, ingot__diag *diag); /* for the runs put in before; between runs */
+/* Goes on in a native queue of the caller's, or at home: what runs in the last one comes first. */
+ingot_status ingot__device_go(ingot_context *context, void *native_queue, ingot__diag *diag);
+ingot_status ingot__device_mark(ingot_context *context, int which, ingot__diag *diag);
+/* The memory of an input or output that copies of `bytes` go by: data in the caller's pages would be waited for. false: it goes without. */
+bool ingot__device_by_way(ingot_context *context, ingot__io *io, size_t bytes);
+/* Copies in the host's memory, by all threads where it is much. */
+void ingot__device_host_copy(ingot_context *context, void *to, const void *from, size_t bytes);
 ingot_status ingot__segments_find(ingot__region *region, ingot__diag *diag);
 void ingot__segments_forget(ingot_context *context, ingot__region *region); /* recordings are freed, segments stay */
 ingot_status ingot__segment_run(ingot_context *context, ingot__region *region, ingot__segment *segment, ingot__diag *diag);

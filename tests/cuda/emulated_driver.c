@@ -3,6 +3,7 @@
  * One device, "Emulated GPU". Its "cubins" are shared objects that the same sources become as C++ (emulated_nvrtc.c), launches run their
  * threads as fibers (emulated_machine.c). Environment, for tests:
  *   INGOT_EMULATED_ARCH=90      its compute capability; 0: there is no device
+ *   INGOT_EMULATED_DEVICES=1    how many of it there are, up to 8, as far as can be seen: they share their memory
  *   INGOT_EMULATED_MEMORY=N     its memory in bytes
  *   INGOT_EMULATED_FAIL=N       the N-th call from when it was set fails (those that release or only look don't count)
  *   INGOT_EMULATED_EAGER=1      work runs when it is put into a stream; otherwise when somebody waits for it, so that missing waits show
@@ -22,8 +23,9 @@
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static bool initialized;
-static int retained;           /* of the device's context */
-static char context_object;    /* its address is the context */
+static int retained;           /* of the devices' contexts, together */
+enum { MOST_DEVICES = 8 };
+static char contexts[MOST_DEVICES]; /* the address of each is its context */
 static _Thread_local void *current, *pushed[16];
 static _Thread_local int n_pushed;
 
@@ -101,25 +103,31 @@ int emulated_arch(void) {
   const char *text = getenv("INGOT_EMULATED_ARCH");
   return text && *text ? atoi(text) : 90;
 }
+static int devices(void) {
+  const char *text = getenv("INGOT_EMULATED_DEVICES");
+  int n = text ? atoi(text) : 1;
+  return n < 1 ? 1 : n > MOST_DEVICES ? MOST_DEVICES : n;
+}
+static bool is_device(int device) { return device >= 0 && device < devices(); }
 API int cuDeviceGetCount(int *count) {
   ENTER(PLAIN);
-  *count = 1;
+  *count = devices();
   return emulated_leave(CUDA_OK);
 }
 API int cuDeviceGet(int *device, int index) {
   ENTER(PLAIN);
   *device = index;
-  return emulated_leave(index ? CUDA_INVALID_DEVICE : CUDA_OK);
+  return emulated_leave(is_device(index) ? CUDA_OK : CUDA_INVALID_DEVICE);
 }
 API int cuDeviceGetName(char *name, int size, int device) {
   ENTER(PLAIN);
   snprintf(name, (size_t)size, "Emulated GPU");
-  return emulated_leave(device ? CUDA_INVALID_DEVICE : CUDA_OK);
+  return emulated_leave(is_device(device) ? CUDA_OK : CUDA_INVALID_DEVICE);
 }
 API int cuDeviceTotalMem_v2(size_t *bytes, int device) {
   ENTER(PLAIN);
   *bytes = emulated_memory_total();
-  return emulated_leave(device ? CUDA_INVALID_DEVICE : CUDA_OK);
+  return emulated_leave(is_device(device) ? CUDA_OK : CUDA_INVALID_DEVICE);
 }
 API int cuDeviceGetAttribute(int *value, int attribute, int device) {
   static const struct { int id, value; } values[] = {
@@ -131,7 +139,7 @@ API int cuDeviceGetAttribute(int *value, int attribute, int device) {
     {82, 65536}, {97, SHARED_MOST}, {106, 32}, {111, 1024}, {120, 1}, /* registers; opt-in; blocks; reserved shared memory; clusters */
   };
   ENTER(PLAIN);
-  if (device) return emulated_leave(CUDA_INVALID_DEVICE);
+  if (!is_device(device)) return emulated_leave(CUDA_INVALID_DEVICE);
   if (attribute == 75 || attribute == 76) {
     *value = attribute == 75 ? emulated_arch() / 10 : emulated_arch() % 10;
     return emulated_leave(CUDA_OK);
@@ -147,14 +155,14 @@ API int cuDeviceGetAttribute(int *value, int attribute, int device) {
 /* ---- Contexts. */
 API int cuDevicePrimaryCtxRetain(void **context, int device) {
   ENTER(PLAIN);
-  if (device) return emulated_leave(CUDA_INVALID_DEVICE);
+  if (!is_device(device)) return emulated_leave(CUDA_INVALID_DEVICE);
   retained++;
-  *context = &context_object;
+  *context = &contexts[device];
   return emulated_leave(CUDA_OK);
 }
 API int cuDevicePrimaryCtxRelease_v2(int device) {
   ENTER(RELEASE);
-  if (device || !retained) return emulated_leave(CUDA_INVALID_VALUE);
+  if (!is_device(device) || !retained) return emulated_leave(CUDA_INVALID_VALUE);
   const char *ignore = getenv("INGOT_EMULATED_LEAKS");
   if (--retained == 0 && !(ignore && *ignore == '0')) {
     emulated_run_streams(false);
@@ -167,7 +175,9 @@ API int cuDevicePrimaryCtxRelease_v2(int device) {
   }
   return emulated_leave(CUDA_OK);
 }
-static bool is_context(const void *context) { return !context || context == &context_object; }
+static bool is_context(const void *context) {
+  return !context || ((const char *)context >= contexts && (const char *)context < contexts + MOST_DEVICES);
+}
 API int cuCtxSetCurrent(void *context) {
   ENTER(PLAIN);
   if (!is_context(context)) return emulated_leave(CUDA_INVALID_CONTEXT);
@@ -195,7 +205,7 @@ API int cuCtxPopCurrent_v2(void **context) {
 }
 API int cuCtxGetDevice(int *device) {
   ENTER(CONTEXT | RELEASE);
-  *device = 0;
+  *device = (int)((char *)current - contexts);
   return emulated_leave(CUDA_OK);
 }
 
@@ -258,7 +268,7 @@ API int cuPointerGetAttribute(void *value, int attribute, uint64_t memory) {
   ENTER(CONTEXT);
   bool device = emulated_memory_holds(p, 1) == 1, host = emulated_is_pinned(p, 1);
   if (!device && !host) return emulated_leave(CUDA_INVALID_VALUE);
-  if (attribute == 1) *(void **)value = &context_object;        /* context */
+  if (attribute == 1) *(void **)value = &contexts[0];            /* context */
   else if (attribute == 2) *(int *)value = device ? 2 : 1;      /* type: of the device, of the host */
   else if (attribute == 3 || (attribute == 4 && host)) *(uint64_t *)value = memory; /* its address there; on the host */
   else if (attribute == 8) *(unsigned *)value = 0;              /* managed */

@@ -36,6 +36,14 @@ x34, x234, image = f(3, 4), f(2, 3, 4), f(2, 4, 6, 6)
 
 # name, operator, opset, inputs in order (an array is an input, a tuple of one a constant, None is left out), attributes, outputs
 CASES = [
+    ("einsum_heads", "Einsum", 13, [f(2, 3, 5, 4), f(2, 3, 6, 4)], {"equation": "bhqd,bhkd->bhqk"}, 1),
+    ("einsum_heads_inside", "Einsum", 13, [f(2, 5, 3, 4), f(2, 6, 3, 4)], {"equation": "bqhd,bkhd->bhqk"}, 1),
+    ("einsum_heads_back", "Einsum", 13, [f(2, 3, 5, 6), f(2, 6, 3, 4)], {"equation": "bhqk, bkhd -> bqhd"}, 1),
+    ("einsum_weights", "Einsum", 13, [x234, (f(4, 5),)], {"equation": "bij,jk->bik"}, 1),
+    ("einsum_weights_turned", "Einsum", 13, [x234, (f(5, 3),)], {"equation": "bij,ki->kbj"}, 1),
+    ("einsum_one_against_many", "Einsum", 13, [f(2, 3, 1), (f(4, 5),)], {"equation": "bij,jk->bik"}, 1),
+    ("einsum_outer", "Einsum", 13, [f(3), f(4)], {"equation": "i,j->ij"}, 1),
+    ("einsum_implicit", "Einsum", 13, [x34, f(4, 2)], {"equation": "ij,jk"}, 1),
     ("softmax_1", "Softmax", 7, [x234], {}, 1),
     ("softmax_1_axis", "Softmax", 11, [image], {"axis": 2}, 1),
     ("softmax_1_axis_0", "Softmax", 11, [x234], {"axis": 0}, 1),

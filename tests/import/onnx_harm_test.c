@@ -44,6 +44,25 @@ static void test_depth(void **state) {
   }
 }
 
+/* Weights whose size no machine has: ConvInteger's sums are divided by it. The fuzzer's find. */
+static void test_endless_channels(void **state) {
+  (void)state;
+  msg conv = node("ConvInteger", "conv", "a w", "y"), g = graph_of(&conv, 1);
+  put_msg(&g, GRAPH_INPUT, value("a", INGOT_UINT8, "1 1 13 5"));
+  put_msg(&g, GRAPH_INPUT, value("w", INGOT_UINT8, "1 9223372036854775807 8 8"));
+  msg m = model(g, 21);
+  ingot__network *network = NULL;
+  ingot__diag_init(&diag, "m.onnx");
+  if (ingot__onnx_load_memory(NULL, m.p, m.n, NULL, &diag, &network) == INGOT_OK) ingot__network_free(network);
+}
+
+/* Hardmax reads the dim after its axis. The fuzzer's find, too. */
+static void test_last_axis_of_all(void **state) {
+  (void)state;
+  msg hot = node_attr(node("Hardmax", "hot", "x", "y"), attr_int("axis", INT64_MAX));
+  refuse(graph_of(&hot, 1), INGOT_E_NETWORK, "axis 9223372036854775807 is outside");
+}
+
 /* f0 calls f1 twice, which calls f2 twice...: 2^30 nodes. */
 static void test_function_explosion(void **state) {
   (void)state;
@@ -187,7 +206,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_teardown(test_depth, teardown),      cmocka_unit_test_teardown(test_function_explosion, teardown),
       cmocka_unit_test_teardown(test_everything, teardown), cmocka_unit_test_teardown(test_control_characters, teardown),
-      cmocka_unit_test_teardown(test_zero_bytes, teardown),
+      cmocka_unit_test_teardown(test_zero_bytes, teardown),   cmocka_unit_test_teardown(test_endless_channels, teardown),
+      cmocka_unit_test_teardown(test_last_axis_of_all, teardown),
       cmocka_unit_test_teardown(test_damage, teardown),     cmocka_unit_test_teardown(test_memory, teardown)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

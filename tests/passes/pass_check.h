@@ -146,6 +146,10 @@ static inline double *pass_numbers(const ingot__network *network, size_t *total)
   return numbers;
 }
 
+/* What the target is like, as passes are told. */
+static ingot_dtype pass_narrow = INGOT_UNDEFINED;
+static bool pass_device;
+
 /* Runs the pass over the text's network and compares its outputs' expressions, "; " between, with `expected` (NULL: not looked at), and their
  * numbers with those before, within `tolerance` (0: not computed). */
 static inline void pass_check_within(ingot__pass_fn pass, const char *text, const char *expected, double tolerance) {
@@ -155,7 +159,7 @@ static inline void pass_check_within(ingot__pass_fn pass, const char *text, cons
   if (ingot__infer_network(before, &diag) != INGOT_OK) fail_msg("%s in %s", diag.text, text);
   ingot__network *after = ingot__network_clone(before, NULL);
   assert_non_null(after);
-  ingot__pass_context context = {.diag = &diag, .log = &after->log, .float_only = true};
+  ingot__pass_context context = {.diag = &diag, .log = &after->log, .float_only = true, .device = pass_device, .narrow = pass_narrow};
   bool changed = false;
   if (pass(after, &context, &changed) != INGOT_OK) fail_msg("%s in %s", diag.text, text);
   if (ingot__network_verify(after, &diag) != INGOT_OK) fail_msg("%s in %s", diag.text, text);

@@ -181,6 +181,20 @@ def test_memory(engine):
     assert context.memory.weights >= 4 * (8 * 32 + 32 + 32 * 5) and context.memory.activations > 0
 
 
+def test_a_limit_on_workspace(package):
+    """A convolution has kernels that want megabytes and kernels that don't; where all want some, one runs all the same."""
+    shape, w = (1, 32, 56, 56), np.random.default_rng(1).standard_normal((32, 32, 3, 3), np.float32)
+    net = models.model([helper.make_node("Conv", ["x", "w"], ["y"], pads=[1, 1, 1, 1])], [("x", TensorProto.FLOAT, shape)],
+                       [("y", TensorProto.FLOAT, shape)], {"w": w})
+    x, wanted, found = np.random.default_rng(2).standard_normal(shape, np.float32), [], []
+    for limit in (0, 1 << 30, 1 << 16, 1):
+        context = package.build(net, budget=0, workspace_limit=limit).create_context(threads=1)
+        found.append(context(x))
+        wanted.append(context.memory.workspace)
+        np.testing.assert_allclose(found[-1], found[0], rtol=1e-3, atol=1e-3)
+    assert wanted[1] == wanted[0] > 1 << 16 >= wanted[2] >= wanted[3]
+
+
 def test_threads_share_an_engine(engine):
     wrong = []
 

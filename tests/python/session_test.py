@@ -79,4 +79,5 @@ def test_backend_of_onnx(package):
     x = np.array([[-1, 2]], np.float32)
     assert onnx_backend.run_node(node, [x])[0].tolist() == [[0, 2]]
     assert onnx_backend.prepare(models.mlp()).run([np.ones((3, 8), np.float32)])[0].shape == (3, 5)
-    assert onnx_backend.supports_device("CPU") and not onnx_backend.supports_device("CUDA")
+    assert onnx_backend.supports_device("CPU") and not onnx_backend.supports_device("CUDA:99")
+    assert onnx_backend.supports_device("CUDA") == (package.device_count() > 0)

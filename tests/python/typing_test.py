@@ -22,7 +22,14 @@ def main(path: str) -> npt.NDArray[np.float32]:
     found = context.run({"x": np.zeros((2, 3), np.float32)}, ["y"])
     for layer in context.profile({"x": np.zeros((2, 3), np.float32)}):
         print(layer.name, layer.microseconds / 2)
-    session = ingot.InferenceSession(path, providers=["CPUExecutionProvider"])
+    on_gpu = ingot.build(path, device="cuda:1" if ingot.device_count() > 1 else "cpu", fp16=True, bf16=False, best=False, tf32=False)
+    context = ingot.Engine.load("net.ingot", device=on_gpu.device).create_context()
+    context.bind({"x": np.zeros((2, 3), np.float32)}, {"y": np.zeros((2, 3), np.float32)})
+    context.enqueue(context.stream)
+    context.wait()
+    context.set_timing(True)
+    print(context.times.compute / 2, on_gpu.run({"x": np.zeros((2, 3), np.float32)}, stream=0))
+    session = ingot.InferenceSession(path, providers=[("CUDAExecutionProvider", {"device_id": 1}), "CPUExecutionProvider"])
     name: str = session.get_inputs()[0].name
     try:
         session.run(None, {name: np.zeros((2, 3))})

@@ -120,6 +120,7 @@ static const ingot__device_functions device_functions = {
   .owns = ingot__cuda_owns,
   .pin = ingot__cuda_pin,
   .unpin = ingot__cuda_unpin,
+  .pinned = ingot__cuda_pinned,
   .compile = ingot__cuda_compile,
   .load = ingot__cuda_load,
   .unload = ingot__cuda_unload,
@@ -137,6 +138,8 @@ static const ingot__device_functions device_functions = {
   .mark_free = ingot__cuda_mark_free,
   .mark = ingot__cuda_mark,
   .seconds = ingot__cuda_seconds,
+  .reached = ingot__cuda_reached,
+  .follow = ingot__cuda_follow,
 };
 
 const ingot__backend ingot__cuda_backend = {

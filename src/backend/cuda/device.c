@@ -118,7 +118,9 @@ void ingot__cuda_release(ingot__device *device, void *memory) {
 ingot_status ingot__cuda_write(ingot__device *device, void *to, const void *from, size_t size, ingot__diag *diag) {
   if (!size) return INGOT_OK;
   INGOT_TRY(ingot__cuda_enter(device, diag));
-  return ingot__cuda_check(device->driver->cuMemcpyHtoD_v2((uintptr_t)to, from, size), diag, "copying to the GPU");
+  INGOT_CUDA_TRY(device->driver->cuMemcpyHtoD_v2((uintptr_t)to, from, size), diag, "copying to the GPU");
+  /* It may return when the bytes have left the caller's memory and not arrived yet, which queues that don't wait for the default one would see. */
+  return ingot__cuda_check(device->driver->cuStreamSynchronize(NULL), diag, "copying to the GPU");
 }
 
 ingot_status ingot__cuda_read(ingot__device *device, void *to, const void *from, size_t size, ingot__diag *diag) {
@@ -127,11 +129,15 @@ ingot_status ingot__cuda_read(ingot__device *device, void *to, const void *from,
   return ingot__cuda_check(device->driver->cuMemcpyDtoH_v2(to, (uintptr_t)from, size), diag, "copying from the GPU");
 }
 
-bool ingot__cuda_owns(ingot__device *device, const void *memory) {
+/* 0: the driver doesn't know of the memory. */
+static int memory_type(const ingot__device *device, const void *memory) {
   int type = 0;
-  if (!memory || ingot__cuda_enter(device, NULL) != INGOT_OK) return false;
-  return device->driver->cuPointerGetAttribute(&type, CU_POINTER_MEMORY_TYPE, (uintptr_t)memory) == 0 && type == CU_MEMORY_DEVICE;
+  if (!memory || ingot__cuda_enter(device, NULL) != INGOT_OK) return 0;
+  return device->driver->cuPointerGetAttribute(&type, CU_POINTER_MEMORY_TYPE, (uintptr_t)memory) == 0 ? type : 0;
 }
+
+bool ingot__cuda_owns(ingot__device *device, const void *memory) { return memory_type(device, memory) == CU_MEMORY_DEVICE; }
+bool ingot__cuda_pinned(ingot__device *device, const void *memory) { return memory_type(device, memory) == CU_MEMORY_HOST; }
 
 void *ingot__cuda_pin(ingot__device *device, size_t size) {
   void *p = NULL;

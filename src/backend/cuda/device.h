@@ -24,7 +24,12 @@ struct ingot__device {
   ingot__cuda_compiled *compiled;
 };
 
-typedef struct ingot__cuda_queue { ingot__device *device; cu_stream stream; bool own; } ingot__cuda_queue;
+typedef struct ingot__cuda_queue {
+  ingot__device *device;
+  cu_stream stream;
+  cu_stream own;               /* destroyed with the queue, whichever it goes on in; NULL: none */
+  cu_stream resumed;           /* while recording: the one to go on in */
+} ingot__cuda_queue;
 
 /* Makes the device's context the thread's. */
 ingot_status ingot__cuda_enter(const ingot__device *device, ingot__diag *diag);
@@ -43,6 +48,7 @@ ingot_status ingot__cuda_read(ingot__device *device, void *to, const void *from,
 bool ingot__cuda_owns(ingot__device *device, const void *memory);
 void *ingot__cuda_pin(ingot__device *device, size_t size);
 void ingot__cuda_unpin(ingot__device *device, void *memory);
+bool ingot__cuda_pinned(ingot__device *device, const void *memory);
 ingot_status ingot__cuda_compile(ingot__device *device, const ingot__kernel *kernel, const ingot__call *call, ingot__diag *diag, const void **code,
                                  size_t *size);
 ingot_status ingot__cuda_load(ingot__device *device, const void *code, size_t size, ingot__diag *diag, void **loaded);
@@ -64,4 +70,6 @@ ingot_status ingot__cuda_mark_new(ingot__device *device, ingot__diag *diag, void
 void ingot__cuda_mark_free(ingot__device *device, void *mark);
 ingot_status ingot__cuda_mark(void *queue, void *mark, ingot__diag *diag);
 double ingot__cuda_seconds(void *from, void *to);
+ingot_status ingot__cuda_reached(ingot__device *device, void *mark, ingot__diag *diag);
+ingot_status ingot__cuda_follow(void *queue, void *mark, ingot__diag *diag);
 #endif

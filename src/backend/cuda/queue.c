@@ -2,13 +2,17 @@
 #include "backend/cuda/device.h"
 #include <string.h>
 
+static ingot_status make_own(ingot__cuda_queue *q, ingot__diag *diag) {
+  INGOT_TRY(ingot__cuda_enter(q->device, diag));
+  return ingot__cuda_check(q->device->driver->cuStreamCreate(&q->own, CU_STREAM_NON_BLOCKING), diag, "making a stream");
+}
+
 ingot_status ingot__cuda_queue_new(ingot__device *device, void *native, ingot__diag *diag, void **queue) {
   ingot__cuda_queue *q = ingot__calloc(&device->heap, 1, sizeof *q);
   if (!q) return ingot__no_memory(diag);
-  *q = (ingot__cuda_queue){.device = device, .stream = native, .own = !native};
-  ingot_status status = ingot__cuda_enter(device, diag);
-  if (status == INGOT_OK && q->own)
-    status = ingot__cuda_check(device->driver->cuStreamCreate(&q->stream, CU_STREAM_NON_BLOCKING), diag, "making a stream");
+  *q = (ingot__cuda_queue){.device = device, .stream = native};
+  ingot_status status = native ? INGOT_OK : make_own(q, diag);
+  if (!native) q->stream = q->own;
   if (status != INGOT_OK) {
     ingot__free(&device->heap, q, sizeof *q);
     return status;
@@ -21,18 +25,13 @@ void ingot__cuda_queue_free(void *queue) {
   ingot__cuda_queue *q = queue;
   if (!q) return;
   ingot__device *device = q->device;
-  if (q->own && ingot__cuda_enter(device, NULL) == INGOT_OK) device->driver->cuStreamDestroy_v2(q->stream);
+  if (q->own && ingot__cuda_enter(device, NULL) == INGOT_OK) device->driver->cuStreamDestroy_v2(q->own);
   ingot__free(&device->heap, q, sizeof *q);
 }
 
 void *ingot__cuda_queue_native(void *queue) { return ((ingot__cuda_queue *)queue)->stream; }
 
-void ingot__cuda_queue_use(void *queue, void *native) {
-  ingot__cuda_queue *q = queue;
-  if (q->own && ingot__cuda_enter(q->device, NULL) == INGOT_OK) q->device->driver->cuStreamDestroy_v2(q->stream);
-  q->own = false;
-  q->stream = native;
-}
+void ingot__cuda_queue_use(void *queue, void *native) { ((ingot__cuda_queue *)queue)->stream = native; }
 
 ingot_status ingot__cuda_copy(void *queue, void *to, const void *from, size_t size, ingot__diag *diag) {
   ingot__cuda_queue *q = queue;
@@ -82,12 +81,16 @@ ingot_status ingot__cuda_clear(const ingot__call *call, void *memory, size_t siz
   return ingot__cuda_check(q->device->driver->cuMemsetD8Async((uintptr_t)memory, 0, size, q->stream), call->diag, "clearing");
 }
 
-/* ---- Recordings */
+/* ---- Recordings: made in the queue's own stream, for the default one can't be recorded from; played in any. */
 
 ingot_status ingot__cuda_record(void *queue, ingot__diag *diag) {
   ingot__cuda_queue *q = queue;
+  if (!q->own) INGOT_TRY(make_own(q, diag));
   INGOT_TRY(ingot__cuda_enter(q->device, diag));
-  return ingot__cuda_check(q->device->driver->cuStreamBeginCapture_v2(q->stream, CU_CAPTURE_RELAXED), diag, "recording a graph");
+  INGOT_CUDA_TRY(q->device->driver->cuStreamBeginCapture_v2(q->own, CU_CAPTURE_RELAXED), diag, "recording a graph");
+  q->resumed = q->stream;
+  q->stream = q->own;
+  return INGOT_OK;
 }
 
 ingot_status ingot__cuda_record_end(void *queue, ingot__diag *diag, void **recording) {
@@ -96,8 +99,9 @@ ingot_status ingot__cuda_record_end(void *queue, ingot__diag *diag, void **recor
   cu_graph graph = NULL;
   cu_graph_exec exec = NULL;
   *recording = NULL;
+  q->stream = q->resumed;
   INGOT_TRY(ingot__cuda_enter(q->device, diag));
-  INGOT_CUDA_TRY(d->cuStreamEndCapture(q->stream, &graph), diag, "recording a graph");
+  INGOT_CUDA_TRY(d->cuStreamEndCapture(q->own, &graph), diag, "recording a graph");
   ingot_status status = ingot__cuda_check(d->cuGraphInstantiateWithFlags(&exec, graph, 0), diag, "making a graph");
   d->cuGraphDestroy(graph);
   *recording = exec;
@@ -132,6 +136,17 @@ ingot_status ingot__cuda_mark(void *queue, void *mark, ingot__diag *diag) {
   ingot__cuda_queue *q = queue;
   INGOT_TRY(ingot__cuda_enter(q->device, diag));
   return ingot__cuda_check(q->device->driver->cuEventRecord(mark, q->stream), diag, "recording an event");
+}
+
+ingot_status ingot__cuda_reached(ingot__device *device, void *mark, ingot__diag *diag) {
+  INGOT_TRY(ingot__cuda_enter(device, diag));
+  return ingot__cuda_check(device->driver->cuEventSynchronize(mark), diag, "running on the GPU");
+}
+
+ingot_status ingot__cuda_follow(void *queue, void *mark, ingot__diag *diag) {
+  ingot__cuda_queue *q = queue;
+  INGOT_TRY(ingot__cuda_enter(q->device, diag));
+  return ingot__cuda_check(q->device->driver->cuStreamWaitEvent(q->stream, mark, 0), diag, "waiting for an event");
 }
 
 double ingot__cuda_seconds(void *from, void *to) {

@@ -74,7 +74,7 @@ ingot_status ingot__onnx_inputs(ingot__onnx_node *n, size_t min, size_t max);
 #define INGOT__ONNX_CONVERSIONS_ML(X) \
   X(adagrad) X(adam) X(gradient) X(momentum) \
   X(scaler) X(binarizer) X(normalizer) X(feature_extractor) X(imputer) X(one_hot_encoder) X(linear_regressor) \
-  X(linear_classifier) X(tree_regressor) X(tree_classifier) X(quantized_lstm)
+  X(linear_classifier) X(tree_regressor) X(tree_classifier) X(quantized_lstm) X(einsum)
 
 #define INGOT__ONNX_CONVERSIONS(X) \
   X(axes) X(reshape) X(split) X(slice) X(pad) X(tile) X(topk) X(scatter) X(concat) X(constant) X(dropout) X(rnn) X(loop) X(optional) \

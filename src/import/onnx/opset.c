@@ -27,7 +27,7 @@ static const ingot__onnx_conversion onnx[] = {
     /* made of others */
     ROW(Attention, ALWAYS, attention) ROW(BitShift, ALWAYS, bit_shift) ROW(CausalConvWithState, ALWAYS, causal_conv)
     ROW(Constant, ALWAYS, constant) ROW(ConvInteger, ALWAYS, conv_integer) ROW(Dropout, ALWAYS, dropout)
-    ROW(Hardmax, ALWAYS, hardmax)
+    ROW(Einsum, ALWAYS, einsum) ROW(Hardmax, ALWAYS, hardmax)
     ROW(MeanVarianceNormalization, ALWAYS, mean_variance) ROW(QLinearConv, ALWAYS, qlinear_conv) ROW(QLinearMatMul, ALWAYS, qlinear_matmul)
     ROW(Scatter, ALWAYS, scatter) ROW(SimplifiedLayerNormalization, ALWAYS, simple_norm)
     ROW(SoftmaxCrossEntropyLoss, ALWAYS, cross_entropy) ROW(SwiGLU, ALWAYS, swiglu) ROW(Swish, ALWAYS, swish)};

@@ -70,7 +70,7 @@ ingot_status ingot__onnx_convert_hardmax(ingot__onnx_node *n) {
   ((ingot__attrs_ArgMax *)largest->attrs)->axis = axis;
   ((ingot__attrs_ArgMax *)largest->attrs)->keepdims = 0;
   ingot__value *typed = ingot__onnx_binary(n, INGOT__OP_CastLike, ingot__onnx_constant(n, "const", &values), x);
-  ingot__value *in[] = {largest->out[0], shape_of(n, x, axis, axis == -1 ? INGOT__NO_INT : axis + 1), typed};
+  ingot__value *in[] = {largest->out[0], shape_of(n, x, axis, axis == -1 || axis == INT64_MAX ? INGOT__NO_INT : axis + 1), typed};
   INGOT__ONNX_NEED(n, in[1] && in[2]);
   ingot__node *hot = matrix ? ingot__onnx_emit(n, INGOT__OP_OneHot, in, 3) : ingot__onnx_finish(n, INGOT__OP_OneHot, in, 3);
   INGOT__ONNX_NEED(n, hot);

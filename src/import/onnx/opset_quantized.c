@@ -86,6 +86,8 @@ static ingot__value *part_of(ingot__onnx_node *n, ingot__value *v, int64_t from,
   return slice ? slice->out[0] : NULL;
 }
 
+enum { MOST_PARTS = 1024 };
+
 /* ConvInteger(x, w, x_zero, w_zero) gives int32: a convolution of floats, whose sums are exact up to 2^24. Where they may get larger, the
  * input's channels are taken in parts that keep below, and the parts added as integers; with groups, in float64. */
 ingot_status ingot__onnx_convert_conv_integer(ingot__onnx_node *n) {
@@ -97,10 +99,10 @@ ingot_status ingot__onnx_convert_conv_integer(ingot__onnx_node *n) {
   ingot__value *x_zero = INGOT__ONNX_IN(n, 2), *w_zero = INGOT__ONNX_IN(n, 3);
   const ingot__type *w = ingot__onnx_type(n, n->in[1]);
   bool shaped = w->rank >= 3;
-  for (int i = 0; i < w->rank; i++) shaped = shaped && w->dim[i] > 0;
+  for (int i = 0; i < w->rank; i++) shaped = shaped && w->dim[i] > 0 && w->dim[i] < 1 << 20; /* more: a hostile file's */
   int64_t channels = shaped ? w->dim[1] : 1, part = channels, rank = w->rank;
   while (shaped && part > 1 && !parts_fit(n->in[1], w_zero, channels, part)) part = (part + 1) / 2;
-  bool fits = shaped && parts_fit(n->in[1], w_zero, channels, part) && (part == channels || attrs.group == 1);
+  bool fits = shaped && parts_fit(n->in[1], w_zero, channels, part) && (part == channels || attrs.group == 1) && channels / part < MOST_PARTS;
   ingot_dtype type = fits ? INGOT_FLOAT32 : INGOT_FLOAT64;
   if (!fits) part = channels;
   ingot__value *in[] = {centred(n, n->in[0], x_zero, type, 0), centred(n, n->in[1], w_zero, type, rank)}, *sum = NULL;

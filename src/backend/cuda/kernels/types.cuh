@@ -74,4 +74,18 @@ template <typename T, int N> struct __align__(sizeof(T) * N) vec {
 };
 template <int N, typename T> DEVICE vec<T, N> load(const T *p) { return *reinterpret_cast<const vec<T, N> *>(p); }
 template <typename T, int N> DEVICE void store(T *p, const vec<T, N> &v) { *reinterpret_cast<vec<T, N> *>(p) = v; }
+/* All of a vector as floats. Halves are converted from the words they lie in pairs in: taking them apart first costs an instruction each. */
+template <typename T, int N> DEVICE void to_floats(const vec<T, N> &x, float *y) {
+#pragma unroll
+  for (int i = 0; i < N; i++) y[i] = to_float(x[i]);
+}
+#ifndef INGOT_EMULATED
+template <int N> DEVICE void to_floats(const vec<half, N> &x, float *y) {
+  const uint32_t *words = reinterpret_cast<const uint32_t *>(&x);
+#pragma unroll
+  for (int i = 0; i + 1 < N; i += 2)
+    asm("{\n .reg .f16 l, h;\n mov.b32 {l, h}, %2;\n cvt.f32.f16 %0, l;\n cvt.f32.f16 %1, h;\n}" : "=f"(y[i]), "=f"(y[i + 1]) : "r"(words[i / 2]));
+  if (N % 2) y[N - 1] = to_float(x[N - 1]);
+}
+#endif
 struct __align__(16) word4 { uint32_t x, y, z, w; };

@@ -13,7 +13,7 @@ enum { FOLD = 64, LEAST_KEYS = 256 }; /* rows that heads are folded up to; keys 
 typedef struct plan {
   attention_params p;
   int64_t batches;
-  int head, width, keys, stages; /* the code's HEAD, WIDTH, KEYS and STAGES */
+  int head, width, keys, stages, few_stages; /* the code's HEAD, WIDTH, KEYS, STAGES and FEW_STAGES */
   int rows;                      /* of a block */
   bool few;                      /* warps share queries */
   bool halves;
@@ -36,11 +36,12 @@ static void choose_code(plan *a, int64_t head, int64_t width) {
   const int both = a->head + a->width;
   a->keys = !a->halves ? 32 : both <= 256 ? 64 : both <= 384 ? 32 : 16;
   a->stages = !a->halves ? (a->head > 256 ? 1 : 2) : both <= 160 ? 3 : 2;
+  a->few_stages = both <= 128 ? 5 : a->stages; /* 256 keys at once: most of the time of few queries is waiting for them */
 }
 
-static size_t shared_size(const plan *a, int rows) {
+static size_t shared_size(const plan *a, int rows, bool few) {
   const size_t size = element_size(a), piece = 16 / size, head = (size_t)a->head + piece, width = (size_t)a->width + piece;
-  const size_t stages = (size_t)a->stages * (size_t)a->keys * (head + width) * size;
+  const size_t stages = (size_t)(few ? a->few_stages : a->stages) * (size_t)a->keys * (head + width) * size;
   if (!a->halves) return stages + (size_t)rows * (head + (size_t)a->keys + 4) * size;
   const size_t joined = (128 + 64 * ((size_t)a->width + 4)) * sizeof(float), own = stages + (size_t)rows * (head > width ? head : width) * size;
   return own > joined ? own : joined;
@@ -64,7 +65,7 @@ static bool takes(const ingot__call *call, plan *a) {
   const ingot__view q = ingot__attention_view(call, 0), k = ingot__attention_view(call, 1), v = ingot__attention_view(call, 2);
   if (ingot__attention_group(&q, &k) != ingot__attention_group(&q, &v)) return false;
   choose_code(a, q.dim[q.rank - 1], v.dim[v.rank - 1]);
-  return a->head <= 512 && shared_size(a, a->halves ? 64 : 32) <= ingot__cuda_info_get()->shared;
+  return a->head <= 512 && shared_size(a, a->halves ? 64 : 32, false) <= ingot__cuda_info_get()->shared;
 }
 
 /* The last two dims' strides, and whether pieces of 16 bytes are aligned. */
@@ -167,7 +168,7 @@ static void share_out(plan *a) {
   if (splits < 1 || (a->halves && !a->few)) splits = 1;
   p->split_keys = (int32_t)(ingot__divide_up(ingot__divide_up(p->keys, splits), a->keys) * a->keys);
   p->splits = splits > 1 ? (int32_t)ingot__divide_up(p->keys, p->split_keys) : 1;
-  a->shared = shared_size(a, a->rows);
+  a->shared = shared_size(a, a->rows, a->few);
 }
 
 static bool prepare(const ingot__call *call, plan *a) {
@@ -227,6 +228,7 @@ static void define(const ingot__call *call, ingot__text *text) {
   ingot__cuda_define(text, "WIDTH", a.width);
   ingot__cuda_define(text, "KEYS", a.keys);
   ingot__cuda_define(text, "STAGES", a.stages);
+  ingot__cuda_define(text, "FEW_STAGES", a.few_stages);
   ingot__cuda_define(text, "MASK", !ingot__has_in(call, 3) ? 0 : call->in[3].dtype == INGOT_BOOL ? 2 : 1);
   ingot__cuda_define(text, "CAPPED", INGOT__ATTRS(call, FusedAttention)->softcap > 0);
 }

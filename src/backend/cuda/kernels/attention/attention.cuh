@@ -141,7 +141,7 @@ DEVICE void fetch_piece(TYPE *to, const TYPE *row, const attention_tensor &t, bo
 }
 template <int FEATURES> DEVICE void fetch_keys(TYPE *to, const TYPE *from, const attention_tensor &t, int have, int columns) {
   enum { PIECES = FEATURES / PIECE, LINE = FEATURES + PIECE };
-#pragma unroll
+#pragma unroll 8
   for (int i = 0; i < (KEYS * PIECES + THREADS - 1) / THREADS; i++) {
     int at = i * THREADS + (int)threadIdx.x, row = at / PIECES, column = at % PIECES * PIECE;
     if (KEYS * PIECES % THREADS && row >= KEYS) break;
@@ -155,7 +155,7 @@ DEVICE void fetch_tile(const attention_params &p, TYPE *stage, const TYPE *k, co
 }
 template <int ROWS> DEVICE void fetch_queries(const attention_params &p, TYPE *to, const TYPE *q, int row0, int rows) {
   enum { PIECES = HEAD / PIECE };
-#pragma unroll
+#pragma unroll 8
   for (int i = 0; i < (ROWS * PIECES + THREADS - 1) / THREADS; i++) {
     int at = i * THREADS + (int)threadIdx.x, row = at / PIECES, column = at % PIECES * PIECE;
     if (ROWS * PIECES % THREADS && row >= ROWS) break;

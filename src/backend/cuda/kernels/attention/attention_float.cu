@@ -39,7 +39,7 @@ KERNEL(attention_float, attention_params, 128, 2) {
     const TYPE *keys = stages + t % STAGES * STAGE, *values = keys + KEYS * HEAD_LINE;
     const int key0 = range.begin + t * KEYS;
     float score[4][2] = {};
-#pragma unroll 4
+#pragma unroll 2
     for (int d = 0; d < HEAD; d += 4) {
       vec<TYPE, 4> a[4], b[2];
 #pragma unroll

@@ -5,14 +5,48 @@
  * warps share them and each takes its part of every tile; and where those are few, too, blocks take parts of the keys, which attention_join
  * puts together.
  *
- * Defined before, beside attention.cuh's: STAGES, tiles of keys in shared memory. */
+ * Defined before, beside attention.cuh's: STAGES and FEW_STAGES, tiles of keys in shared memory. */
 #include "attention/attention.cuh"
 #include "mma.cuh"
 
 enum { KEEP_QUERIES = HEAD <= 128 }; /* in registers */
 
-/* QUERY_WARPS x KEY_WARPS warps. */
-template <int QUERY_WARPS, int KEY_WARPS> DEVICE void attend(const attention_params &p) {
+/* score += queries keys^T, and out += weights values, of a warp's keys; PART: only the first `left` of them are there. */
+template <bool PART, int TILES, int KEPT>
+DEVICE void multiply_keys(float (&score)[TILES][4], uint32_t (&queries)[KEPT][4], const TYPE *query_lines, const TYPE *keys, int left) {
+  const int lane = threadIdx.x % 32;
+#pragma unroll
+  for (int s = 0; s < HEAD / 16; s++) {
+    if (!KEEP_QUERIES) load_matrices(queries[0], query_lines + s * 16);
+#pragma unroll
+    for (int i = 0; i < TILES; i += 2) {
+      if (PART && i * 8 >= left) break;
+      uint32_t b[4];
+      load_matrices(b, keys + (i * 8 + lane / 16 * 8 + lane % 8) * HEAD_LINE + s * 16 + lane / 8 % 2 * 8);
+      mma(score[i], queries[KEEP_QUERIES ? s : 0], b, TYPE());
+      mma(score[i + 1], queries[KEEP_QUERIES ? s : 0], b + 2, TYPE());
+    }
+  }
+}
+template <bool PART, int TILES, int OUT>
+DEVICE void multiply_values(float (&out)[OUT][4], const uint32_t (&weight)[TILES][2], const TYPE *values, int left) {
+  const int lane = threadIdx.x % 32;
+#pragma unroll
+  for (int i = 0; i < TILES; i += 2) {
+    if (PART && i * 8 >= left) break;
+    const uint32_t a[4] = {weight[i][0], weight[i][1], weight[i + 1][0], weight[i + 1][1]};
+#pragma unroll
+    for (int e = 0; e < OUT; e += 2) {
+      uint32_t b[4];
+      load_matrices_transposed(b, values + (i * 8 + lane % 16) * WIDTH_LINE + e * 8 + lane / 16 * 8);
+      mma(out[e], a, b, TYPE());
+      mma(out[e + 1], a, b + 2, TYPE());
+    }
+  }
+}
+
+/* QUERY_WARPS x KEY_WARPS warps, and AHEAD tiles of keys. */
+template <int QUERY_WARPS, int KEY_WARPS, int AHEAD> DEVICE void attend(const attention_params &p) {
   enum { ROWS = QUERY_WARPS * 16, OWN = KEYS / KEY_WARPS, TILES = OWN / 8, OUT = WIDTH / 8, STEPS = HEAD / 16 };
   static_assert(QUERY_WARPS * KEY_WARPS * 32 == THREADS && OWN % 16 == 0, "a warp's keys are a multiple of the product's depth");
   SHARED(TYPE, shared);
@@ -30,7 +64,7 @@ template <int QUERY_WARPS, int KEY_WARPS> DEVICE void attend(const attention_par
   const attention_range range = range_of(p, at, window, row0, rows);
   fetch_queries<ROWS>(p, shared, q, row0, rows);
 #pragma unroll
-  for (int i = 0; i < STAGES - 1; i++) {
+  for (int i = 0; i < AHEAD - 1; i++) {
     if (i < range.tiles) fetch_tile(p, stages + i * STAGE, k, v, range.begin + i * KEYS, range.end, columns);
     copy_async_commit();
   }
@@ -48,10 +82,10 @@ template <int QUERY_WARPS, int KEY_WARPS> DEVICE void attend(const attention_par
   const bool busy = query_warp * 16 < rows;
 
   for (int t = 0; t < range.tiles; t++) {
-    copy_async_wait<STAGES - 2>();
+    copy_async_wait<AHEAD - 2>();
     __syncthreads();
-    if (t + STAGES - 1 < range.tiles) {
-      fetch_tile(p, stages + (t + STAGES - 1) % STAGES * STAGE, k, v, range.begin + (t + STAGES - 1) * KEYS, range.end, columns);
+    if (t + AHEAD - 1 < range.tiles) {
+      fetch_tile(p, stages + (t + AHEAD - 1) % AHEAD * STAGE, k, v, range.begin + (t + AHEAD - 1) * KEYS, range.end, columns);
     }
     copy_async_commit();
     if (!busy) continue;
@@ -59,27 +93,18 @@ template <int QUERY_WARPS, int KEY_WARPS> DEVICE void attend(const attention_par
 #pragma unroll
       for (int s = 0; s < STEPS; s++) load_matrices(queries[KEEP_QUERIES ? s : 0], query_lines + s * 16);
     }
-    const TYPE *keys = stages + t % STAGES * STAGE + key_warp * OWN * HEAD_LINE, *values = stages + t % STAGES * STAGE + KEYS * HEAD_LINE;
+    const TYPE *keys = stages + t % AHEAD * STAGE + key_warp * OWN * HEAD_LINE, *values = stages + t % AHEAD * STAGE + KEYS * HEAD_LINE;
     values += key_warp * OWN * WIDTH_LINE;
-    const int key0 = range.begin + t * KEYS + key_warp * OWN;
+    const int key0 = range.begin + t * KEYS + key_warp * OWN, left = range.end - key0;
+    if (left <= 0) continue;
 
     float score[TILES][4];
 #pragma unroll
     for (int i = 0; i < TILES; i++)
 #pragma unroll
       for (int j = 0; j < 4; j++) score[i][j] = 0;
-#pragma unroll
-    for (int s = 0; s < STEPS; s++) {
-      if (!KEEP_QUERIES) load_matrices(queries[0], query_lines + s * 16);
-#pragma unroll
-      for (int i = 0; i < TILES; i += 2) {
-        uint32_t b[4];
-        load_matrices(b, keys + (i * 8 + lane / 16 * 8 + lane % 8) * HEAD_LINE + s * 16 + lane / 8 % 2 * 8);
-        const uint32_t b0[2] = {b[0], b[1]}, b1[2] = {b[2], b[3]};
-        mma(score[i], queries[KEEP_QUERIES ? s : 0], b0, TYPE());
-        mma(score[i + 1], queries[KEEP_QUERIES ? s : 0], b1, TYPE());
-      }
-    }
+    if (left >= OWN) multiply_keys<false>(score, queries, query_lines, keys, left);
+    else multiply_keys<true>(score, queries, query_lines, keys, left);
 
     const bool cut = key0 < range.seen_from || key0 + OWN > range.seen_to;
     float most[2] = {own[0].most, own[1].most};
@@ -118,18 +143,8 @@ template <int QUERY_WARPS, int KEY_WARPS> DEVICE void attend(const attention_par
         weight[i][j] = from_pair<TYPE>(a, b);
       }
     }
-#pragma unroll
-    for (int i = 0; i < TILES; i += 2) {
-      const uint32_t a[4] = {weight[i][0], weight[i][1], weight[i + 1][0], weight[i + 1][1]};
-#pragma unroll
-      for (int e = 0; e < OUT; e += 2) {
-        uint32_t b[4];
-        load_matrices_transposed(b, values + (i * 8 + lane % 16) * WIDTH_LINE + e * 8 + lane / 16 * 8);
-        const uint32_t b0[2] = {b[0], b[1]}, b1[2] = {b[2], b[3]};
-        mma(out[e], a, b0, TYPE());
-        mma(out[e + 1], a, b1, TYPE());
-      }
-    }
+    if (left >= OWN) multiply_values<false>(out, weight, values, left);
+    else multiply_values<true>(out, weight, values, left);
   }
 #pragma unroll
   for (int i = 0; i < 2; i++) {
@@ -210,6 +225,6 @@ template <int QUERY_WARPS, int KEY_WARPS> DEVICE void attend(const attention_par
 }
 
 /* 64 queries a block. */
-KERNEL(attention_wide, attention_params, 128, HEAD + WIDTH <= 128 ? 3 : 2) { attend<4, 1>(p); }
+KERNEL(attention_wide, attention_params, 128, HEAD + WIDTH <= 128 ? 3 : 2) { attend<4, 1, STAGES>(p); }
 /* Few: 16 or 32. */
-KERNEL(attention_few, attention_params, 128, HEAD + WIDTH <= 128 ? 3 : 2) { attend<64 / KEYS, KEYS / 16>(p); }
+KERNEL(attention_few, attention_params, 128, HEAD + WIDTH <= 128 ? 3 : 2) { attend<64 / KEYS, KEYS / 16, FEW_STAGES>(p); }

@@ -1,66 +1,23 @@
-/* Depthwise convolutions of one and two dimensions (depthwise/depthwise.cu). Packed ("depthwise"): weights as floats, by tap, channels filled
- * up to whole vectors of 8. */
+/* Depthwise convolutions of one and two dimensions, any window (depthwise/depthwise.cu). */
 #include <string.h>
-#include "backend/cuda/kernel.h"
+#include "backend/cuda/kernels/depthwise/call.h"
 #include "backend/cuda/kernels/divide_host.h"
 #include "backend/cuda/kernels/depthwise/depthwise.h"
-#include "ops/window.h"
 
 enum { THREADS = 256, STRIP = 4, MOST_ROWS = 8, MOST_VECTORS = 8 };
 
-typedef struct depthwise {
-  ingot__window window;                /* of two dims */
-  int64_t channels, padded, taps;
-  size_t size;
-} depthwise;
-
-static bool read(const ingot__call *call, depthwise *d) {
-  if (call->n_in < 2 || !ingot__has_out(call, 0)) return false;
-  const ingot__view *x = &call->in[0], *w = &call->in[1], *y = &call->out[0];
-  const ingot__attrs_Conv *attrs = INGOT__ATTRS(call, Conv);
-  const int rank = x->rank;
-  if (!ingot__cuda_is_float(x->dtype) || w->dtype != x->dtype || y->dtype != x->dtype || !w->constant) return false;
-  if ((rank != 3 && rank != 4) || w->rank != rank || y->rank != rank || ingot__has_in(call, 4) || attrs->act > INGOT__ACT_MISH) return false;
-  if (w->dim[1] != 1 || w->dim[0] != attrs->group || attrs->group < 2 || attrs->group > INT32_MAX / 16) return false;
-  for (size_t i = 2; i < 4; i++)
-    if (ingot__has_in(call, i) && (call->in[i].dtype != x->dtype || call->in[i].rank != (i == 2 ? 1 : rank))) return false;
-  const ingot__window_attrs window_attrs = INGOT__WINDOW_ATTRS(attrs);
-  ingot__window window;
-  if (ingot__window_read(NULL, call->node, &window_attrs, rank - 2, &w->dim[2], &window) != INGOT_OK) return false;
-  ingot__window_pads(&window, &x->dim[2]);
-  ingot__window_3d(&window);
-  *d = (depthwise){.channels = w->dim[0], .padded = ingot__divide_up(w->dim[0], 8) * 8, .size = ingot__dtype_size(x->dtype)};
-  d->window.n = 2;
-  for (int i = 0; i < 2; i++) {
-    d->window.kernel[i] = window.kernel[i + 1], d->window.stride[i] = window.stride[i + 1], d->window.dilation[i] = window.dilation[i + 1];
-    d->window.begin[i] = window.begin[i + 1];
-    if (window.kernel[i + 1] < 1 || window.kernel[i + 1] > 32 || window.stride[i + 1] > 1024 || window.dilation[i + 1] > 1024) return false;
-  }
-  d->taps = d->window.kernel[0] * d->window.kernel[1];
-  return d->taps <= 121 && (STRIP - 1) * d->window.stride[1] + (d->window.kernel[1] - 1) * d->window.dilation[1] < 96;
+static bool read(const ingot__call *call, ingot__cuda_dw *d) {
+  if (!ingot__cuda_dw_read(call, d)) return false;
+  return (STRIP - 1) * d->window.stride[1] + (d->window.kernel[1] - 1) * d->window.dilation[1] < 96;
 }
 
 static bool supports(const ingot__call *call) {
-  depthwise d;
+  ingot__cuda_dw d;
   return read(call, &d);
 }
 
-static size_t pack_size(const ingot__call *call) {
-  depthwise d;
-  return read(call, &d) ? (size_t)(d.taps * d.padded) * sizeof(float) : 0;
-}
-
-static void pack(const ingot__call *call, void *packed) {
-  depthwise d;
-  float *to = packed;
-  if (!read(call, &d)) return;
-  for (int64_t tap = 0; tap < d.taps; tap++)
-    for (int64_t c = 0; c < d.padded; c++)
-      *to++ = c < d.channels ? (float)ingot__get_double(call->in[1].dtype, call->in[1].data, (size_t)(c * d.taps + tap)) : 0;
-}
-
 static void define(const ingot__call *call, ingot__text *text) {
-  depthwise d;
+  ingot__cuda_dw d;
   if (!read(call, &d)) return;
   const ingot__window *w = &d.window;
   ingot__cuda_define_type(text, "ELEMENT", call->in[0].dtype);
@@ -75,7 +32,7 @@ static void define(const ingot__call *call, ingot__text *text) {
 
 static double cost(const ingot__call *call) {
   const ingot__cuda_info *info = ingot__cuda_info_get();
-  depthwise d;
+  ingot__cuda_dw d;
   if (!read(call, &d)) return 1e9;
   const double sms = info->sms > 0 ? info->sms : 108, clock = info->clock > 0 ? info->clock : 1.5e9;
   const double compute = (double)ingot__view_count(&call->out[0]) * ((double)d.taps + 6) * 2 / (sms * clock * 128);
@@ -91,7 +48,7 @@ static bool in_vectors(const void *data, size_t size, int64_t image, int64_t lin
 static ingot_status run(const ingot__call *call) {
   const ingot__view *x = &call->in[0], *y = &call->out[0], *r = &call->in[3];
   const ingot__attrs_Conv *attrs = INGOT__ATTRS(call, Conv);
-  depthwise d;
+  ingot__cuda_dw d;
   if (!read(call, &d)) return INGOT__FAIL_CALL(call, INGOT_E_INTERNAL, "a convolution that this kernel doesn't take");
   if (ingot__view_count(y) == 0) return INGOT_OK;
   const int last = x->rank - 1;
@@ -136,5 +93,5 @@ static ingot_status run(const ingot__call *call) {
 }
 
 const ingot__kernel_functions ingot__cuda_depthwise = {
-  .supports = supports, .cost = cost, .pack_size = pack_size, .pack = pack, .pack_format = "depthwise", .packs_inputs = 1u << 1, .run = run,
+  .supports = supports, .cost = cost, .pack_size = ingot__cuda_dw_pack_size, .pack = ingot__cuda_dw_pack, .pack_format = "depthwise", .packs_inputs = 1u << 1, .run = run,
   .source = "depthwise/depthwise.cu", .define = define};

@@ -10,7 +10,8 @@ static bool supports(const ingot__call *call) {
   const ingot__view *x = &call->in[0], *grid = &call->in[1];
   ingot__grid g;
   if (call->node->op != INGOT__OP_GridSample || !ingot__cuda_is_float(x->dtype) || !ingot__cuda_is_float(grid->dtype)) return false;
-  return x->rank >= 3 && x->rank <= 2 + SAMPLE_MOST_AXES && grid->rank == x->rank && ingot__grid_read(INGOT__ATTRS(call, GridSample), &g);
+  if (!ingot__grid_read(INGOT__ATTRS(call, GridSample), &g) || grid->rank != x->rank) return false;
+  return x->rank >= 3 && x->rank <= 2 + (g.mode == INGOT__GRID_CUBIC ? 2 : SAMPLE_MOST_AXES); /* 64 taps don't fit into registers */
 }
 
 static int64_t channels_of(const ingot__call *call) { return call->in[0].layout == INGOT__CHANNELS_LAST ? SIDE_BY_SIDE : SPREAD; }

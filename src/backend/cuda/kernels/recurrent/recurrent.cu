@@ -77,7 +77,7 @@ DEVICE cell_state finish(const recurrent_params &p, int direction, int unit, con
 /* ---- All steps in one launch. */
 template <int SEQUENCES> DEVICE void all_steps(const recurrent_params &p) {
   SHARED(float, shared);
-  const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, clusters = p.blocks, rank = (int)cluster_rank();
+  const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, clusters = p.blocks, rank = (int)blockIdx.x % clusters;
   const int group = (int)blockIdx.x / clusters, direction = group % p.directions, n0 = group / p.directions * SEQUENCES;
   const int hidden = p.hidden, unit0 = rank * p.units, left = hidden - unit0, units = left < 0 ? 0 : left < p.units ? left : p.units;
   const int line = h_line(hidden), sequences = p.part - n0 < SEQUENCES ? p.part - n0 : SEQUENCES;
@@ -174,7 +174,7 @@ template <int SEQUENCES> DEVICE void all_steps(const recurrent_params &p) {
     const int n = i / units, u = i % units;
     put_state(p, direction, p.first + n0 + n, unit0 + u, cell_state{h[n * line + h_place(unit0 + u, line)], c[n * p.units + u]});
   }
-  cluster_barrier(); /* others may still read this block's part */
+  cluster_meet(); /* others may still read this block's part */
 }
 KERNEL(recurrent_all_1, recurrent_params, 512, 1) { all_steps<1>(p); }
 KERNEL(recurrent_all_8, recurrent_params, 512, 1) { all_steps<8>(p); }

@@ -1,0 +1,97 @@
+"""The command on GPUs, which are the emulated one: building, running, bench's phases and streams, the batch on several."""
+import json
+import os
+
+import numpy as np
+import pytest
+
+onnx = pytest.importorskip("onnx")
+from onnx import TensorProto, helper, numpy_helper  # noqa: E402
+
+pytestmark = pytest.mark.seconds(300)
+W = np.arange(8, dtype=np.float32) / 4 - 1
+STATS = {"min", "max", "mean", "median", "p90", "p95", "p99"}
+
+
+@pytest.fixture(scope="module")
+def gpus(build, ingot, tmp_path_factory):
+    """Runs the command with so many emulated GPUs."""
+    driver, folder = build / "libcuda_emulated.so", tmp_path_factory.mktemp("cache")
+    if not driver.exists():
+        pytest.skip("the emulated GPU isn't built here")
+
+    def run(*args, count=1, **options):
+        env = {**os.environ, "INGOT_CUDA_DRIVER": str(driver), "INGOT_NVRTC": str(driver), "INGOT_CACHE": str(folder),
+               "INGOT_EMULATED_DEVICES": str(count)}
+        return ingot(*args, env=env, timeout=280, **options)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    """y = (x * w)T; a free batch."""
+    value = helper.make_tensor_value_info
+    graph = helper.make_graph([helper.make_node("Mul", ["x", "w"], ["m"]), helper.make_node("Transpose", ["m"], ["y"], perm=[1, 0])], "test",
+                              [value("x", TensorProto.FLOAT, ("n", 8))], [value("y", TensorProto.FLOAT, (8, "n"))], [numpy_helper.from_array(W, "w")])
+    path = tmp_path_factory.mktemp("model") / "net.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10), path)
+    return path
+
+
+def bench(gpus, *args, **options):
+    return json.loads(gpus("bench", *args, "--duration", "0", "--iterations", "5", "--warmUp", "0", "--json", **options).stdout)
+
+
+def test_build_and_run(gpus, model, tmp_path):
+    engine = tmp_path / "net.ingot"
+    gpus("build", model, "-o", engine, "--device", "cuda", "--budget", "0")
+    x = np.arange(40, dtype=np.float32).reshape(5, 8)
+    np.save(tmp_path / "x.npy", x)
+    gpus("run", engine, "--input", tmp_path / "x.npy", "--outputs", tmp_path / "out.npz")
+    np.testing.assert_allclose(np.load(tmp_path / "out.npz")["y"], (x * W).T, rtol=1e-6)
+    assert "cuda_" in gpus("inspect", engine).stdout
+
+
+def test_bench_tells_the_phases(gpus, model, tmp_path):
+    result = bench(gpus, model, "--shapes", "6x8", "--device", "cuda", "--exportTimes", tmp_path / "times.json")
+    assert result["gpus"] == {"count": 1, "streams": 1, "transfers": True} and result["iterations"] == 5
+    for key in ("latency_ms", "enqueue_ms", "h2d_ms", "compute_ms", "d2h_ms"):
+        assert set(result[key]) == STATS and 0 <= result[key]["min"] <= result[key]["max"]
+    runs = json.loads((tmp_path / "times.json").read_text())
+    assert len(runs) == 5 and set(runs[0]) == {"startMs", "latencyMs", "enqMs", "h2dMs", "computeMs", "d2hMs"}
+    text = gpus("bench", model, "--shapes", "6x8", "--device", "cuda", "--duration", "0", "--dumpProfile").stdout
+    assert all(word in text for word in ("H2D ms", "compute ms", "D2H ms", "enqueue ms", "cuda_transfer", "cuda_move", "GFLOP/s", "GB/s"))
+
+
+@pytest.mark.parametrize("options", [["--streams", "3"], ["--noDataTransfers"], ["--streams", "2", "--noDataTransfers"]])
+def test_bench_with_runs_in_flight(gpus, model, options):
+    result = bench(gpus, model, "--shapes", "6x8", "--device", "cuda", *options)
+    assert result["gpus"] == {"count": 1, "streams": int(options[1]) if "--streams" in options else 1, "transfers": "--noDataTransfers" not in options}
+    assert result["iterations"] == 5
+
+
+def test_bench_on_all_gpus(gpus, model, tmp_path):
+    assert bench(gpus, model, "--shapes", "6x8", "--device", "cuda:all", "--streams", "2", count=3)["gpus"]["count"] == 3
+    result = gpus("bench", model, "--shapes", "5x8", "--device", "cuda:all", count=2, check=False)
+    assert result.returncode != 0 and "5 of the batch can't be shared out evenly among 2 GPUs" in result.stderr
+    gpus("build", model, "-o", tmp_path / "net.ingot", "--device", "cuda:1", "--budget", "0", "--shapes", "6x8", count=2)
+    result = gpus("bench", tmp_path / "net.ingot", "--device", "cuda:all", count=2, check=False)
+    assert result.returncode != 0 and "the network's batch is fixed" in result.stderr
+    assert bench(gpus, tmp_path / "net.ingot", count=2)["gpus"]["count"] == 1
+    result = gpus("bench", tmp_path / "net.ingot", count=1, check=False)
+    assert result.returncode != 0 and "there is no GPU 1" in result.stderr
+
+
+def test_pools(ingot, model, tmp_path):
+    for size in ("workspace:64", "workspace:0.5", "workspace:1G", "workspace:100K"):
+        ingot("build", model, "-o", tmp_path / "net.ingot", "--budget", "0", "--memPoolSize", size)
+    for size in ("64", "workspace:", "workspace:-1", "workspace:1X", "dlaSRAM:1"):
+        result = ingot("build", model, "-o", tmp_path / "net.ingot", "--memPoolSize", size, check=False)
+        assert result.returncode != 0 and "--memPoolSize wants workspace:N" in result.stderr
+
+
+def test_what_the_cpu_has_not(ingot, model):
+    for option in (["--streams", "2"], ["--noDataTransfers"]):
+        result = ingot("bench", model, "--shapes", "6x8", *option, check=False)
+        assert result.returncode != 0 and "for engines on a GPU" in result.stderr
