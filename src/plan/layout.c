@@ -2,7 +2,7 @@
 #include "plan/plan.h"
 #include <string.h>
 
-enum { SWEEPS = 8, TIMED = 4, TIMED_ON_DEVICE = 8 };
+enum { SWEEPS = 8, TIMED = 4, TIMED_ON_DEVICE = 10 };
 #define TINY 2e-6   /* seconds: estimated to take less, it isn't shared among threads */
 #define SHORT 60e-6 /* timed to take less, it is timed on one thread too */
 #define INFINITE 1e30
