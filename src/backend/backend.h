@@ -59,6 +59,7 @@ typedef struct ingot__device_functions {
   void (*close)(ingot__device *device);
   int (*count)(void);                                     /* of devices; 0 where the driver is missing, too */
   const char *(*describe)(const ingot__device *device);   /* "NVIDIA H200, sm_90, driver 13.0": the key of timings and code */
+  uint64_t (*code_key)(void);                             /* changes whenever the text of a kernel does */
   /* Device memory: 256-byte aligned; INGOT_E_MEMORY. Copies wait until they are done. */
   ingot_status (*allocate)(ingot__device *device, size_t size, ingot__diag *diag, void **memory);
   void (*release)(ingot__device *device, void *memory);

@@ -147,39 +147,62 @@ static ingot_status share_heads(ingot__node *n, const ingot__pass_context *conte
   return INGOT_OK;
 }
 
-/* A Transpose that exchanges the two dims before the last. */
-static bool swaps_heads(const ingot__node *t) {
-  ingot__perm p;
-  if (!ingot__perm_of(t, &p) || p.rank < 3) return false;
-  for (int i = 0; i < p.rank; i++) {
-    int want = i == p.rank - 2 ? i - 1 : i == p.rank - 3 ? i + 1 : i;
-    if (p.axis[i] != want) return false;
-  }
-  return true;
+/* Exchanges the two dims before the last: heads behind positions, or back. */
+static bool swap_of(int rank, ingot__perm *swap) {
+  swap->rank = rank;
+  for (int i = 0; i < rank; i++) swap->axis[i] = i == rank - 2 ? i - 1 : i == rank - 3 ? i + 1 : i;
+  return rank >= 3;
 }
 
-static ingot_status take_transposes(ingot__node *n, const ingot__pass_context *context, bool *done) {
-  if (n->op != INGOT__OP_FusedAttention) return INGOT_OK;
-  ingot__attrs_FusedAttention *attrs = n->attrs;
-  for (size_t i = 0; i < 3; i++) {
-    ingot__node *t = ingot__made_for(n->in[i], INGOT__OP_Transpose);
-    if (!t || n->in[0] == n->in[1] || n->in[1] == n->in[2] || n->in[0] == n->in[2] || !swaps_heads(t)) continue;
-    if (!ingot__node_set_input(n, i, t->in[0])) return ingot__no_memory(context->diag);
-    attrs->swapped ^= (int64_t)1 << i;
-    *done = true;
-  }
-  ingot__node *t = n->n_out == 1 && n->out[0] ? ingot__value_only_user(n->out[0]) : NULL;
-  if (*done || !t || t->op != INGOT__OP_Transpose || t->graph != n->graph || !swaps_heads(t)) return INGOT_OK;
-  ingot__node *made = ingot__node_new(n->graph, n->op, n->name, n, n->in, n->n_in, 1, NULL);
-  if (!made) return ingot__no_memory(context->diag);
-  *(ingot__attrs_FusedAttention *)made->attrs = *attrs;
-  ((ingot__attrs_FusedAttention *)made->attrs)->swapped ^= 8;
-  INGOT_TRY(ingot__rewrite_finish(made, n, context->diag));
+/* x in the order of p, when that is x or a Reshape of it; else NULL. */
+static ingot_status without_moving(ingot__value *x, const ingot__perm *p, ingot__node *n, ingot__diag *diag, ingot__value **made) {
+  *made = ingot__perm_is_identity(p) ? x : NULL;
+  if (*made || !ingot__keeps_order(&x->type, p)) return INGOT_OK;
+  const ingot__type type = ingot__perm_type(&x->type, p);
+  return ingot__reshape_to(x, &type, n, diag, made);
+}
+
+static ingot_status take_input(ingot__node *n, size_t i, const ingot__pass_context *context, bool *done) {
+  ingot__perm p, swap;
+  ingot__value *x;
+  const ingot__node *t = ingot__made_for(n->in[i], INGOT__OP_Transpose);
+  if (!t || n->in[0] == n->in[1] || n->in[1] == n->in[2] || n->in[0] == n->in[2]) return INGOT_OK;
+  if (!ingot__perm_of(t, &p) || !swap_of(p.rank, &swap)) return INGOT_OK;
+  p = ingot__perm_then(&p, &swap);
+  INGOT_TRY(without_moving(t->in[0], &p, n, context->diag, &x));
+  if (!x) return INGOT_OK;
+  if (!ingot__node_set_input(n, i, x)) return ingot__no_memory(context->diag);
+  ((ingot__attrs_FusedAttention *)n->attrs)->swapped ^= (int64_t)1 << i;
   *done = true;
-  return ingot__rewrite_replace(t, made->out[0], context->diag);
+  return INGOT_OK;
+}
+
+/* n is the Transpose behind it. */
+static ingot_status take_output(ingot__node *n, ingot__node *attention, const ingot__pass_context *context, bool *done) {
+  ingot__perm p, swap;
+  ingot__value *y;
+  if (attention->n_out != 1 || attention->graph != n->graph || !ingot__perm_of(n, &p) || !swap_of(p.rank, &swap)) return INGOT_OK;
+  const ingot__type swapped = ingot__perm_type(&n->in[0]->type, &swap), type = n->out[0]->type;
+  p = ingot__perm_then(&swap, &p);
+  if (!ingot__keeps_order(&swapped, &p) || (!ingot__perm_is_identity(&p) && !ingot__can_reshape(&swapped, &type))) return INGOT_OK;
+  ingot__node *made = ingot__node_new(n->graph, attention->op, attention->name, attention, attention->in, attention->n_in, 1, NULL);
+  if (!made) return ingot__no_memory(context->diag);
+  *(ingot__attrs_FusedAttention *)made->attrs = *(const ingot__attrs_FusedAttention *)attention->attrs;
+  ((ingot__attrs_FusedAttention *)made->attrs)->swapped ^= 8;
+  INGOT_TRY(ingot__rewrite_finish(made, attention, context->diag));
+  INGOT_TRY(without_moving(made->out[0], &p, n, context->diag, &y));
+  return y ? ingot__put_value(n, y, context, done) : INGOT_OK;
+}
+
+/* Transposes that put heads before positions, or back, at its inputs and its result; others where dims of one element make them the same. */
+ingot_status ingot__rule_heads(ingot__node *n, const ingot__pass_context *context, bool *done) {
+  if (n->op == INGOT__OP_FusedAttention)
+    for (size_t i = 0; i < 3; i++) INGOT_TRY(take_input(n, i, context, done));
+  ingot__node *before = n->op == INGOT__OP_Transpose ? ingot__made_for(n->in[0], INGOT__OP_FusedAttention) : NULL;
+  return before ? take_output(n, before, context, done) : INGOT_OK;
 }
 
 ingot_status ingot__pass_fuse_attention(ingot__network *network, const ingot__pass_context *context, bool *changed) {
-  static const ingot__rule rules[] = {fuse, share_heads, take_transposes};
+  static const ingot__rule rules[] = {fuse, share_heads, ingot__rule_heads};
   return ingot__rewrite_walk(network, rules, sizeof rules / sizeof *rules, context, changed);
 }

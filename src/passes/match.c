@@ -2,7 +2,7 @@
 #include "passes/match.h"
 #include <math.h>
 
-enum { MOST_ROUNDS = 6, MOST_DEPTH = 8 };
+enum { MOST_ROUNDS = 16, MOST_DEPTH = 8 };
 
 static ingot_status walk(ingot__graph *graph, const ingot__rule *rules, size_t n_rules, const ingot__pass_context *context, bool *changed) {
   for (ingot__node *n = graph->first, *next; n; n = next) {

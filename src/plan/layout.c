@@ -2,7 +2,7 @@
 #include "plan/plan.h"
 #include <string.h>
 
-enum { SWEEPS = 8, TIMED = 4, TIMED_ON_DEVICE = 8 };
+enum { SWEEPS = 8, TIMED = 4, TIMED_ON_DEVICE = 10 };
 #define TINY 2e-6   /* seconds: estimated to take less, it isn't shared among threads */
 #define SHORT 60e-6 /* timed to take less, it is timed on one thread too */
 #define INFINITE 1e30
@@ -224,6 +224,13 @@ static bool improve(layouts *l, const ingot__node *n) {
 
 static void start(layouts *l, const ingot__node *n) {
   static const uint8_t preference[INGOT__CONFIGS] = {3, 1, 2, 0};
+  if ((n->op == INGOT__OP_Slice || n->op == INGOT__OP_Split) && layout_of(l, n->in[0]) == INGOT__PLAIN) { /* where it may be read in place */
+    const config *c = &l->config[n->id][0];
+    if (c->kernel && strcmp(c->kernel->name, "reference")) {
+      l->chosen[n->id] = 0;
+      return;
+    }
+  }
   for (int i = 0; i < INGOT__CONFIGS; i++) {
     const config *c = &l->config[n->id][preference[i]];
     if (c->kernel && strcmp(c->kernel->name, "reference")) {
@@ -233,6 +240,57 @@ static void start(layouts *l, const ingot__node *n) {
   }
   for (int i = 0; i < INGOT__CONFIGS; i++)
     if (l->config[n->id][preference[i]].kernel) l->chosen[n->id] = preference[i];
+}
+
+static void descend(layouts *l, const bool *planned) {
+  bool changed = true;
+  for (int sweep = 0; sweep < SWEEPS && changed; sweep++) {
+    changed = false;
+    for (size_t i = 0, n = l->planner->n_choice; i < n; i++) {
+      const size_t at = sweep % 2 ? n - 1 - i : i;
+      if (planned[at]) changed |= improve(l, l->net->node[at]);
+    }
+  }
+}
+
+/* ---- Parts */
+
+static bool is_parted(const ingot__node *n) { return n->op == INGOT__OP_Slice || n->op == INGOT__OP_Split; }
+
+/* What everything costs as chosen. */
+static double total_cost(const layouts *l, const bool *planned) {
+  double cost = 0;
+  for (size_t i = 0; i < l->planner->n_choice; i++)
+    if (planned[i]) cost += l->config[i][l->chosen[i]].cost;
+  for (size_t i = 0; i < l->net->n_value; i++) {
+    const ingot__value *v = l->net->value[i];
+    if (v && two_layouts(v) && (!v->producer || planned[v->producer->id]) && needs_copy(l, v, layout_of(l, v))) cost += l->reformat[i];
+  }
+  return cost;
+}
+
+/* The parts that are taken of a value have its layout for the better or the worse: all of them and the value in the other one. No single node
+ * gains by going there alone. */
+static bool improve_parts(layouts *l, const ingot__value *v, const bool *planned) {
+  uint8_t before[1 + 16];
+  const ingot__node *node[1 + 16];
+  size_t n = 0;
+  if (!two_layouts(v) || !v->producer || !planned[v->producer->id]) return false;
+  const int to = layout_of(l, v) == INGOT__PLAIN;
+  node[n++] = v->producer;
+  for (size_t u = 0; u < v->n_user && n < 1 + 16; u++)
+    if (is_parted(v->user[u]) && v->user[u]->in[0] == v && planned[v->user[u]->id]) node[n++] = v->user[u];
+  const double least = n > 1 ? total_cost(l, planned) : 0;
+  bool possible = n > 1;
+  for (size_t i = 0; i < n; i++) {
+    const int c = i ? 3 * to : (l->chosen[node[0]->id] & 2) | to;
+    before[i] = l->chosen[node[i]->id];
+    possible = possible && l->config[node[i]->id][c].kernel && strcmp(l->config[node[i]->id][c].kernel->name, "reference");
+    l->chosen[node[i]->id] = (uint8_t)c;
+  }
+  if (possible && total_cost(l, planned) < least * (1 - 1e-9)) return true;
+  for (size_t i = n; i-- > 0;) l->chosen[node[i]->id] = before[i];
+  return false;
 }
 
 /* ---- Reformats */
@@ -347,18 +405,17 @@ ingot_status ingot__plan_layouts(ingot__planner *p) {
     if (!n || !planned_graph(n->graph, net)) continue;
     planned[i] = true;
     INGOT_TRY(ask(&l, n));
-    start(&l, n);
     if (!ingot__progressed(p->progress, "choosing kernels", ++done, net->n_node))
       return ingot__fail(p->diag, INGOT_E_CANCELLED, NULL, "the build was cancelled");
   }
-  bool changed = true;
-  for (int sweep = 0; sweep < SWEEPS && changed; sweep++) {
-    changed = false;
-    for (size_t i = 0; i < n_node; i++) {
-      size_t at = sweep % 2 ? n_node - 1 - i : i;
-      if (planned[at]) changed |= improve(&l, net->node[at]);
-    }
-  }
+  for (size_t g = 0; g < net->n_graph; g++) /* in running order: a value's producer comes before its readers */
+    for (const ingot__node *n = net->graph[g] && !net->graph[g]->removed ? net->graph[g]->first : NULL; n; n = n->next)
+      if (planned[n->id]) start(&l, n);
+  descend(&l, planned);
+  bool changed = false;
+  for (size_t i = 0; i < n_value; i++)
+    if (net->value[i]) changed |= improve_parts(&l, net->value[i], planned);
+  if (changed) descend(&l, planned);
   /* Write it down: layouts in temporary arrays by value id, since Reformats make new values. */
   for (size_t i = 0; i < n_value; i++) {
     ingot__value *v = net->value[i];

@@ -7,7 +7,7 @@
 #define INGOT_PLAN_PLAN_H
 #include "engine/engine.h"
 
-enum { INGOT__CONFIGS = 4, INGOT__MAX_CANDIDATES = 24 };
+enum { INGOT__CONFIGS = 4, INGOT__MAX_CANDIDATES = 40 };
 static inline int ingot__config(ingot__layout in, ingot__layout out) { return (int)in * 2 + (int)out; }
 
 /* For the report: one candidate of one node. Times in seconds; measured < 0: not timed. */

@@ -88,8 +88,7 @@ static ingot_status find_kernels(ingot_engine *e, ingot__diag *diag) {
   }
   if (replaced)
     ingot__logf(&e->log, INGOT_LOG_WARNING, "the engine was built on %s, this is %s: %zu kernels were replaced; build it here for best speed",
-        e->device,
-                e->backend->describe(), replaced);
+                e->device, e->opened ? e->backend->device->describe(e->opened) : e->backend->describe(), replaced);
   return INGOT_OK;
 }
 
@@ -113,7 +112,7 @@ static bool symbol_number(void *user, const char *symbol, int64_t *number) {
 }
 
 /* As plan/site.c had it: dims that can't be told count as 16. */
-static bool tuned_view(const ingot_engine *e, const ingot__value *v, ingot__view *view) {
+bool ingot__load_view(const ingot_engine *e, const ingot__value *v, ingot__view *view) {
   int64_t dim[INGOT_MAX_RANK];
   optimum o = {e};
   *view = (ingot__view){.dtype = INGOT_UNDEFINED};
@@ -181,8 +180,8 @@ static ingot_status check_step(ingot_engine *e, const ingot__node *n, bool body,
   ingot__view *in = INGOT_NEW_ARRAY(&scratch, n->n_in + n->n_out + 1, ingot__view), *out = in + n->n_in;
   bool known = true, fits = has_constants(n, step);
   ingot_status status = in ? INGOT_OK : ingot__no_memory(diag);
-  for (size_t i = 0; in && i < n->n_in; i++) known = tuned_view(e, n->in[i], &in[i]) && known;
-  for (size_t i = 0; in && i < n->n_out; i++) known = tuned_view(e, n->out[i], &out[i]) && known;
+  for (size_t i = 0; in && i < n->n_in; i++) known = ingot__load_view(e, n->in[i], &in[i]) && known;
+  for (size_t i = 0; in && i < n->n_out; i++) known = ingot__load_view(e, n->out[i], &out[i]) && known;
   if (in) {
     ingot__call call = {.node = n, .attrs = n->attrs, .in = in, .out = out, .n_in = n->n_in, .n_out = n->n_out, .threads = e->threads};
     bool reference = !strcmp(k->name, "reference");
@@ -234,6 +233,7 @@ static ingot_status make_ready(ingot_engine *e, const ingot__target *target, ing
   INGOT_TRY(check_places(e, diag));
   INGOT_TRY(find_kernels(e, diag));
   INGOT_TRY(check_steps(e, diag));
+  INGOT_TRY(ingot__load_renew_code(e, diag));
   return ingot__engine_make_resident(e, diag);
 }
 

@@ -87,6 +87,10 @@ static uint64_t key_of(const ingot__tuner *t, const ingot__kernel *kernel, const
   const char *device = t->engine->device;
   XXH3_64bits_update(&h, device, strlen(device) + 1);
   XXH3_64bits_update(&h, ingot_version(), strlen(ingot_version()) + 1);
+  if (kernel->on_device) {
+    uint64_t code = t->engine->backend->device->code_key();
+    XXH3_64bits_update(&h, &code, sizeof code);
+  }
   XXH3_64bits_update(&h, kernel->name, strlen(kernel->name) + 1);
   XXH3_64bits_update(&h, &call->threads, sizeof call->threads);
   hash_node(&h, call->node->op, call->attrs);

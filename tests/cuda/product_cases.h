@@ -76,6 +76,13 @@
           "y = Conv(x, w, b) {pads=[2,2,2,2] strides=[4,4]}"},
   {HALVES, "input x: float16[1,4,20,18]\nconst w: float16[24,4,3,2] = random(3)\ny = Conv(x, w) {pads=[0,1,2,1] dilations=[2,1]}"},
   {HALVES, "input x: float16[1,2,20,40]\nconst w: float16[35,2,5,5] = random(3)\ny = Conv(x, w) {auto_pad=\"SAME_UPPER\" strides=[1,3]}"},
+  {HALVES, "input x: float16[1,3,40,33]\nconst w: float16[32,3,3,3] = random(3)\nconst b: float16[32] = random(4)\n"
+          "y = Conv(x, w, b) {pads=[0,0,1,1] strides=[2,2] act=2 act_alpha=0.0 act_beta=6.0}"},
+  {HALVES, "input x: float16[3,3,33,50]\nconst w: float16[64,3,3,3] = random(3)\nconst b: float16[64] = random(4)\n"
+          "y = Conv(x, w, b) {pads=[1,1,1,1] act=1}"},
+  {HALVES, "input x: float16[1,3,50,70]\nconst w: float16[40,3,5,7] = random(3)\ny = Conv(x, w) {pads=[2,5,1,3] strides=[3,6] act=9}"},
+  {HALVES, "input x: float16[1,1,40,21]\nconst w: float16[96,1,1,1] = random(3)\nconst b: float16[96] = random(4)\ny = Conv(x, w, b)"},
+  {BFLOATS, "input x: bfloat16[1,4,30,61]\nconst w: bfloat16[17,4,4,9] = random(3)\ny = Conv(x, w) {pads=[3,0,2,4] strides=[1,5]}"},
   {TF32, "input x: float32[2,3,37,45]\nconst w: float32[64,3,7,7] = random(3)\nconst b: float32[64] = random(4)\n"
           "y = Conv(x, w, b) {pads=[3,3,3,3] strides=[2,2] act=1}"},
   {TF32, "input x: float32[1,3,20,18]\nconst w: float32[13,3,3,3] = random(3)\ny = Conv(x, w) {pads=[1,1,1,1]}"},

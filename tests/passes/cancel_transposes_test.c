@@ -77,10 +77,63 @@ static void into_products(void **unused) {
   check("network { input x: float32[2,3] t = Transpose(x) y = MatMul(t, x) output y }", "MatMul(x, x trans_a=1)");
 }
 
+static void through_rows(void **unused) {
+  (void)unused;
+#define ROWS(nodes, expected) check("network { input x: float32[N,L,4] const w: float32[4,6] = random(1) const s: float32[4] = random(2)\n" \
+                                    "const b: float32[6] = random(3)\n" nodes "\noutput y }", expected)
+#define PERM " {perm=[1,0,2]} "
+  ROWS("a = Transpose(x)" PERM "p = MatMul(a, w, b) y = Transpose(p)" PERM, "MatMul(x, float32[4,6], float32[6])");
+  ROWS("a = Transpose(x)" PERM "n = LayerNormalization(a, s) y = Transpose(n)" PERM, "LayerNormalization(x, float32[4])");
+  ROWS("a = Transpose(x)" PERM "n = RMSNormalization(a, s) p = MatMul(n, w) g = Gelu(p) y = Transpose(g)" PERM,
+       "Gelu(MatMul(RMSNormalization(x, float32[4]), float32[4,6]))");
+  ROWS("n = RMSNormalization(x, s) {axis=1} y = Transpose(n)" PERM, NULL); /* rows are more than the last dim */
+  /* To several readers, of which a pull sees one: a third of the elements, moved before, is moved no more. */
+  ROWS("const f: int64[4] = {0,0,3,2} const i: int64[1] = {0} const j: int64[1] = {1} const k: int64[1] = {2} const l: int64[1] = {3}\n"
+       "a = Transpose(x)" PERM "p = MatMul(a, w) r = Reshape(p, f) c = Slice(r, i, k, k) d = Slice(r, j, l, k)\n"
+       "e = Transpose(c) {perm=[1,2,0,3]} g = Transpose(d) {perm=[1,0,2,3]} h = Transpose(g) {perm=[0,2,1,3]} y = Add(e, h)",
+       "Transpose(Add(Slice(Reshape(MatMul(x, float32[4,6]), {0,0,3,2}), 0, 2, 2), "
+       "Slice(Reshape(MatMul(x, float32[4,6]), {0,0,3,2}), 1, 3, 2)) perm=0,2,1,3)");
+  ROWS("a = Transpose(x)" PERM "y = MatMul(a, w)", "MatMul(Transpose(x perm=1,0,2), float32[4,6])"); /* more would be moved behind it */
+  ROWS("a = Transpose(x)" PERM "q = Transpose(a)" PERM "z = Shape(a) p = MatMul(a, w) t = Transpose(p)" PERM
+       "k = Cast(z) {to=float32} r = ReduceSum(k) m = MatMul(q, w) g = Add(m, t) y = Add(g, r)",
+       "Add(Add(MatMul(x, float32[4,6]), MatMul(x, float32[4,6])), ReduceSum(Cast(Gather(Shape(x), {1,0,2}))))");
+}
+
+static void through_reshapes(void **unused) {
+  (void)unused;
+  check("network { input x: float32[2,3,5,4] const s: int64[3] = {3,2,20} a = Transpose(x) {perm=[1,0,2,3]} b = Reshape(a, s) y = Transpose(b)"
+        " {perm=[1,0,2]} output y }", "Reshape(x, {2,3,20})");
+  check("network { input x: float32[A,B,C,4] const s: int64[4] = {0,0,-1,2} a = Transpose(x) {perm=[1,0,2,3]} b = Reshape(a, s) y = Transpose(b)"
+        " {perm=[1,2,0,3]} output y }", "Transpose(Reshape(x, {0,0,-1,2}) perm=0,2,1,3)");
+  check("network { input x: float32[2,3,5,4] const s: int64[3] = {6,5,4} a = Transpose(x) {perm=[1,0,2,3]} b = Reshape(a, s) y = Transpose(b)"
+        " {perm=[1,0,2]} output y }", NULL); /* what it puts together is not in one order */
+}
+
+static void around_products(void **unused) {
+  (void)unused;
+  check("network { input x: float32[L,N,2,2] const w: float32[4,6] = random(1) const b: float32[6] = random(3) const f: int64[2] = {-1,4}\n"
+        "z = Shape(x) const i: int64[2] = {0,1} const six: int64[1] = {6} s = Gather(z, i) g = Concat(s, six) {axis=0}\n"
+        "a = Reshape(x, f) p = MatMul(a, w, b) y = Reshape(p, g) output y }", "MatMul(Reshape(x, {0,0,4}), float32[4,6], float32[6])");
+  check("network { input x: float32[1,5,4] const w: float32[4,6] = random(1) const f: int64[3] = {5,1,4} const g: int64[4] = {1,5,3,2}\n"
+        "a = Reshape(x, f) p = MatMul(a, w) y = Reshape(p, g) output y }", "Reshape(MatMul(x, float32[4,6]), {1,5,3,2})");
+  check("network { input x: float32[2,3,4,5,8] const w: float32[8,8] = random(1) const f: int64[3] = {6,20,8} const g: int64[5] = {2,3,4,5,8}\n"
+        "a = Reshape(x, f) p = MatMul(a, w) y = Reshape(p, g) output y }",
+        "Reshape(MatMul(Reshape(x, {6,20,8}), float32[8,8]), {2,3,4,5,8})"); /* few dims are as good */
+}
+
+static void computed_shapes(void **unused) {
+  (void)unused;
+  check("network { input x: float32[N,L,6] z = Shape(x) const i: int64[2] = {0,1} const t: int64[2] = {2,3} s = Gather(z, i)\n"
+        "f = Concat(s, t) {axis=0} y = Reshape(x, f) {allowzero=1} output y }", "Reshape(x, {0,0,2,3})");
+  check("network { input x: float32[N,L,6] z = Shape(x) const i: int64[2] = {1,0} const t: int64[1] = {6} s = Gather(z, i)\n"
+        "f = Concat(s, t) {axis=0} y = Reshape(x, f) output y }", "Reshape(x, Concat(Gather(Shape(x), {1,0}), 6))"); /* neither is where it was */
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(two_in_a_row), cmocka_unit_test(of_dims_of_one), cmocka_unit_test(through_nodes), cmocka_unit_test(what_stays),
-    cmocka_unit_test(tokens_of_images), cmocka_unit_test(into_products),
+    cmocka_unit_test(tokens_of_images), cmocka_unit_test(into_products), cmocka_unit_test(through_rows), cmocka_unit_test(through_reshapes),
+    cmocka_unit_test(around_products), cmocka_unit_test(computed_shapes),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -113,6 +113,7 @@ static const ingot__device_functions device_functions = {
   .close = ingot__cuda_close,
   .count = ingot__cuda_count,
   .describe = ingot__cuda_describe,
+  .code_key = ingot__cuda_code_key,
   .allocate = ingot__cuda_allocate,
   .release = ingot__cuda_release,
   .write = ingot__cuda_write,

@@ -78,15 +78,28 @@ static void write_cached(uint64_t key, const void *code, size_t size) {
 
 /* ---- Compiling */
 
-static uint64_t key_of(const ingot__device *device, const ingot__nvrtc *nvrtc, const char *text, size_t length) {
+static uint64_t sources_key;
+static void hash_sources(void) {
   XXH3_state_t h;
-  int version[3] = {device->info.arch, nvrtc ? nvrtc->major : 0, nvrtc ? nvrtc->minor : 0};
   XXH3_64bits_reset(&h);
-  XXH3_64bits_update(&h, version, sizeof version);
   for (size_t i = 0; i < ingot__cuda_n_source; i++) {
     XXH3_64bits_update(&h, ingot__cuda_sources[i].name, strlen(ingot__cuda_sources[i].name) + 1);
     XXH3_64bits_update(&h, ingot__cuda_sources[i].text, strlen(ingot__cuda_sources[i].text) + 1);
   }
+  sources_key = XXH3_64bits_digest(&h);
+}
+
+uint64_t ingot__cuda_code_key(void) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  pthread_once(&once, hash_sources);
+  return sources_key;
+}
+
+static uint64_t key_of(const ingot__device *device, const ingot__nvrtc *nvrtc, const char *text, size_t length) {
+  XXH3_state_t h;
+  uint64_t version[4] = {(uint64_t)device->info.arch, nvrtc ? (uint64_t)nvrtc->major : 0, nvrtc ? (uint64_t)nvrtc->minor : 0, ingot__cuda_code_key()};
+  XXH3_64bits_reset(&h);
+  XXH3_64bits_update(&h, version, sizeof version);
   XXH3_64bits_update(&h, text, length);
   return XXH3_64bits_digest(&h);
 }

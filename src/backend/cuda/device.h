@@ -41,6 +41,7 @@ ingot_status ingot__cuda_open(int index, ingot__diag *diag, ingot__device **devi
 void ingot__cuda_close(ingot__device *device);
 int ingot__cuda_count(void);
 const char *ingot__cuda_describe(const ingot__device *device);
+uint64_t ingot__cuda_code_key(void);
 ingot_status ingot__cuda_allocate(ingot__device *device, size_t size, ingot__diag *diag, void **memory);
 void ingot__cuda_release(ingot__device *device, void *memory);
 ingot_status ingot__cuda_write(ingot__device *device, void *to, const void *from, size_t size, ingot__diag *diag);

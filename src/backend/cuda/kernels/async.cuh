@@ -124,6 +124,13 @@ DEVICE void tensor_load_windows(void *to, const ingot__cuda_map *map, mbarrier *
                "l"(map), "r"(shared_address(b)), "r"(c), "r"(x), "r"(y), "r"(n), "h"((uint16_t)dx), "h"((uint16_t)dy)
                : "memory");
 }
+/* The same for all blocks of the cluster whose bit is in `blocks`. */
+DEVICE void tensor_load_windows_to(void *to, const ingot__cuda_map *map, mbarrier *b, uint16_t blocks, int c, int x, int y, int n, int dx, int dy) {
+  asm volatile("cp.async.bulk.tensor.4d.shared::cluster.global.im2col.mbarrier::complete_tx::bytes.multicast::cluster [%0], "
+               "[%1, {%3, %4, %5, %6}], [%2], {%7, %8}, %9;" ::"r"(shared_address(to)),
+               "l"(map), "r"(shared_address(b)), "r"(c), "r"(x), "r"(y), "r"(n), "h"((uint16_t)dx), "h"((uint16_t)dy), "h"(blocks)
+               : "memory");
+}
 /* Stores come in groups of a thread's; what was written to shared memory needs async_fence() by its writers and a barrier before. */
 DEVICE void tensor_store(const ingot__cuda_map *map, const void *from, int x, int y, int z, int v) {
   asm volatile("cp.async.bulk.tensor.4d.global.shared::cta.tile.bulk_group [%0, {%2, %3, %4, %5}], [%1];" ::"l"(map), "r"(shared_address(from)),
@@ -173,6 +180,11 @@ DEVICE void tensor_load_windows(void *to, const ingot__cuda_map *map, mbarrier *
   const int at[] = {c, x, y, n};
   emulated_tensor_load_windows(map, to, at, dx, dy);
   emulated_came(b, emulated_bytes(map));
+}
+DEVICE void tensor_load_windows_to(void *to, const ingot__cuda_map *map, mbarrier *b, uint16_t blocks, int c, int x, int y, int n, int dx, int dy) {
+  for (uint32_t rank = 0; rank < 16; rank++)
+    if (blocks >> rank & 1)
+      tensor_load_windows(emulated_at(to, rank), map, reinterpret_cast<mbarrier *>(emulated_at(b, rank)), c, x, y, n, dx, dy);
 }
 DEVICE void tensor_store(const ingot__cuda_map *map, const void *from, int x, int y, int z, int v) {
   const int at[] = {x, y, z, v};

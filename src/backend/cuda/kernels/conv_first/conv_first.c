@@ -85,7 +85,8 @@ static double cost(const ingot__call *call, int rows) {
   first d;
   if (!read(call, rows, &d)) return 1e9;
   const double sms = info->sms > 0 ? info->sms : 108, clock = info->clock > 0 ? info->clock : 1.5e9;
-  const double tiles = (double)ingot__first_tiles(call, WARPS * rows, 16), step = WARPS * 16.0 * rows * 16 * (double)d.columns * 2 / (d.s.size == 2 ? 1800 : 900);
+  const double tiles = (double)ingot__first_tiles(call, WARPS * rows, 16);
+  const double step = WARPS * 16.0 * rows * 16 * (double)d.columns * 2 / (d.s.size == 2 ? 1800 : 900);
   const double waves = (double)ingot__divide_up((int64_t)tiles * d.blocks, (int64_t)sms), compute = (waves * (double)d.steps * step + 3000) / clock;
   const double memory = ingot__cuda_bytes(call) / (sms * 25e9);
   return 1e-6 + (compute > memory ? compute : memory);

@@ -25,13 +25,14 @@ static bool read(const ingot__call *call, int tile_y, first *d) {
   if (d->steps > MOST_STEPS) return false;
   d->blocks = ingot__divide_up(d->s.oc, BLOCK);
   d->columns = d->s.oc <= 16 ? 16 : d->s.oc <= 32 ? 32 : 64;
-  const int64_t pixels = TILE_X * tile_y, registers = ingot__divide_up(pixels / 2 + 4 * d->steps + 48, 8) * 8;
+  const int64_t pixels = TILE_X * tile_y, more = INGOT__ATTRS(call, Conv)->act >= INGOT__ACT_GELU ? 64 : 48;
+  const int64_t registers = ingot__divide_up(pixels / 2 + 4 * d->steps + more, 8) * 8;
   d->at_once = 65536 / THREADS / registers;
   /* As window.cu has them. */
   const int64_t planes = w->stride[1] % 2 ? w->stride[1] : w->stride[1] / 2, plane = (TILE_X + 2 * (d->pairs - 1) / w->stride[1]) * 16;
   d->patch_y = (tile_y - 1) * w->stride[0] + (w->kernel[0] - 1) * w->dilation[0] + 1;
   d->patch_x = (TILE_X - 1) * w->stride[1] + 2 * d->pairs;
-  d->shared = (size_t)(2 * (pixels * d->columns * 2 + d->patch_y * planes * plane));
+  d->shared = (size_t)(2 * (pixels * d->columns * 2 + d->patch_y * planes * plane) + BLOCK * 4);
   return d->shared <= 100 << 10;
 }
 
@@ -84,16 +85,18 @@ static void define(const ingot__call *call, ingot__text *text, int tile_y) {
   ingot__cuda_define(text, "ACT", INGOT__ATTRS(call, Conv)->act);
 }
 
-/* An estimate of what a multiprocessor does for a tile, in cycles: the products; fetching and storing, half of it hidden behind them. */
+/* An estimate, in cycles: what a multiprocessor does for a tile among many are the products, and fetching and storing half hidden behind them;
+ * one alone does all that in turn. */
 static double cost(const ingot__call *call, int tile_y) {
   const ingot__cuda_info *info = ingot__cuda_info_get();
   first d;
   if (!read(call, tile_y, &d)) return 1e9;
   const double sms = info->sms > 0 ? info->sms : 132, clock = info->clock > 0 ? info->clock : 1.7e9, pixels = TILE_X * tile_y;
   const double moves = (double)(d.patch_y * d.patch_x) * (8 + 4 * (double)d.s.c) / 128 + pixels * (double)d.columns / 32;
-  const double tile = (double)d.steps * pixels / 2 + moves / 2 + 60;
+  const double products = (double)d.steps * pixels / 2;
   const double tiles = (double)ingot__divide_up(ingot__first_tiles(call, tile_y, TILE_X) * d.blocks, (int64_t)sms);
-  const double compute = (tiles * tile + 3500) / clock, memory = ingot__cuda_bytes(call) / (sms * 28e9);
+  const double compute = (2500 + products + 2 * moves + (tiles - 1) * (products + moves / 2 + 60)) / clock;
+  const double memory = ingot__cuda_bytes(call) / (sms * 28e9);
   return 1e-6 + (compute > memory ? compute : memory);
 }
 
@@ -103,6 +106,7 @@ static ingot_status run(const ingot__call *call, int tile_y) {
   if (!read(call, tile_y, &d)) return INGOT__FAIL_CALL(call, INGOT_E_INTERNAL, "a convolution that this kernel doesn't take");
   if (ingot__view_count(&call->out[0]) == 0) return INGOT_OK;
   INGOT_TRY(ingot__first_params(call, &d.s, tile_y, TILE_X, 8, &p));
+  if (d.patch_y * p.in_line + d.patch_x * p.in_pixel > INT32_MAX) return INGOT__FAIL_CALL(call, INGOT_E_LIMIT, "lines are too long for this kernel");
   /* Blocks go over tiles as long as there are: as many as fit at once. */
   const ingot__cuda_info *info = ingot__cuda_info_get();
   int64_t at_once = (int64_t)(info->shared ? info->shared : 99 << 10) / (int64_t)(d.shared + 1024);

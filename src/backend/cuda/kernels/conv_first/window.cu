@@ -25,8 +25,9 @@ enum {
   TWICE = STRIDE_X % 2, PLANES = TWICE ? STRIDE_X : STRIDE_X / 2,
   PLANE = (TILE_X + 2 * (PAIRS - 1) / STRIDE_X) * 16, LINE = PLANES * PLANE, /* bytes */
   PATCH_Y = (TILE_Y - 1) * STRIDE_Y + (KH - 1) * DILATION_Y + 1, PATCH_X = (TILE_X - 1) * STRIDE_X + 2 * PAIRS, PATCH = PATCH_Y * PATCH_X,
-  ROUNDS = (PATCH + THREADS - 1) / THREADS, BATCH = ROUNDS < 4 ? ROUNDS : 4, /* pixels of a thread; those it fetches at once */
-  CHUNKS = COLUMNS / 8, STAGED = PIXELS * COLUMNS * 2                        /* 16-byte pieces of a pixel's results; bytes of a tile's */
+  ROUNDS = (PATCH + THREADS - 1) / THREADS, MOST = CHANNELS == 4 ? 4 : CHANNELS == 3 ? 7 : 10, /* pixels of a thread; that registers have room for */
+  BATCH = ROUNDS < MOST ? ROUNDS : MOST,              /* pixels that a thread fetches at once */
+  CHUNKS = COLUMNS / 8, STAGED = PIXELS * COLUMNS * 2 /* 16-byte pieces of a pixel's results; bytes of a tile's */
 };
 
 struct spot { int x, y, image; }; /* of its first output */
@@ -39,11 +40,13 @@ DEVICE spot spot_of(const conv_first_params &p, uint32_t tile) {
 /* The thread's number, as if it were another one each time: what follows from it is then computed where it is used, and not kept over the products,
  * which leave few registers. */
 DEVICE int thread_anew() {
-  int i = threadIdx.x;
 #ifndef INGOT_EMULATED
-  asm volatile("" : "+r"(i));
-#endif
+  int i;
+  asm volatile("mov.u32 %0, %%tid.x;" : "=r"(i));
   return i;
+#else
+  return threadIdx.x;
+#endif
 }
 
 /* ---- Pixels of a patch, from memory of either layout. */
@@ -51,15 +54,16 @@ struct fetched { T x[BATCH][CHANNELS]; };
 DEVICE void fetch(fetched &f, const conv_first_params &p, uint32_t tile, int round) {
   const spot s = spot_of(p, tile);
   const int y0 = s.y * STRIDE_Y - p.pad_y, x0 = s.x * STRIDE_X - p.pad_x;
-  const T *corner = (const T *)p.in + (int64_t)s.image * p.in_image + y0 * p.in_line + x0 * p.in_pixel;
+  const unsigned char *corner = (const unsigned char *)((const T *)p.in + (int64_t)s.image * p.in_image + y0 * p.in_line + x0 * p.in_pixel);
+  const uint32_t line = (uint32_t)p.in_line * sizeof(T), pixel = (uint32_t)p.in_pixel * sizeof(T); /* a patch's reach is below 2^32 bytes */
   const int thread = thread_anew();
 #pragma unroll
   for (int b = 0; b < BATCH; b++) {
     const int i = thread + (round + b) * THREADS, v = i / PATCH_X, u = i % PATCH_X;
     const bool there = i < PATCH && (uint32_t)(y0 + v) < (uint32_t)p.height && (uint32_t)(x0 + u) < (uint32_t)p.width;
-    const T *from = corner + (int64_t)v * (int32_t)p.in_line + (int64_t)u * (int32_t)p.in_pixel;
+    const uint32_t from = v * line + u * pixel;
 #pragma unroll
-    for (int c = 0; c < CHANNELS; c++) f.x[b][c] = there ? from[c * p.in_channel] : T{};
+    for (int c = 0; c < CHANNELS; c++) f.x[b][c] = there ? *(const T *)(corner + c * p.in_channel * (int)sizeof(T) + from) : T{};
   }
 }
 DEVICE void put(const fetched &f, unsigned char *patch, int round) {
@@ -94,16 +98,17 @@ DEVICE matrix pixels_of(matrix patch, int step) {
 /* ---- Results: a tile's pixels with 16-byte pieces of channels, which are exchanged so that neither side meets in a bank. */
 DEVICE int exchanged(int pixel, int piece) { return piece ^ pixel % 8 / (8 / CHUNKS); }
 
-DEVICE void stage(const conv_first_params &p, float (&sums)[PIXELS / 2], const float bias[2], unsigned char *staged) {
+DEVICE void stage(const conv_first_params &p, float (&sums)[PIXELS / 2], const float *bias, unsigned char *staged) {
   const int thread = thread_anew(), warp = thread / 32, l = thread % 32;
   if (warp * 16 >= COLUMNS) return;
+  const float own[2] = {bias[warp * 16 + l / 4], bias[warp * 16 + l / 4 + 8]}; /* kept in memory: registers are few */
   unsigned char *row = staged + (l / 16 * 8 + l % 8) * (CHUNKS * 16) + exchanged(l % 8, warp * 2 + l / 8 % 2) * 16;
 #pragma unroll
   for (int j = 0; j < PIXELS / 8; j += 2) {
     uint32_t x[4];
 #pragma unroll
     for (int i = 0; i < 4; i++) {
-      const float *d = &sums[4 * j + 2 * i], b = bias[i % 2];
+      const float *d = &sums[4 * j + 2 * i], b = own[i % 2];
       x[i] = from_pair<T>(activate(ACT, p.act_alpha, p.act_beta, d[0] + b), activate(ACT, p.act_alpha, p.act_beta, d[1] + b));
     }
     matrices_store_transposed(row + j * 8 * (CHUNKS * 16), x);
@@ -118,7 +123,7 @@ DEVICE void leave(const conv_first_params &p, const unsigned char *staged, uint3
   int y = s.y + first / 8;
   T *to = (T *)p.out + (int64_t)s.image * p.out_image + y * p.out_line + x * p.out_pixel + n;
   if (p.vector && n + 8 <= p.out_channels) {
-#pragma unroll
+#pragma unroll 4
     for (int i = 0; i < STAGED / 16 / THREADS; i++, y += THREADS / CHUNKS / 8, to += THREADS / CHUNKS / 8 * p.out_line)
       if (y < p.out_height) store(to, load<8>((const T *)(from + i * (THREADS * 16))));
   } else {
@@ -151,11 +156,10 @@ KERNEL(conv_first_window, conv_first_params, THREADS, MIN_BLOCKS) {
     fetch(f, p, tile, round);
     put(f, patches, round);
   }
-  float bias[2];
-#pragma unroll
-  for (int i = 0; i < 2; i++) {
-    const int n = blockIdx.y * 64 + threadIdx.x / 32 * 16 + threadIdx.x % 32 / 4 + i * 8;
-    bias[i] = p.bias && n < p.out_channels ? to_float(((const T *)p.bias)[n]) : 0;
+  float *bias = (float *)(shared + 2 * (STAGED + PATCH_Y * LINE));
+  if (threadIdx.x < 64) {
+    const int n = blockIdx.y * 64 + threadIdx.x;
+    bias[threadIdx.x] = p.bias && n < p.out_channels ? to_float(((const T *)p.bias)[n]) : 0;
   }
   async_fence();
   __syncthreads();
@@ -163,15 +167,15 @@ KERNEL(conv_first_window, conv_first_params, THREADS, MIN_BLOCKS) {
 #pragma unroll 1
   for (;; tile += gridDim.x, turn ^= 1) {
     float sums[PIXELS / 2];
+    const uint32_t next = tile + gridDim.x;
+    unsigned char *next_patch = patches + (turn ^ 1) * (PATCH_Y * LINE);
+    fetched f;
+    if (next < p.tiles) fetch(f, p, next, 0); /* before the products: a warp issues nothing else until the last of them has begun */
     const matrix patch = matrix_at(patches + turn * (PATCH_Y * LINE), 0, STRIDE_Y * LINE, 0);
     wgmma_fence();
 #pragma unroll
     for (int i = 0; i < STEPS; i++) wgmma<T, PIXELS>(sums, weights[i], pixels_of(patch, i), i);
     wgmma_commit();
-    const uint32_t next = tile + gridDim.x;
-    unsigned char *next_patch = patches + (turn ^ 1) * (PATCH_Y * LINE);
-    fetched f;
-    if (next < p.tiles) fetch(f, p, next, 0);
     if (tile != blockIdx.x) leave(p, shared + (turn ^ 1) * STAGED, tile - gridDim.x);
     if (next < p.tiles) {
       put(f, next_patch, 0);

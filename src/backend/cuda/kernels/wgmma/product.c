@@ -5,35 +5,45 @@
 
 typedef struct tiling {
   int m, n;                  /* of a tile */
-  int consumers, stages, chunks, blocks; /* see tiles.cu; consumers 0: of split.cu */
+  int consumers, stages, chunks, chunk_n, blocks, turns; /* see tiles.cu; consumers 0: of split.cu */
 } tiling;
 
-enum { SLICE_BYTES = 128, CHUNK_BYTES = 8192 };
+enum { SLICE_BYTES = 128 };
 
 /* ---- What a choice costs. */
-typedef struct choice { int64_t m_tiles, n_tiles, tiles, slices; int splits, pair; double seconds; } choice;
+typedef struct choice { int64_t m_units, n_units, tiles, slices; int splits, pair, pair_n; double seconds; } choice;
 
 static double sms(void) { return ingot__cuda_info_get()->sms > 0 ? ingot__cuda_info_get()->sms : 132; }
 static unsigned shared_bytes(const tiling *t) {
   const unsigned stages = (unsigned)(t->stages * (t->m + t->n) * SLICE_BYTES);
   if (!t->consumers) return stages + (unsigned)(t->m * (t->n + 8) * 4 + (2 * t->stages + 1) * 8);
-  return stages + (unsigned)(t->consumers * t->chunks * CHUNK_BYTES + 2 * t->stages * 8 + t->consumers * t->chunks * (16 + 256));
+  const int chunk = 64 * t->chunk_n * 2 + 16 + t->chunk_n * 4;
+  return stages + (unsigned)(2 * t->stages * 8 + t->consumers * (8 + t->chunks * chunk));
 }
 
-/* Seconds of a slice of a tile with a multiprocessor to itself: the tensor cores' at most, or its share of the L2's bandwidth. */
-static double slice_seconds(const tiling *t, int pair) {
-  const double flops = 2.0 * t->m * t->n * 64, bytes = (t->m + (double)t->n / pair) * SLICE_BYTES;
-  const double compute = flops / 5.8e12, move = bytes / 43e9;
-  return compute > move ? compute : move;
+/* Seconds of a slice of a tile with a multiprocessor to itself: the tensor cores' at most, its share of the L2's bandwidth, or shared memory's,
+ * which is written once and read by each product of 64 rows and 16 elements of K (128 bytes a cycle). */
+static double slice_seconds(const tiling *t, int pair_m, int pair_n) {
+  const double flops = 2.0 * t->m * t->n * 64, bytes = ((double)t->m / pair_n + (double)t->n / pair_m) * SLICE_BYTES;
+  const double reads = 4.0 * t->m / 64 * (64 + t->n) * 32, shared = (reads + (t->m + t->n) * SLICE_BYTES) / 218e9;
+  const double compute = flops / 5.8e12, move = bytes / 55e9;
+  return fmax(compute, fmax(move, shared));
+}
+/* ... of finishing an output, by all warpgroups together. */
+static double finish_seconds(const ingot__product_shape *s) {
+  const int act = s->act;
+  const bool light = act == INGOT__ACT_CLIP || act == INGOT__ACT_LEAKY_RELU || act == INGOT__ACT_HARD_SIGMOID || act == INGOT__ACT_HARD_SWISH;
+  return light ? 4e-11 : 9e-11;
 }
 
 static void choose(const ingot__product_shape *s, const tiling *t, choice *c) {
   const ingot__product *p = &s->p;
   const int64_t batches = (int64_t)p->batch[0] * p->batch[1];
-  c->m_tiles = ingot__divide_up(p->m, t->m), c->n_tiles = ingot__divide_up(p->n, t->n);
-  c->tiles = c->m_tiles * c->n_tiles * batches;
+  const int64_t m_tiles = ingot__divide_up(p->m, t->m), n_tiles = ingot__divide_up(p->n, t->n);
+  c->m_units = m_tiles, c->n_units = n_tiles;
+  c->tiles = m_tiles * n_tiles * batches;
   c->slices = ingot__divide_up(s->k, 64);
-  c->splits = c->pair = 1;
+  c->splits = c->pair = c->pair_n = 1;
   const double slices = (double)c->slices, tiles = (double)c->tiles;
   const double out_bytes = 2.0 * (double)p->m * p->n * (double)batches * (1 + p->has_residual);
   const double a_rows = s->conv ? (double)(s->a_images * s->a_height * s->a_width) : (double)p->m * (double)batches;
@@ -43,14 +53,21 @@ static void choose(const ingot__product_shape *s, const tiling *t, choice *c) {
   const double memory = bytes / (l2 > 0 && bytes < l2 / 2 ? 6e12 : 3.9e12);
   double best = INFINITY;
   if (t->consumers) {
-    c->pair = c->m_tiles > 1 && tiles > sms() / 2 ? 2 : 1;
-    const double pairs = (double)(ingot__divide_up(c->m_tiles, c->pair) * c->n_tiles * batches), rounds = ceil(pairs / floor(sms() / c->pair));
-    const double finish = (double)t->m * t->n * (t->blocks > 1 ? 0.5 : 1) * 2.2e-11;
-    best = rounds * (slices * slice_seconds(t, c->pair) + finish) + 1.2e-6;
+    const double finish = (double)t->m * t->n * (t->blocks > 1 ? 0.5 : 1) * finish_seconds(s);
+    for (int way = 0; way < 3; way++) { /* in pairs along M, along N, alone */
+      const int pair_m = 1 + (way == 0), pair_n = 1 + (way == 1), pair = pair_m * pair_n;
+      if (pair == 2 && ((pair_m == 2 ? m_tiles : n_tiles) < 2 || tiles <= sms() / 2)) continue;
+      const int64_t m_units = ingot__divide_up(m_tiles, pair_m), n_units = ingot__divide_up(n_tiles, pair_n);
+      const double rounds = ceil((double)(m_units * n_units * batches) / floor(sms() / pair));
+      const double product = slices * slice_seconds(t, pair_m, pair_n), ends = finish * (t->turns ? 1.5 : 1); /* one warpgroup at an end */
+      double seconds = rounds * (product + finish) + 1.2e-6;
+      if (t->turns) seconds = (rounds > 1 ? rounds : 1) * (product > finish ? product : finish) + ends + 1.2e-6;
+      if (seconds < best * 0.999) best = seconds, c->pair = pair, c->pair_n = pair_n, c->m_units = m_units, c->n_units = n_units;
+    }
   } else {
     for (int splits = 1; splits <= 8 && splits <= c->slices; splits *= 2) {
       const double rounds = ceil(tiles * splits / sms()), each = ceil(slices / splits);
-      const double seconds = rounds * (each * slice_seconds(t, 1) + 0.25e-6) + 1.0e-6 + (splits > 1 ? 0.5e-6 : 0);
+      const double seconds = rounds * (each * slice_seconds(t, 1, 1) + 0.25e-6) + 1.0e-6 + (splits > 1 ? 0.5e-6 : 0);
       if (seconds < best * 0.97) best = seconds, c->splits = splits;
     }
   }
@@ -94,18 +111,19 @@ static ingot_status make_maps(const ingot__call *call, const ingot__product_shap
     const uint64_t stride[3] = {(uint64_t)s->a_row * 2, (uint64_t)s->a_line * 2, (uint64_t)s->a_image * 2};
     const int lower[2] = {-p->pad_x, -p->pad_y}, upper[2] = {s->upper_x, s->upper_y};
     const uint32_t step[2] = {(uint32_t)p->step_x, (uint32_t)p->step_y};
-    INGOT_TRY(ingot__cuda_map_windows(call, &p->a, s->dtype, p->a_data, dim, stride, lower, upper, step, (uint32_t)s->slice, (uint32_t)t->m,
+    INGOT_TRY(ingot__cuda_map_windows(call, &p->a, s->dtype, p->a_data, dim, stride, lower, upper, step, (uint32_t)s->slice, (uint32_t)(t->m / p->pair_n),
                                       s->slice == 8 ? 0 : s->slice * 2));
   } else if (s->a_mn) {
     INGOT_TRY(map_matrix(call, s, &p->a, p->a_data, p->m, s->k, s->a_row, p->a_batch, 64, 64));
   } else {
-    INGOT_TRY(map_matrix(call, s, &p->a, p->a_data, s->k, p->m, s->a_row, p->a_batch, 64, t->m));
+    INGOT_TRY(map_matrix(call, s, &p->a, p->a_data, s->k, p->m, s->a_row, p->a_batch, 64, t->m / p->pair_n));
   }
   if (s->b_mn) INGOT_TRY(map_matrix(call, s, &p->b, p->b_data, p->n, s->k, s->b_row, p->b_batch, t->n < 64 ? t->n : 64, 64));
-  else INGOT_TRY(map_matrix(call, s, &p->b, p->b_data, s->k, p->n, s->b_row, p->b_batch, 64, t->n / p->pair));
+  else INGOT_TRY(map_matrix(call, s, &p->b, p->b_data, s->k, p->n, s->b_row, p->b_batch, 64, t->n * p->pair_n / p->pair));
   if (p->direct || !t->consumers) return INGOT_OK;
-  if (p->has_residual) INGOT_TRY(map_matrix(call, s, &p->residual, p->residual_data, p->n, p->m, p->residual_row, p->residual_batch, 64, 64));
-  return map_matrix(call, s, &p->out, p->out_data, p->n, p->m, p->out_row, p->out_batch, 64, 64);
+  if (p->has_residual) INGOT_TRY(map_matrix(call, s, &p->residual, p->residual_data, p->n, p->m, p->residual_row, p->residual_batch,
+                                             t->chunk_n, 64));
+  return map_matrix(call, s, &p->out, p->out_data, p->n, p->m, p->out_row, p->out_batch, t->chunk_n, 64);
 }
 
 /* ---- The rows' functions. */
@@ -134,7 +152,9 @@ static void define(const ingot__call *call, ingot__text *text, const tiling *t) 
   ingot__cuda_define(text, "STAGES", t->stages);
   if (t->consumers) {
     ingot__cuda_define(text, "CONSUMERS", t->consumers);
+    ingot__cuda_define(text, "TURNS", t->turns);
     ingot__cuda_define(text, "CHUNKS", t->chunks);
+    ingot__cuda_define(text, "CHUNK_N", t->chunk_n);
     ingot__cuda_define(text, "MIN_BLOCKS", t->blocks);
   }
   ingot__cuda_define(text, "SLICE", s.slice);
@@ -158,16 +178,14 @@ static ingot_status run(const ingot__call *call, const tiling *t) {
   if (p->m < 1 || p->batch[0] < 1 || p->batch[1] < 1) return INGOT_OK;
   choose(&s, t, &c);
   if (!engine_takes(&s, &c)) return ingot__product_run_plain(call, p);
-  p->m_tiles = (int32_t)c.m_tiles, p->n_tiles = (int32_t)c.n_tiles, p->slices = (int32_t)c.slices;
-  p->pair = c.pair, p->splits = c.splits;
+  p->m_units = (int32_t)c.m_units, p->n_units = (int32_t)c.n_units, p->slices = (int32_t)c.slices;
+  p->pair = c.pair, p->pair_n = c.pair_n, p->splits = c.splits;
   p->direct = !aligned(p->out_data) || p->n % 8 || !aligned_stride(p->out_row) || !batches_aligned(p->out_batch);
   if (p->has_residual) p->direct = p->direct || !aligned(p->residual_data) || !aligned_stride(p->residual_row) || !batches_aligned(p->residual_batch);
   /* As many tiles along M in a band as make a round of all multiprocessors read least of A and B. */
-  const int64_t units = ingot__divide_up(c.m_tiles, c.pair);
-  int64_t band = (int64_t)(sqrt(sms() * t->n / t->m) / c.pair + 0.5);
-  p->band = (int32_t)(band < 1 ? 1 : band > units ? units : band);
-  const int64_t batches = (int64_t)p->batch[0] * p->batch[1];
-  p->tiles = (int32_t)(units * c.n_tiles * batches);
+  const int64_t band = (int64_t)(sqrt(sms() * t->n / t->m) * c.pair_n / c.pair + 0.5);
+  p->band = (int32_t)(band < 1 ? 1 : band > c.m_units ? c.m_units : band);
+  p->tiles = (int32_t)(c.m_units * c.n_units * p->batch[0] * p->batch[1]);
   INGOT_TRY(make_maps(call, &s, t, p));
   ingot__cuda_grid grid = {.threads = t->consumers ? (unsigned)t->consumers * 128 + 128 : 160, .shared = shared_bytes(t), .early = true};
   if (!t->consumers) {
@@ -192,11 +210,14 @@ static ingot_status run(const ingot__call *call, const tiling *t) {
 #define FUNCTIONS(name, file) \
   {.supports = supports, .cost = name##_cost, .pack_size = ingot__product_pack_size, .pack = ingot__product_pack, .pack_format = "rows_k", \
    .packs_inputs = 1u << 1 | 1u << 2, .run = name##_run, .source = "wgmma/" file, .define = name##_define}
-ROW(wgmma_128x256, "tiles.cu", .m = 128, .n = 256, .consumers = 2, .stages = 4, .chunks = 2, .blocks = 1)
-ROW(wgmma_256x128, "tiles.cu", .m = 256, .n = 128, .consumers = 2, .stages = 4, .chunks = 2, .blocks = 1)
-ROW(wgmma_128x128, "tiles.cu", .m = 128, .n = 128, .consumers = 2, .stages = 5, .chunks = 4, .blocks = 1)
-ROW(wgmma_256x64, "tiles.cu", .m = 256, .n = 64, .consumers = 2, .stages = 4, .chunks = 4, .blocks = 1)
-ROW(wgmma_128x64, "tiles.cu", .m = 128, .n = 64, .consumers = 2, .stages = 4, .chunks = 1, .blocks = 2)
+ROW(wgmma_pp_128x128, "tiles.cu", .m = 128, .n = 128, .consumers = 2, .turns = 1, .stages = 5, .chunks = 4, .chunk_n = 64, .blocks = 1)
+ROW(wgmma_192x192, "tiles.cu", .m = 192, .n = 192, .consumers = 3, .stages = 4, .chunks = 2, .chunk_n = 32, .blocks = 1)
+ROW(wgmma_192x128, "tiles.cu", .m = 192, .n = 128, .consumers = 3, .stages = 5, .chunks = 2, .chunk_n = 32, .blocks = 1)
+ROW(wgmma_128x256, "tiles.cu", .m = 128, .n = 256, .consumers = 2, .stages = 4, .chunks = 2, .chunk_n = 64, .blocks = 1)
+ROW(wgmma_256x128, "tiles.cu", .m = 256, .n = 128, .consumers = 2, .stages = 4, .chunks = 2, .chunk_n = 64, .blocks = 1)
+ROW(wgmma_128x128, "tiles.cu", .m = 128, .n = 128, .consumers = 2, .stages = 5, .chunks = 4, .chunk_n = 64, .blocks = 1)
+ROW(wgmma_256x64, "tiles.cu", .m = 256, .n = 64, .consumers = 2, .stages = 4, .chunks = 4, .chunk_n = 64, .blocks = 1)
+ROW(wgmma_128x64, "tiles.cu", .m = 128, .n = 64, .consumers = 2, .stages = 4, .chunks = 1, .chunk_n = 64, .blocks = 2)
 ROW(wgmma_64x128, "split.cu", .m = 64, .n = 128, .stages = 3)
 ROW(wgmma_64x64, "split.cu", .m = 64, .n = 64, .stages = 5)
 ROW(wgmma_64x32, "split.cu", .m = 64, .n = 32, .stages = 6)

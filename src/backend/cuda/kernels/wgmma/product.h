@@ -18,9 +18,10 @@ typedef struct ingot__product {
   int32_t direct;                   /* out or the residual isn't aligned to 16 bytes: elements are moved one by one */
   float alpha, act_alpha, act_beta;
   /* Tiles and K, in slices of 128 bytes. */
-  int32_t slices, m_tiles, n_tiles;
-  int32_t pair;                     /* 2: blocks work in pairs along M, each loads half of B for both */
-  int32_t band;                     /* tiles of M (pairs) that are gone through for one of N, before the next */
+  int32_t slices, m_units, n_units; /* units: tiles, or pairs of them */
+  int32_t pair;                     /* 2: blocks work in pairs, and load half of what both need for both */
+  int32_t pair_n;                   /* 2: ... on tiles that are neighbours along N and share A; 1: along M, and share B */
+  int32_t band;                     /* units of M that are gone through for one of N, before the next */
   int32_t tiles;                    /* in all; of pairs */
   int32_t splits;                   /* blocks that share K */
   /* Convolutions whose A is gathered by windows. */

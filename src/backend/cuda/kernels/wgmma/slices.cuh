@@ -17,14 +17,14 @@ typedef struct tile { int32_t m, n, batch0, batch1; } tile; /* first row and col
 
 /* Tile `index` of the launch: all of a band of M for one tile of N, then for the next; bands; batches. rank: in a pair. */
 DEVICE tile tile_at(const ingot__product &p, int32_t index, int32_t rank) {
-  const int32_t units = (p.m_tiles + p.pair - 1) / p.pair, each = units * p.n_tiles, batch = index / each, in_band = p.band * p.n_tiles;
+  const int32_t each = p.m_units * p.n_units, batch = index / each, in_band = p.band * p.n_units;
   index -= batch * each;
-  const int32_t band = index / in_band, first = band * p.band, rows = p.band < units - first ? p.band : units - first;
+  const int32_t band = index / in_band, first = band * p.band, rows = p.band < p.m_units - first ? p.band : p.m_units - first;
   index -= band * in_band;
-  const int32_t column = index / rows;
+  const int32_t column = index / rows, row = first + index - column * rows;
   tile t;
-  t.m = ((first + index - column * rows) * p.pair + rank) * TILE_M;
-  t.n = column * TILE_N;
+  t.m = (p.pair == p.pair_n ? row : row * 2 + rank) * TILE_M;
+  t.n = (p.pair_n == 1 ? column : column * 2 + rank) * TILE_N;
   t.batch1 = batch / p.batch[0];
   t.batch0 = batch - t.batch1 * p.batch[0];
   return t;
@@ -36,11 +36,12 @@ typedef struct place {
   int32_t x, y, image, tap_x, tap_y;            /* by windows: of the first output's window, and the present tap */
 } place;
 
-DEVICE place place_at(const ingot__product &p, const tile &t, int32_t slice) {
+/* m: the first row. */
+DEVICE place place_at(const ingot__product &p, int32_t m, int32_t slice) {
   place at = {slice * 64, 0, 0, 0, 0, 0};
   if (!p.windows) return at;
-  const int32_t line = t.m / p.out_x, boxes = (p.channels + SLICE - 1) / SLICE, box = slice * (64 / SLICE);
-  at.x = (t.m - line * p.out_x) * p.step_x - p.pad_x;
+  const int32_t line = m / p.out_x, boxes = (p.channels + SLICE - 1) / SLICE, box = slice * (64 / SLICE);
+  at.x = (m - line * p.out_x) * p.step_x - p.pad_x;
   at.image = line / p.out_y;
   at.y = (line - at.image * p.out_y) * p.step_y - p.pad_y;
   const int32_t tap = box / boxes;
@@ -50,15 +51,20 @@ DEVICE place place_at(const ingot__product &p, const tile &t, int32_t slice) {
   return at;
 }
 
-/* Brings the slice of A at `at` to the stage, and goes on to the next. */
-DEVICE void load_a(const ingot__product &p, unsigned char *stage, mbarrier *full, const tile &t, place *at) {
+/* Brings the slice of A at `at` to the stage, and goes on to the next. Of `blocks` 2: this one's half (`rank`), to both; `at` is its place then. */
+DEVICE void load_a(const ingot__product &p, unsigned char *stage, mbarrier *full, const tile &t, place *at, int blocks, int rank) {
+  const int half = blocks == 1 ? 0 : rank * (TILE_M / 2); /* the first row */
   if (!p.windows) {
     const int b0 = t.batch0 * p.a_moves[0], b1 = t.batch1 * p.a_moves[1];
 #if A_MN
 #pragma unroll
-    for (int i = 0; i < TILE_M / 64; i++) tensor_load(stage + i * 8192, &p.a, full, t.m + 64 * i, at->k, b0, b1);
+    for (int i = 0; i < TILE_M / 64; i++) {
+      if (blocks == 1) tensor_load(stage + i * 8192, &p.a, full, t.m + 64 * i, at->k, b0, b1);
+      else if ((i & 1) == rank) tensor_load_to(stage + i * 8192, &p.a, full, 3, t.m + 64 * i, at->k, b0, b1);
+    }
 #else
-    tensor_load(stage, &p.a, full, at->k, t.m, b0, b1);
+    if (blocks == 1) tensor_load(stage, &p.a, full, at->k, t.m, b0, b1);
+    else tensor_load_to(stage + half * 128, &p.a, full, 3, at->k, t.m + half, b0, b1);
 #endif
     at->k += 64;
     return;
@@ -67,8 +73,10 @@ DEVICE void load_a(const ingot__product &p, unsigned char *stage, mbarrier *full
   for (int i = 0; i < 64 / SLICE; i++) {
     /* Behind the last tap are channels that aren't there: zeros. */
     const bool inside = at->tap_y < p.taps_y;
-    tensor_load_windows(stage + i * (TILE_M * A_ROW), &p.a, full, inside ? at->k : p.channels, at->x, at->y, at->image,
-                        inside ? at->tap_x * p.grow_x : 0, inside ? at->tap_y * p.grow_y : 0);
+    const int k = inside ? at->k : p.channels, dx = inside ? at->tap_x * p.grow_x : 0, dy = inside ? at->tap_y * p.grow_y : 0;
+    unsigned char *to = stage + (i * TILE_M + half) * A_ROW;
+    if (blocks == 1) tensor_load_windows(to, &p.a, full, k, at->x, at->y, at->image, dx, dy);
+    else tensor_load_windows_to(to, &p.a, full, 3, k, at->x, at->y, at->image, dx, dy);
     at->k += SLICE;
     if (at->k < p.channels) continue;
     at->k = 0;

@@ -26,7 +26,7 @@ DEVICE void move_slices(const ingot__product &p, unsigned char *stages, barriers
       mbarrier_expect(&b->full[early], STAGE_BYTES);
       load_b(p, stages + early * STAGE_BYTES, &b->full[early], t, (from + early) * 64, 1, 0);
     }
-  place at = place_at(p, t, from);
+  place at = place_at(p, t.m, from);
   grid_wait();
   for (int32_t slice = from; slice < to; slice++) {
     unsigned char *into = stages + stage * STAGE_BYTES;
@@ -36,7 +36,7 @@ DEVICE void move_slices(const ingot__product &p, unsigned char *stages, barriers
       mbarrier_expect(&b->full[stage], STAGE_BYTES);
       load_b(p, into, &b->full[stage], t, slice * 64, 1, 0);
     }
-    load_a(p, into, &b->full[stage], t, &at);
+    load_a(p, into, &b->full[stage], t, &at, 1, 0);
     if (++stage == STAGES) stage = 0, parity ^= 1;
   }
 }
