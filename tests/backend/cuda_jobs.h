@@ -19,8 +19,8 @@ typedef struct job {
   ingot__layout in, out;
   uint64_t text;  /* its hash */
   char *source;   /* the text */
-  bool first;     /* of the jobs with this text */
   bool chosen;
+  bool first;     /* of the chosen jobs with this text */
 } job;
 
 static grid *cuda_grids[4096];
@@ -42,6 +42,23 @@ static void add_case(const char *text, double tolerance) {
   cuda_grids[n_cuda_grid++] = g;
 }
 
+/* A case of float32 in another floating type, where the operator has it. */
+static void add_in_type(const kernel_case *c, const char *type, double tolerance) {
+  char text[3000] = "";
+  size_t n = 0;
+  if (!strstr(c->text, "float32") || strstr(c->text, "float16")) return;
+  for (const char *at = c->text, *next; *at; at = next) {
+    const char *found = strstr(at, "float32");
+    next = found ? found + strlen("float32") : at + strlen(at);
+    n += (size_t)snprintf(text + n, sizeof text - n, "%.*s%s", (int)((found ? found : next) - at), at, found ? type : "");
+    assert_true(n < sizeof text);
+  }
+  grid *g = malloc(sizeof *g);
+  assert_true(g && n_cuda_grid < sizeof cuda_grids / sizeof cuda_grids[0]);
+  if (grid_read(g, text, tolerance, NULL)) cuda_grids[n_cuda_grid++] = g;
+  else free(g);
+}
+
 static void add_cases(void) {
   static const kernel_case more[] = {
 #include "cuda/product_cases.h"
@@ -49,7 +66,11 @@ static void add_cases(void) {
 #include "cuda/memory_cases.h"
   };
   for (size_t i = 0; i < sizeof more / sizeof more[0]; i++) add_case(more[i].text, more[i].tolerance);
-  for (size_t i = 0; i < sizeof kernel_cases / sizeof kernel_cases[0]; i++) add_case(kernel_cases[i].text, kernel_cases[i].tolerance);
+  for (size_t i = 0; i < sizeof kernel_cases / sizeof kernel_cases[0]; i++) {
+    add_case(kernel_cases[i].text, kernel_cases[i].tolerance);
+    add_in_type(&kernel_cases[i], "float16", HALVES);
+    add_in_type(&kernel_cases[i], "bfloat16", BFLOATS);
+  }
   each_elementwise_row("float32", CLOSE, add_case);
   each_elementwise_row("float16", HALVES, add_case);
   each_elementwise_row("bfloat16", BFLOATS, add_case);
@@ -71,6 +92,13 @@ static char *job_source(const job *j) {
   return copy;
 }
 
+static int64_t job_flops(const job *j) {
+  ingot__view in[MAX_IO], out[MAX_IO];
+  ingot__call call;
+  make_question(j->grid, j->in, j->out, in, out, &call);
+  return ingot__op_flops(&call);
+}
+
 static void add_jobs(const grid *g, ingot__layout in_layout, ingot__layout out_layout) {
   ingot__view in[MAX_IO], out[MAX_IO];
   ingot__call call;
@@ -82,11 +110,10 @@ static void add_jobs(const grid *g, ingot__layout in_layout, ingot__layout out_l
     if (n_cuda_job % 1024 == 0) cuda_jobs = realloc(cuda_jobs, (n_cuda_job + 1024) * sizeof *cuda_jobs);
     assert_non_null(cuda_jobs);
     job *j = &cuda_jobs[n_cuda_job++];
-    *j = (job){.grid = g, .kernel = list[k], .in = in_layout, .out = out_layout, .first = true, .chosen = true};
+    *j = (job){.grid = g, .kernel = list[k], .in = in_layout, .out = out_layout, .chosen = true};
     if (!list[k]->functions->source) continue;
     j->source = job_source(j);
     j->text = XXH3_64bits(j->source, strlen(j->source));
-    for (size_t i = 0; i + 1 < n_cuda_job && j->first; i++) j->first = cuda_jobs[i].text != j->text;
   }
 }
 
@@ -98,12 +125,30 @@ static void list_jobs(void) {
       if (grid_lies(cuda_grids[i], layouts & 1, layouts >> 1)) add_jobs(cuda_grids[i], (ingot__layout)(layouts & 1), (ingot__layout)(layouts >> 1));
 }
 
+/* Once it is known what is chosen. */
+static void mark_first_jobs(void) {
+  for (size_t i = 0; i < n_cuda_job; i++) {
+    cuda_jobs[i].first = cuda_jobs[i].chosen && cuda_jobs[i].source;
+    for (size_t k = 0; k < i && cuda_jobs[i].first; k++) cuda_jobs[i].first = !cuda_jobs[k].chosen || cuda_jobs[k].text != cuda_jobs[i].text;
+  }
+}
+
 static void free_jobs(void) {
   for (size_t i = 0; i < n_cuda_job; i++) free(cuda_jobs[i].source);
   for (size_t i = 0; i < n_cuda_grid; i++) grid_free(cuda_grids[i]), free(cuda_grids[i]);
   free(cuda_jobs);
   cuda_jobs = NULL;
   n_cuda_job = n_cuda_grid = 0;
+}
+
+/* Whether another job of the row is chosen that is done sooner: products of many millions take an emulated GPU tens of seconds. */
+static bool too_long(const job *j) {
+  enum { MOST_FLOPS = 50000000 };
+  int64_t flops = job_flops(j);
+  if (flops <= MOST_FLOPS) return false;
+  for (size_t i = 0; i < n_cuda_job; i++)
+    if (cuda_jobs[i].chosen && cuda_jobs[i].kernel == j->kernel && job_flops(&cuda_jobs[i]) < flops) return true;
+  return false;
 }
 
 /* Leaves `chosen` set for jobs whose text is among the chosen ones. */
@@ -127,6 +172,8 @@ static void choose_jobs(void) {
     while (k < n_kept && kept[k] != cuda_jobs[i].text) k++;
     cuda_jobs[i].chosen = k < n_kept || !cuda_jobs[i].source;
   }
+  for (size_t i = 0; i < n_cuda_job; i++)
+    if (cuda_jobs[i].chosen && too_long(&cuda_jobs[i])) cuda_jobs[i].chosen = false;
   free(texts), free(kept);
 }
 #endif

@@ -29,7 +29,7 @@ static void *compile_all(void *unused) {
   for (size_t i; (i = atomic_fetch_add(&next_job, 1)) < n_cuda_job;) {
     const void *code;
     size_t size;
-    if (cuda_jobs[i].chosen && cuda_jobs[i].first) compile(&cuda_jobs[i], NULL, &code, &size); /* who runs it hears of a failure */
+    if (cuda_jobs[i].first) compile(&cuda_jobs[i], NULL, &code, &size); /* who runs it hears of a failure */
   }
   return unused;
 }
@@ -156,9 +156,11 @@ static void every_job(void **unused) {
     if (!j->chosen) continue;
     if (last != j->grid) grid_compute((grid *)j->grid);
     last = j->grid;
-    if (compile(j, &diag, &code, &size) != INGOT_OK) fail_msg("%s: %s\n%s", j->kernel->name, diag.text, j->grid->text);
     current_code = NULL;
-    if (size && device->load(gpu, code, size, &diag, &current_code) != INGOT_OK) fail_msg("%s: %s\n%s", j->kernel->name, diag.text, j->grid->text);
+    if (compile(j, &diag, &code, &size) != INGOT_OK || (size && device->load(gpu, code, size, &diag, &current_code) != INGOT_OK)) {
+      complain("%s: %s\n%s", j->kernel->name, diag.text, j->grid->text);
+      continue;
+    }
     variant v = {.in = j->in, .out = j->out, .threads = 1};
     run_kernel(j->grid, j->kernel, &v);
     grid_variants(j->grid, j->kernel, v, run_kernel);
@@ -192,6 +194,7 @@ int main(void) {
   list_jobs();
   if (!(full && *full ? *full == '1' : testing_real_gpu()) && !only) choose_jobs();
   for (size_t i = 0; i < n_cuda_job && only; i++) cuda_jobs[i].chosen = strstr(cuda_jobs[i].kernel->name, only) != NULL;
+  mark_first_jobs();
   const struct CMUnitTest tests[] = {cmocka_unit_test(texts_compile), cmocka_unit_test(every_job), cmocka_unit_test(every_row_ran)};
   const struct CMUnitTest some[] = {cmocka_unit_test(texts_compile), cmocka_unit_test(every_job)};
   int failed = only ? cmocka_run_group_tests(some, NULL, NULL) : cmocka_run_group_tests(tests, NULL, NULL);

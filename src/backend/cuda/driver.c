@@ -42,12 +42,26 @@ static void open_driver(void) {
   driver_there = true;
 }
 
+/* NVRTC opens its builtins by their name alone, which finds them where the system looks for libraries; in a wheel's or toolkit's own folder
+ * only if they are open already. */
+static void *open_nvrtc_file(const char *path) {
+  const char *slash = strrchr(path, '/');
+  char pattern[4096];
+  glob_t found;
+  if (slash && snprintf(pattern, sizeof pattern, "%.*s/libnvrtc-builtins.so.*", (int)(slash - path), path) < (int)sizeof pattern &&
+      glob(pattern, 0, NULL, &found) == 0) {
+    for (size_t i = 0; i < found.gl_pathc; i++) dlopen(found.gl_pathv[i], RTLD_NOW | RTLD_LOCAL);
+    globfree(&found);
+  }
+  return dlopen(path, RTLD_NOW | RTLD_LOCAL);
+}
+
 /* The newest file that a pattern finds: NVRTC's wheel and CUDA's toolkit keep it in their own folders. */
 static void *open_pattern(const char *pattern) {
   glob_t found;
   void *library = NULL;
   if (glob(pattern, 0, NULL, &found) == 0) {
-    for (size_t i = found.gl_pathc; i > 0 && !library; i--) library = dlopen(found.gl_pathv[i - 1], RTLD_NOW | RTLD_LOCAL);
+    for (size_t i = found.gl_pathc; i > 0 && !library; i--) library = open_nvrtc_file(found.gl_pathv[i - 1]);
     globfree(&found);
   }
   return library;
@@ -58,7 +72,7 @@ static void *find_nvrtc(void) {
   static const char *const folders[] = {"%s/lib64/libnvrtc.so.1[23]", "%s/nvidia/cu13/lib/libnvrtc.so.13", "%s/nvidia/cuda_nvrtc/lib/libnvrtc.so.1[23]"};
   static const char *const roots[] = {"CUDA_HOME", "CUDA_PATH"};
   const char *path = getenv("INGOT_NVRTC");
-  if (path && *path) return dlopen(path, RTLD_NOW | RTLD_LOCAL);
+  if (path && *path) return open_nvrtc_file(path);
   void *library = NULL;
   for (size_t i = 0; i < sizeof names / sizeof names[0] && !library; i++) library = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
   for (size_t i = 0; i < sizeof roots / sizeof roots[0] && !library; i++) {
