@@ -27,7 +27,8 @@ static ingot_status run_passes(ingot__build *b) {
   double start = ingot__now();
   b->passes = INGOT_NEW_ARRAY(&b->arena, ingot__pass_count, ingot__pass_record);
   if (!b->passes) return ingot__no_memory(b->diag);
-  ingot__pass_context context = {.diag = b->diag, .log = &b->engine->log, .float_only = true, .device = b->engine->backend->device != NULL, .narrow = narrow_type(b),
+  ingot__pass_context context = {.diag = b->diag, .log = &b->engine->log, .float_only = true, .device = b->engine->backend->device != NULL,
+      .narrow = narrow_type(b),
                                 .pool = b->pool};
   ingot__pass_options options = {.dump_folder = b->config->dump_folder, .stop_after = b->config->stop_after, .skip = b->config->skip,
                                  .n_skip = b->config->n_skip};
