@@ -30,6 +30,8 @@ ingot__node *ingot__onnx_finish(ingot__onnx_node *n, ingot__op op, ingot__value 
   /* Left-out outputs at the end count where their number does (Split). */
   while (info->max_out >= 0 && count > 0 && !n->out_name[count - 1]) count--;
   if (count < (size_t)info->min_out) count = (size_t)info->min_out;
+  /* What the operator doesn't give (outputs of training in older opsets) is an error where it is read. */
+  if (info->max_out >= 0 && count > (size_t)info->max_out) count = (size_t)info->max_out;
   const char **names = INGOT_NEW_ARRAY(n->o->scratch, count, const char *);
   if (!names) return NULL;
   for (size_t i = 0; i < count; i++) names[i] = i < n->n_out && n->out_name[i] ? n->out_name[i] : ""; /* "": not wanted */
