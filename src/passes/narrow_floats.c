@@ -148,6 +148,22 @@ static ingot_status narrow_node(narrower *w, ingot__node *n) {
   return INGOT_OK;
 }
 
+/* A Cast that widened what was narrow before: its readers may have that. */
+static bool widens(const narrower *w, const ingot__node *n) {
+  return n->op == INGOT__OP_Cast && n->in[0]->type.dtype == w->to && is_float(n->out[0]) && n->out[0]->id < w->n_value;
+}
+
+/* What is narrow again as it was before it was widened. */
+static ingot_status drop_pairs(const narrower *w) {
+  for (ingot__node *n = w->network->main->first, *next; n; n = next) {
+    next = n->next;
+    const ingot__node *wide = n->op == INGOT__OP_Cast && n->in[0]->producer && n->in[0]->producer->op == INGOT__OP_Cast ? n->in[0]->producer : NULL;
+    if (!wide || n->out[0]->type.dtype != w->to || wide->in[0]->type.dtype != w->to || !is_float(wide->out[0])) continue;
+    if (!ingot__value_is_public_pair(n->out[0], wide->in[0])) INGOT_TRY(ingot__rewrite_replace(n, wide->in[0], w->context->diag));
+  }
+  return INGOT_OK;
+}
+
 ingot_status ingot__pass_narrow_floats(ingot__network *network, const ingot__pass_context *context, bool *changed) {
   if (context->narrow == INGOT_UNDEFINED) return INGOT_OK;
   narrower w = {.network = network, .context = context, .to = context->narrow, .n_value = network->n_value};
@@ -156,10 +172,12 @@ ingot_status ingot__pass_narrow_floats(ingot__network *network, const ingot__pas
   if (!w.narrow || !w.wide) return ingot__no_memory(context->diag);
   for (ingot__node *n = network->main->first, *next; n; n = next) {
     next = n->next;
+    if (widens(&w, n) && !w.narrow[n->out[0]->id]) w.narrow[n->out[0]->id] = n->in[0];
     if (n->op != INGOT__OP_Cast && can_be_narrow(&w, n)) INGOT_TRY(narrow_node(&w, n));
   }
   if (!w.changed) return INGOT_OK;
   *changed = true;
+  INGOT_TRY(drop_pairs(&w));
   ingot__network_sweep(network); /* Casts that nobody reads, constants in float32 */
   return ingot__infer_network(network, context->diag);
 }

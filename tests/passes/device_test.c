@@ -42,6 +42,14 @@ static void one_value_narrow_and_wide(void **unused) {
          "Exp(Cast(Relu(Cast(x to=10)))); Cast(Sigmoid(Relu(Cast(x to=10)))); Cast(Relu(Cast(x to=10)))");
 }
 
+static void halves_stay(void **unused) { /* as widen_halves leaves a network of halves */
+  (void)unused;
+  narrow("network { input x: float16[2,3] a = Cast(x) {to=1} r = Relu(a) y = Cast(r) {to=10} output y }", "Relu(x)");
+  narrow("network { input x: float16[2,3] a = Cast(x) {to=1} t = Transpose(a) {perm=[1,0]} r = Relu(t) y = Cast(r) {to=10} output y output r }",
+         "Relu(Transpose(x perm=1,0)); Cast(Relu(Transpose(x perm=1,0)))");
+  narrow("network { input x: bfloat16[2,3] a = Cast(x) {to=1} y = Relu(a) output y }", "Cast(Relu(Cast(Cast(x) to=10)))");
+}
+
 static void not_asked(void **unused) {
   (void)unused;
   pass_check(ingot__pass_narrow_floats, "network { input x: float32[4] y = Relu(x) output y }", "Relu(x)");
@@ -80,7 +88,7 @@ static void chains_of_halves(void **unused) {
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(products_are_narrow), cmocka_unit_test(what_may_overflow_is_not), cmocka_unit_test(moves_follow_what_they_move),
-    cmocka_unit_test(shapes_and_scales_keep_their_types), cmocka_unit_test(one_value_narrow_and_wide), cmocka_unit_test(not_asked),
+    cmocka_unit_test(shapes_and_scales_keep_their_types), cmocka_unit_test(one_value_narrow_and_wide), cmocka_unit_test(halves_stay), cmocka_unit_test(not_asked),
     cmocka_unit_test(patches_are_unfolded), cmocka_unit_test(chains_of_halves),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
