@@ -1,7 +1,9 @@
 """Building: from network to engine."""
 from __future__ import annotations
 
+import glob
 import os
+import sysconfig
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Optional, Union
 
@@ -30,6 +32,15 @@ def ingot_python_progress(user: Any, phase: Any, done: int, total: int) -> bool:
     except BaseException as error:  # raised again by build()
         watcher.error = error
         return False
+
+
+def _find_nvrtc() -> None:
+    """Tells the library where NVIDIA's wheel (nvidia-cuda-nvrtc) has put its compiler, unless the caller has said where another is."""
+    if os.environ.get("INGOT_NVRTC"):
+        return
+    found = glob.glob(os.path.join(glob.escape(sysconfig.get_paths()["purelib"]), "nvidia", "*", "lib", "libnvrtc.so.1[23]"))
+    if found:
+        os.environ["INGOT_NVRTC"] = max(found)
 
 
 def build(model: Any, *, shapes: Optional[Mapping[str, Profile]] = None, profiles: Sequence[Mapping[str, Profile]] = (), threads: int = 0, budget: float = 10.0,
@@ -66,6 +77,8 @@ def build(model: Any, *, shapes: Optional[Mapping[str, Profile]] = None, profile
     check(lib.ingot_config_set_threads(config, threads))
     check(lib.ingot_config_set_budget(config, budget))
     check(lib.ingot_config_set_verify(config, verify))
+    if device.startswith("cuda"):
+        _find_nvrtc()
     check(lib.ingot_config_set_device(config, device.encode()))
     check(lib.ingot_config_set_precision(config, (lib.INGOT_PRECISION_TF32 if tf32 else 0) | (lib.INGOT_PRECISION_FP16 if fp16 or best else 0) |
                                          (lib.INGOT_PRECISION_BF16 if bf16 or best else 0)))

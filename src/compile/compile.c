@@ -27,7 +27,8 @@ static ingot_status run_passes(ingot__build *b) {
   double start = ingot__now();
   b->passes = INGOT_NEW_ARRAY(&b->arena, ingot__pass_count, ingot__pass_record);
   if (!b->passes) return ingot__no_memory(b->diag);
-  ingot__pass_context context = {.diag = b->diag, .log = &b->engine->log, .float_only = true, .device = b->engine->backend->device != NULL, .narrow = narrow_type(b),
+  ingot__pass_context context = {.diag = b->diag, .log = &b->engine->log, .float_only = true, .device = b->engine->backend->device != NULL,
+      .narrow = narrow_type(b),
                                 .pool = b->pool};
   ingot__pass_options options = {.dump_folder = b->config->dump_folder, .stop_after = b->config->stop_after, .skip = b->config->skip,
                                  .n_skip = b->config->n_skip};
@@ -36,8 +37,17 @@ static ingot_status run_passes(ingot__build *b) {
   return INGOT_OK;
 }
 
+/* More weights than a large GPU's second-level cache holds. */
+static bool weights_are_cold(const ingot__network *network) {
+  enum { LARGEST_CACHE = 60 << 20 };
+  size_t bytes = 0;
+  for (size_t i = 0; i < network->n_value; i++) bytes += network->value[i] && network->value[i]->data ? network->value[i]->bytes : 0;
+  return bytes > LARGEST_CACHE;
+}
+
 static ingot_status make_plan(ingot__build *b) {
   double start = ingot__now();
+  b->tuner.cold = weights_are_cold(b->engine->network);
   b->planner = (ingot__planner){.engine = b->engine, .arena = &b->arena, .diag = b->diag, .progress = &b->config->progress, .pool = b->pool,
                                 .tf32 = b->config->precision & INGOT_PRECISION_TF32, .workspace = b->config->workspace};
   if (b->config->budget > 0 || b->config->timing_cache) {

@@ -55,7 +55,7 @@ ingot_status ingot__ref_CenterCropPad(const ingot__call *call) {
   for (int i = 0; i < in->rank; i++) dim[i] = in->dim[i];
   for (int i = 0; i < n; i++) dim[axis[i]] = ingot__get_int(shape->dtype, shape->data, (size_t)i);
   INGOT_TRY(ingot__check_out(call, 0, in->rank, dim));
-  memset(out->data, 0, (size_t)ingot__view_count(out) * size); /* of strings: empty ones */
+  if (ingot__view_count(out) > 0) memset(out->data, 0, (size_t)ingot__view_count(out) * size); /* of strings: empty ones */
   ingot__move m = {0};
   for (int i = 0; i < in->rank; i++) {
     int64_t a = in->dim[i], b = dim[i];

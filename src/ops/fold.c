@@ -113,7 +113,7 @@ static void work(void *arg, int thread, int threads) {
   size_t begin, end, size = ingot__move_size(in->dtype);
   ingot__share((size_t)(out->dim[0] * out->dim[1]), 1, thread, threads, &begin, &end);
   for (int64_t p = (int64_t)begin; p < (int64_t)end; p++) {
-    memset((char *)out->data + (size_t)(p * j->plane) * size, 0, (size_t)j->plane * size);
+    if (j->plane > 0) memset((char *)out->data + (size_t)(p * j->plane) * size, 0, (size_t)j->plane * size);
     for (int64_t t = 0; t < j->taps; t++) {
       int64_t tap[DIMS], block[DIMS] = {0}, rest = t;
       for (int i = f->n - 1; i >= 0; i--) tap[i] = rest % f->block[i] * f->dilation[i] - f->begin[i], rest /= f->block[i];

@@ -78,7 +78,7 @@ ingot_status ingot__ref_Gather(const ingot__call *call) {
       int64_t i = index_at(index, k), j = i < 0 ? i + (int64_t)dim : i;
       if (j < 0 || j >= (int64_t)dim) return index_fail(call, i, (int64_t)dim);
       if (run == 4) memcpy(to, from + (size_t)j * 4, 4);
-      else memcpy(to, from + (size_t)j * run, run);
+      else if (run > 0) memcpy(to, from + (size_t)j * run, run);
     }
   }
   return INGOT_OK;
@@ -101,25 +101,45 @@ ingot_status ingot__infer_GatherElements(ingot__infer *f) {
   return INGOT_OK;
 }
 
+/* A row of results out of the data's elements of `size` bytes at index * stride + k * step. Returns the first k whose index is outside. */
+static inline __attribute__((always_inline)) int64_t gather_row(char *to, const char *from, const size_t size, const ingot__view *index, size_t first,
+                                                                int64_t n, int64_t dim, int64_t stride, int64_t step) {
+  for (int64_t k = 0; k < n; k++, to += size) {
+    int64_t j = index_at(index, first + (size_t)k);
+    j += j < 0 ? dim : 0;
+    if (j < 0 || j >= dim) return k;
+    memcpy(to, from + (size_t)(j * stride + k * step) * size, size);
+  }
+  return n;
+}
+
 ingot_status ingot__ref_GatherElements(const ingot__call *call) {
   const ingot__view *in = &call->in[0], *index = &call->in[1];
-  int rank = in->rank;
+  int last = in->rank - 1;
   size_t size, n = (size_t)ingot__view_count(index);
   INGOT_TRY(ingot__move_check(call, 0, &size));
+  if (n == 0) return INGOT_OK;
   int64_t a = INGOT__ATTRS(call, GatherElements)->axis;
-  int axis = (int)(a < 0 ? a + rank : a);
+  int axis = (int)(a < 0 ? a + in->rank : a);
   int64_t at[INGOT_MAX_RANK] = {0}, base = 0; /* base: the element of data at `at`, but for the axis */
-  const char *from = in->data;
-  char *to = call->out[0].data;
-  for (size_t k = 0; k < n; k++, to += size) {
-    int64_t i = index_at(index, k), j = i < 0 ? i + in->dim[axis] : i;
-    if (j < 0 || j >= in->dim[axis]) return index_fail(call, i, in->dim[axis]);
-    memcpy(to, from + (size_t)(base + j * in->stride[axis]) * size, size);
-    for (int d = rank - 1; d >= 0; d--) {
-      int64_t step = d == axis ? 0 : in->stride[d];
-      base += step;
+  int64_t run = index->dim[last], dim = in->dim[axis], stride = in->stride[axis], step = axis == last ? 0 : in->stride[last];
+  for (size_t k = 0; k < n; k += (size_t)run) {
+    const char *from = (const char *)in->data + (size_t)base * size;
+    char *to = (char *)call->out[0].data + k * size;
+    int64_t done;
+    switch (size) { /* a size that is known makes each copy one instruction */
+    case 1: done = gather_row(to, from, 1, index, k, run, dim, stride, step); break;
+    case 2: done = gather_row(to, from, 2, index, k, run, dim, stride, step); break;
+    case 4: done = gather_row(to, from, 4, index, k, run, dim, stride, step); break;
+    case 8: done = gather_row(to, from, 8, index, k, run, dim, stride, step); break;
+    default: done = gather_row(to, from, size, index, k, run, dim, stride, step);
+    }
+    if (done < run) return index_fail(call, index_at(index, k + (size_t)done), dim);
+    for (int d = last - 1; d >= 0; d--) {
+      int64_t next = d == axis ? 0 : in->stride[d];
+      base += next;
       if (++at[d] < index->dim[d]) break;
-      base -= step * at[d];
+      base -= next * at[d];
       at[d] = 0;
     }
   }
@@ -175,7 +195,7 @@ ingot_status ingot__ref_GatherND(const ingot__call *call) {
         if (j < 0 || j >= in->dim[d]) return index_fail(call, i, in->dim[d]);
         offset += j * in->stride[d];
       }
-      memcpy(to, from + (size_t)offset * size, run);
+      if (run > 0) memcpy(to, from + (size_t)offset * size, run);
     }
   }
   return INGOT_OK;

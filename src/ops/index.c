@@ -158,7 +158,7 @@ ingot_status ingot__ref_Trilu(const ingot__call *call) {
   for (int i = 0; i < in->rank - 2; i++) matrices *= (size_t)in->dim[i];
   const char *from = in->data;
   char *to = call->out[0].data;
-  for (size_t m = 0; m < matrices; m++) {
+  for (size_t m = 0; row > 0 && m < matrices; m++) {
     for (int64_t i = 0; i < rows; i++, from += row, to += row) {
       int64_t edge = i + k + (upper ? 0 : 1); /* kept: from here on (upper), before here (lower) */
       size_t split = (size_t)(edge < 0 ? 0 : edge > columns ? columns : edge) * size;

@@ -23,6 +23,7 @@ ingot_status ingot__infer_EyeLike(ingot__infer *f) {
 ingot_status ingot__ref_EyeLike(const ingot__call *call) {
   const ingot__view *out = &call->out[0];
   int64_t k = INGOT__ATTRS(call, EyeLike)->k, rows = out->dim[0], columns = out->dim[1];
+  if (ingot__view_count(out) == 0) return INGOT_OK;
   memset(out->data, 0, (size_t)ingot__view_count(out) * ingot__dtype_size(out->dtype));
   if (k < -rows || k > columns) return INGOT_OK;
   for (int64_t i = k < 0 ? -k : 0; i < rows && i + k < columns; i++) {

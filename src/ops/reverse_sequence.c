@@ -32,7 +32,7 @@ ingot_status ingot__ref_ReverseSequence(const ingot__call *call) {
     for (int64_t t = 0; t < steps; t++) {
       int64_t s = t < n ? n - 1 - t : t;
       size_t to = (size_t)(batch_axis ? t * batches + b : b * steps + t), from = (size_t)(batch_axis ? s * batches + b : b * steps + s);
-      memcpy((char *)call->out[0].data + to * run, (const char *)in->data + from * run, run);
+      if (run > 0) memcpy((char *)call->out[0].data + to * run, (const char *)in->data + from * run, run);
     }
   }
   return INGOT_OK;

@@ -178,7 +178,7 @@ ingot_status ingot__ref_Unique(const ingot__call *call) {
     INGOT_TRY(ingot__set_out(call, 0, whole ? 1 : in->rank, dim));
     size_t run = s.inner * size;
     for (size_t o = 0; o < s.outer; o++)
-      for (size_t u = 0; u < count; u++)
+      for (size_t u = 0; run > 0 && u < count; u++)
         memcpy((char *)call->out[0].data + (o * count + (size_t)rank[u]) * run, (const char *)in->data + (o * n + (size_t)first[u]) * run, run);
   }
   if (ingot__has_out(call, 1)) {

@@ -83,7 +83,7 @@ ingot_status ingot__ref_MelWeightMatrix(const ingot__call *call) {
   double high = mel_of(ingot__get_double(in[4].dtype, in[4].data, 0));
   INGOT_TRY(ingot__check_out(call, 0, 2, (int64_t[]){bins, bands}));
   size_t size = ingot__dtype_size(out->dtype);
-  memset(out->data, 0, (size_t)(bins * bands) * size);
+  if (bins > 0 && bands > 0) memset(out->data, 0, (size_t)(bins * bands) * size);
   for (int64_t b = 0; b < bands; b++) { /* a triangle from one edge over the next to the one after it */
     int64_t from = bin_of(b, bands, low, high, length, rate), top = bin_of(b + 1, bands, low, high, length, rate);
     int64_t to = bin_of(b + 2, bands, low, high, length, rate);

@@ -47,6 +47,7 @@ ingot_status ingot__ref_TensorScatter(const ingot__call *call) {
   for (int i = 1; i < axis; i++) outer *= (size_t)cache->dim[i];
   const int64_t length = cache->dim[axis], count = update->dim[axis];
   const size_t whole = row * (size_t)length;
+  if (ingot__view_count(cache) == 0) return INGOT_OK;
   memcpy(call->out[0].data, cache->data, whole * outer * (size_t)cache->dim[0]);
   for (int64_t b = 0; b < cache->dim[0]; b++) {
     int64_t at = ingot__has_in(call, 2) ? ingot__get_int(INGOT_INT64, call->in[2].data, (size_t)b) : 0;

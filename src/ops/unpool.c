@@ -61,7 +61,7 @@ ingot_status ingot__ref_MaxUnpool(const ingot__call *call) {
       return INGOT__FAIL_CALL(call, INGOT_E_SHAPE, "dim %d of the output is %lld", i, (long long)dim[i]);
     }
   }
-  memset(out->data, 0, (size_t)ingot__view_count(out) * size);
+  if (ingot__view_count(out) > 0) memset(out->data, 0, (size_t)ingot__view_count(out) * size);
   for (int64_t k = 0; k < n; k++) {
     int64_t at = ((const int64_t *)index->data)[k], to = 0;
     if (at < 0 || at >= total) {

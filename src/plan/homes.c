@@ -57,8 +57,11 @@ static bool readers_agree(const ingot_engine *e, const ingot__value *v, bool con
   return true;
 }
 
+/* Whether a run knows all shapes before it starts. Outputs whose size depends on data are known when they have run, whatever size a model
+ * declares for them: what comes behind is another region, whose values have no types yet when the first is laid out. */
 static bool known_shapes(const ingot__graph *graph) {
-  for (const ingot__node *n = graph->first; n; n = n->next)
+  for (const ingot__node *n = graph->first; n; n = n->next) {
+    if (n->op == INGOT__OP_NonZero || n->op == INGOT__OP_NonMaxSuppression || n->op == INGOT__OP_Unique || n->op == INGOT__OP_Compress) return false;
     for (size_t i = 0; i < n->n_out; i++) {
       const ingot__value *v = n->out[i];
       if (!v) continue;
@@ -66,6 +69,7 @@ static bool known_shapes(const ingot__graph *graph) {
       for (int d = 0; d < v->type.rank; d++)
         if (v->type.dim[d] == INGOT__DIM_UNKNOWN) return false;
     }
+  }
   return true;
 }
 

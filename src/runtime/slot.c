@@ -173,7 +173,8 @@ void ingot__slots_free(ingot__frame *frame) {
   ingot__heap *heap = &frame->instance->context->heap;
   for (size_t i = 0; i < frame->n_slot; i++) {
     ingot__slot *slot = frame->slot[i];
-    for (size_t k = 0; k < slot->n_plan; k++) ingot__segments_forget(frame->instance->context, slot->plan[k]), ingot__arena_free(&slot->plan[k]->arena);
+    for (size_t k = 0; k < slot->n_plan; k++) ingot__segments_forget(frame->instance->context, slot->plan[k]),
+        ingot__arena_free(&slot->plan[k]->arena);
     if (slot->spare) ingot__segments_forget(frame->instance->context, slot->spare), ingot__arena_free(&slot->spare->arena);
     ingot__free(heap, slot->slab[INGOT__HOST].data, slot->slab[INGOT__HOST].size);
     ingot__device_free(frame->instance->context, &slot->slab[INGOT__DEVICE]);

@@ -88,6 +88,7 @@ static uint64_t key_of(const ingot__tuner *t, const ingot__kernel *kernel, const
   XXH3_64bits_update(&h, device, strlen(device) + 1);
   XXH3_64bits_update(&h, ingot_version(), strlen(ingot_version()) + 1);
   if (kernel->on_device) {
+    XXH3_64bits_update(&h, &t->cold, sizeof t->cold);
     uint64_t code = t->engine->backend->device->code_key();
     XXH3_64bits_update(&h, &code, sizeof code);
   }

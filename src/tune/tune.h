@@ -10,6 +10,7 @@ typedef struct ingot__tuner {
   ingot__pool *pool;
   const ingot_engine *engine; /* its target, and device if it has one */
   double deadline;            /* of ingot__now() */
+  bool cold;                  /* the network's weights don't fit in a device's cache: kernels are timed with weights that aren't there */
   ingot__timing *table;       /* open addressing by key; key 0: empty */
   size_t count, capacity;     /* capacity is a power of two */
   bool changed;

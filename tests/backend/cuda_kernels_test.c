@@ -1,5 +1,6 @@
 /* Every row of the CUDA kernels against the reference: over the grids of cases of kernel_cases.h and tests/cuda/, and all rows of elementwise
- * operators in each floating type, in every layout that a row takes, dense and as slices of larger buffers, in place; each row once out of a recording,
+ * operators in each floating type, in every layout that a row takes, dense and as slices of larger buffers, in place; each row once out of a
+ * recording,
  * too. Bytes around and between the outputs' elements must stay as they were. A row that no case reaches is a failure.
  *
  * It runs on an emulated GPU, which has each memory access checked, with a choice of texts (a compilation takes a second or two); with

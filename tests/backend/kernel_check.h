@@ -104,7 +104,8 @@ static inline ingot__layout layout_in(const grid *g, size_t i, const variant *v)
   return i == 3 && (g->node->op == INGOT__OP_Conv || g->node->op == INGOT__OP_ConvTranspose) ? v->out : v->in;
 }
 
-static inline void make_call(const grid *g, const variant *v, tensor *in, tensor *out, ingot__view *in_view, ingot__view *out_view, ingot__call *call) {
+static inline void make_call(const grid *g, const variant *v, tensor *in, tensor *out, ingot__view *in_view, ingot__view *out_view,
+    ingot__call *call) {
   const ingot__node *node = g->node;
   *call = (ingot__call){.node = node, .attrs = node->attrs, .in = in_view, .out = out_view, .n_in = node->n_in, .n_out = node->n_out,
                         .threads = v->threads};

@@ -10,7 +10,8 @@ static void narrow(const char *text, const char *expected) {
 
 static void products_are_narrow(void **unused) {
   (void)unused;
-  narrow("network { input x: float32[2,3] const w: float32[3,4] = random(1) y = MatMul(x, w) output y }", "Cast(MatMul(Cast(x to=10), float16[3,4]))");
+  narrow("network { input x: float32[2,3] const w: float32[3,4] = random(1) y = MatMul(x, w) output y }",
+         "Cast(MatMul(Cast(x to=10), float16[3,4]))");
   narrow("network { input x: float32[2,3] const w: float32[3,4] = random(1) m = MatMul(x, w) r = Relu(m) y = Softmax(r) output y }",
          "Cast(Softmax(Relu(MatMul(Cast(x to=10), float16[3,4]))))");
 }
@@ -31,7 +32,8 @@ static void shapes_and_scales_keep_their_types(void **unused) {
   (void)unused;
   narrow("network { input x: float32[1,1,2,2] const s: float32[4] = {1, 1, 2, 2} r = Relu(x) y = Resize(r, _, s) output y }",
          "Cast(Resize(Relu(Cast(x to=10)), _, float32[4]))");
-  narrow("network { input c: bool[3] input x: float32[3] r = Relu(x) y = Where(c, r, x) output y }", "Cast(Where(c, Relu(Cast(x to=10)), Cast(x to=10)))");
+  narrow("network { input c: bool[3] input x: float32[3] r = Relu(x) y = Where(c, r, x) output y }",
+         "Cast(Where(c, Relu(Cast(x to=10)), Cast(x to=10)))");
 }
 
 static void one_value_narrow_and_wide(void **unused) {

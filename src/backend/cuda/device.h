@@ -57,6 +57,8 @@ void ingot__cuda_unload(ingot__device *device, void *loaded);
 /* The function of loaded code, with `shared` bytes allowed to its blocks. */
 ingot_status ingot__cuda_entry(ingot__device *device, void *loaded, const char *name, unsigned shared, ingot__diag *diag, cu_function *function);
 void ingot__cuda_forget(ingot__device *device); /* frees `compiled` */
+void ingot__cuda_range_begin(const char *name); /* ranges.c */
+void ingot__cuda_range_end(void);
 ingot_status ingot__cuda_queue_new(ingot__device *device, void *native, ingot__diag *diag, void **queue);
 void ingot__cuda_queue_free(void *queue);
 void *ingot__cuda_queue_native(void *queue);

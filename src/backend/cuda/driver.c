@@ -69,7 +69,8 @@ static void *open_pattern(const char *pattern) {
 
 static void *find_nvrtc(void) {
   static const char *const names[] = {"libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so"};
-  static const char *const folders[] = {"%s/lib64/libnvrtc.so.1[23]", "%s/nvidia/cu13/lib/libnvrtc.so.13", "%s/nvidia/cuda_nvrtc/lib/libnvrtc.so.1[23]"};
+  static const char *const folders[] = {"%s/lib64/libnvrtc.so.1[23]", "%s/nvidia/cu13/lib/libnvrtc.so.13",
+      "%s/nvidia/cuda_nvrtc/lib/libnvrtc.so.1[23]"};
   static const char *const roots[] = {"CUDA_HOME", "CUDA_PATH"};
   const char *path = getenv("INGOT_NVRTC");
   if (path && *path) return open_nvrtc_file(path);

@@ -67,7 +67,9 @@ ingot_status ingot__cuda_launch(const ingot__call *call, const char *entry, cons
     a->value.flag = 1;
   }
   void *list[] = {(void *)params};
+  ingot__cuda_range_begin(call->node ? call->node->name : entry);
   int error = q->device->driver->cuLaunchKernelEx(&launch, function, list, NULL);
+  ingot__cuda_range_end();
   if (!error) return INGOT_OK;
   ingot__cuda_check(error, call->diag, "launching a kernel");
   return INGOT__FAIL_NODE(call->diag, INGOT_E_DEVICE, call->node, "%s was refused with %u x %u x %u blocks of %u threads, %u bytes", entry,

@@ -28,34 +28,41 @@ static inline uint32_t four(const tile *t, size_t row, size_t k) {
 }
 
 #if defined(__AVX512BW__)
-#define VNNI __attribute__((target("avx512vnni")))
-VNNI static inline __attribute__((always_inline)) void sums_vnni(const tile *t, size_t rows, size_t panels, int32_t (*out)[COLUMNS]) {
+#define UNROLL _Pragma("GCC unroll 16") /* so that the sums are registers */
+/* Inline assembly, because the file is compiled for CPUs without the instruction as well, and since compilers copy the sums of the function
+ * that stands for it until they no longer fit the registers. */
+static inline __attribute__((always_inline)) __m512i vnni(__m512i sum, __m512i a, __m512i b) {
+  __asm__("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));
+  return sum;
+}
+static inline __attribute__((always_inline)) void sums_vnni(const tile *t, const size_t rows, const size_t panels, int32_t (*out)[COLUMNS]) {
   __m512i acc[ROWS][PANELS];
-  for (size_t r = 0; r < rows; r++)
-    for (size_t p = 0; p < panels; p++) acc[r][p] = _mm512_setzero_si512();
+  UNROLL for (size_t r = 0; r < rows; r++)
+    UNROLL for (size_t p = 0; p < panels; p++) acc[r][p] = _mm512_setzero_si512();
+  const size_t whole = t->k / 4 * 4, stride = t->a_stride, stride3 = 3 * stride, between = t->b_stride, between3 = 3 * between;
   const char *b = t->b + 64;
-  size_t whole = t->k / 4 * 4;
-  __m512i flip = _mm512_set1_epi32((int)t->flip);
-  for (size_t k = 0; k < whole; k += 4, b += 64) {
+  const uint8_t *p0 = t->a, *p1 = p0 + (rows > 5 ? 5 * stride : 0);
+  const __m512i flip = _mm512_set1_epi32((int)t->flip);
+  for (size_t k = 0; k < whole; k += 4, b += 64, p0 += 4, p1 += 4) {
+    __asm__("" : "+r"(p0), "+r"(p1), "+r"(b)); /* or compilers make a pointer of each row */
     __m512i v[PANELS];
-    for (size_t p = 0; p < panels; p++) v[p] = _mm512_loadu_si512(b + p * t->b_stride);
-    for (size_t r = 0; r < rows; r++) {
+    UNROLL for (size_t p = 0; p < panels; p++) v[p] = _mm512_loadu_si512(b + (p == 3 ? between3 : p * between));
+    UNROLL for (size_t r = 0; r < rows; r++) {
       int32_t w;
-      memcpy(&w, t->a + r * t->a_stride + k, 4);
-      __m512i a = _mm512_xor_si512(_mm512_set1_epi32(w), flip);
-      for (size_t p = 0; p < panels; p++) acc[r][p] = _mm512_dpbusd_epi32(acc[r][p], a, v[p]);
+      memcpy(&w, r == 5 ? p1 : p0 + (r == 3 ? stride3 : r * stride), 4);
+      const __m512i a = _mm512_xor_si512(_mm512_set1_epi32(w), flip);
+      UNROLL for (size_t p = 0; p < panels; p++) acc[r][p] = vnni(acc[r][p], a, v[p]);
     }
   }
-  for (size_t r = 0; r < rows; r++)
-    for (size_t p = 0; p < panels; p++) {
-      if (whole < t->k) {
-        __m512i a = _mm512_set1_epi32((int)four(t, r, whole));
-        acc[r][p] = _mm512_dpbusd_epi32(acc[r][p], a, _mm512_loadu_si512(b + p * t->b_stride));
-      }
-      _mm512_storeu_si512(&out[r][p * INGOT__BYTE_PANEL], acc[r][p]);
+  if (whole < t->k)
+    UNROLL for (size_t r = 0; r < rows; r++) {
+      const __m512i a = _mm512_set1_epi32((int)four(t, r, whole));
+      UNROLL for (size_t p = 0; p < panels; p++) acc[r][p] = vnni(acc[r][p], a, _mm512_loadu_si512(b + p * between));
     }
+  UNROLL for (size_t r = 0; r < rows; r++)
+    UNROLL for (size_t p = 0; p < panels; p++) _mm512_storeu_si512(&out[r][p * INGOT__BYTE_PANEL], acc[r][p]);
 }
-VNNI static void tile_vnni(const tile *t, size_t rows, size_t panels, int32_t (*out)[COLUMNS]) {
+static void tile_vnni(const tile *t, size_t rows, size_t panels, int32_t (*out)[COLUMNS]) {
   if (panels == PANELS) {
     switch (rows) {
     case 1: sums_vnni(t, 1, PANELS, out); return;

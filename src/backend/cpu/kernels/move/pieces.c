@@ -161,7 +161,10 @@ static void depth_space(move_piece *p, const ingot__view *deep, const ingot__vie
 static void transpose_piece(const ingot__call *call, move_piece *p) {
   const ingot__view *in = &call->in[0], *out = &call->out[0];
   const ingot__ints *perm = &INGOT__ATTRS(call, Transpose)->perm;
-  for (int i = 0; i < out->rank; i++) add(p, out->dim[i], out->stride[i], in->stride[perm->n ? perm->v[i] : out->rank - 1 - i]);
+  for (int i = 0; i < out->rank; i++) {
+    int64_t axis = perm->n ? perm->v[i] : out->rank - 1 - i; /* may count from the end */
+    add(p, out->dim[i], out->stride[i], in->stride[axis < 0 ? axis + out->rank : axis]);
+  }
 }
 
 ingot_status ingot__move_piece(const ingot__call *call, size_t i, move_piece *p) {

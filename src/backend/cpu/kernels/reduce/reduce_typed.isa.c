@@ -1,5 +1,6 @@
 /* Reductions of integers and doubles over any axes of any layout, ArgMax and ArgMin of them, and products of floats: along contiguous lines, or
  * for a block of neighbouring results at once, in plain loops that the compiler vectorises. Integers wrap; products of floats are of doubles. */
+#include "backend/cpu/kernels/lanes.inc"
 #include "backend/cpu/kernels/reduce/lines.h"
 #include "backend/cpu/kernels/template.h"
 #include "backend/cpu/kernels/vector_math.inc"
@@ -42,6 +43,57 @@ static bool next(const ingot__axes *g, int dims, int64_t *index, int64_t *at) {
   return false;
 }
 
+/* A line of doubles, which compilers keep scalar where it is written as the others are; extremes are NaN if there is one. */
+#if defined(__AVX__)
+enum { DOUBLES = sizeof(vec) / sizeof(double) };
+typedef double wide __attribute__((vector_size(DOUBLES * 8)));
+typedef double wide_unaligned __attribute__((vector_size(DOUBLES * 8), aligned(8), may_alias));
+typedef int64_t wide_mask __attribute__((vector_size(DOUBLES * 8)));
+#define WIDE_INLINE static inline __attribute__((always_inline))
+WIDE_INLINE wide wide_choose(wide_mask take, wide yes, wide no) { return (wide)((take & (wide_mask)yes) | (~take & (wide_mask)no)); }
+WIDE_INLINE wide wide_step(const kind k, wide s, wide x) {
+  switch (k) {
+  case MAXIMUM: return wide_choose((wide_mask)(s < x) | (wide_mask)(x != x), x, s);
+  case MINIMUM: return wide_choose((wide_mask)(s > x) | (wide_mask)(x != x), x, s);
+  case PRODUCT: return s * x;
+  case ABSOLUTE: return s + (wide)((wide_mask)x & INT64_MAX);
+  case SQUARE: return s + x * x;
+  default: return s + x;
+  }
+}
+WIDE_INLINE wide wide_join(const kind k, wide s, wide x) { return wide_step(k == ABSOLUTE || k == SQUARE ? SUM : k, s, x); }
+WIDE_INLINE wide wide_load(const double *p) { return *(const wide_unaligned *)(const void *)p; }
+/* Goes over as many of the n elements as fill vectors; the greatest and least over all of them. Returns how many, and their result. */
+WIDE_INLINE int64_t wide_line(const kind k, const double *x, int64_t n, double *result) {
+  const double start = k == MAXIMUM ? -INFINITY : k == MINIMUM ? INFINITY : k == PRODUCT;
+  wide acc[4];
+  int64_t i = 0;
+  for (int c = 0; c < 4; c++) acc[c] = start - (wide){0};
+  for (; i + 4 * DOUBLES <= n; i += 4 * DOUBLES)
+    for (int c = 0; c < 4; c++) acc[c] = wide_step(k, acc[c], wide_load(x + i + c * DOUBLES));
+  for (; i + DOUBLES <= n; i += DOUBLES) acc[0] = wide_step(k, acc[0], wide_load(x + i));
+  if ((k == MAXIMUM || k == MINIMUM) && i > 0 && i < n) acc[1] = wide_step(k, acc[1], wide_load(x + n - DOUBLES)), i = n; /* some twice */
+  double lane[DOUBLES], s;
+  acc[0] = wide_join(k, wide_join(k, acc[0], acc[1]), wide_join(k, acc[2], acc[3]));
+  memcpy(lane, &acc[0], sizeof lane);
+  s = lane[0];
+  for (int c = 1; c < DOUBLES; c++) {
+    if (k == MAXIMUM) s = s < lane[c] || lane[c] != lane[c] ? lane[c] : s;
+    else if (k == MINIMUM) s = s > lane[c] || lane[c] != lane[c] ? lane[c] : s;
+    else s = k == PRODUCT ? s * lane[c] : s + lane[c];
+  }
+  *result = s;
+  return i;
+}
+#define LINE_OF_DOUBLES(k, x, n, s, i) \
+  if (n >= DOUBLES) { \
+    i = wide_line(k, x, n, &chain[0]); \
+    s = join_f64(k, s, chain[0]); \
+  } else
+#else
+#define LINE_OF_DOUBLES(k, x, n, s, i)
+#endif
+
 /* For elements of type T, added up in A. `LOW`, `HIGH`: below and above all others. A NaN is greater and less than any number. */
 #define REDUCTIONS(N, T, A, LOW, HIGH) \
   static inline __attribute__((always_inline)) A start_##N(kind k) { return k == MAXIMUM ? (A)(LOW) : k == MINIMUM ? (A)(HIGH) : k == PRODUCT; } \
@@ -55,16 +107,20 @@ static bool next(const ingot__axes *g, int dims, int64_t *index, int64_t *at) {
     default: return s + (A)x; \
     } \
   } \
+  static inline __attribute__((always_inline)) A join_##N(const kind k, A s, A x) { \
+    if (k == MAXIMUM || k == MINIMUM) return step_##N(k, s, (T)x); \
+    return k == PRODUCT ? s * x : s + x; \
+  } \
   /* Several chains, so that one addition needn't wait for the last. */ \
   static inline __attribute__((always_inline)) A line_of_##N(const kind k, const T *x, int64_t n, A s) { \
     A chain[CHAINS]; \
     int64_t i = 0; \
-    for (int c = 0; c < CHAINS; c++) chain[c] = start_##N(k); \
-    for (; i + CHAINS <= n; i += CHAINS) \
-      for (int c = 0; c < CHAINS; c++) chain[c] = step_##N(k, chain[c], x[i + c]); \
-    for (int c = 0; c < CHAINS; c++) { \
-      if (k == MAXIMUM || k == MINIMUM) s = step_##N(k, s, (T)chain[c]); \
-      else s = k == PRODUCT ? s * chain[c] : s + chain[c]; \
+    WIDE_LINE(k, x, n, s, i) \
+    if (n >= CHAINS) { \
+      for (int c = 0; c < CHAINS; c++) chain[c] = start_##N(k); \
+      for (; i + CHAINS <= n; i += CHAINS) \
+        for (int c = 0; c < CHAINS; c++) chain[c] = step_##N(k, chain[c], x[i + c]); \
+      for (int c = 0; c < CHAINS; c++) s = join_##N(k, s, chain[c]); \
     } \
     for (; i < n; i++) s = step_##N(k, s, x[i]); \
     return s; \
@@ -121,13 +177,18 @@ static bool next(const ingot__axes *g, int dims, int64_t *index, int64_t *at) {
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic ignored "-Wtype-limits" /* the loops are pasted for unsigned types, too */
 #endif
+#define WIDE_LINE(k, x, n, s, i)
 REDUCTIONS(i32, int32_t, int32_t, INT32_MIN, INT32_MAX)
 REDUCTIONS(i64, int64_t, int64_t, INT64_MIN, INT64_MAX)
 REDUCTIONS(u32, uint32_t, uint32_t, 0, UINT32_MAX)
 REDUCTIONS(u64, uint64_t, uint64_t, 0, UINT64_MAX)
 REDUCTIONS(i8, int8_t, int8_t, INT8_MIN, INT8_MAX)
 REDUCTIONS(u8, uint8_t, uint8_t, 0, UINT8_MAX)
+#undef WIDE_LINE
+#define WIDE_LINE LINE_OF_DOUBLES
 REDUCTIONS(f64, double, double, -INFINITY, INFINITY)
+#undef WIDE_LINE
+#define WIDE_LINE(k, x, n, s, i)
 REDUCTIONS(f32, float, double, -INFINITY, INFINITY)
 
 static void unit(const job *j, const ingot__line *l) {

@@ -33,7 +33,8 @@ static bool reshapes(const ingot__call *call) {
 /* Source axis of the result's axis i. */
 static int source(const ingot__call *call, int i) {
   const ingot__ints *perm = &INGOT__ATTRS(call, Transpose)->perm;
-  return perm->n ? (int)perm->v[i] : call->in[0].rank - 1 - i;
+  int axis = perm->n ? (int)perm->v[i] : call->in[0].rank - 1 - i;
+  return axis < 0 ? axis + call->in[0].rank : axis;
 }
 
 /* A transpose that moves only dims of one. */

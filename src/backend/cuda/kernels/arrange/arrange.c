@@ -8,11 +8,13 @@
 static bool takes(const ingot__call *call) {
   const ingot__view *x = &call->in[0], *y = &call->out[0];
   const size_t size = ingot__dtype_size(y->dtype);
-  if ((size != 1 && size != 2 && size != 4 && size != 8) || y->dtype == INGOT_STRING || x->layout != INGOT__PLAIN || y->layout != INGOT__PLAIN) return false;
+  if ((size != 1 && size != 2 && size != 4 && size != 8) || y->dtype == INGOT_STRING || x->layout != INGOT__PLAIN ||
+      y->layout != INGOT__PLAIN) return false;
   switch (call->node->op) {
   case INGOT__OP_ReverseSequence: return x->dense && y->dense && call->in[1].dtype == INGOT_INT64;
   case INGOT__OP_TensorScatter:
-    return x->dense && y->dense && call->in[1].dense && call->in[1].layout == INGOT__PLAIN && (!ingot__has_in(call, 2) || call->in[2].dtype == INGOT_INT64);
+    return x->dense && y->dense && call->in[1].dense && call->in[1].layout == INGOT__PLAIN && (!ingot__has_in(call, 2) ||
+        call->in[2].dtype == INGOT_INT64);
   case INGOT__OP_CenterCropPad:
     for (int i = 0; i < call->node->out[0]->type.rank; i++)
       if (call->node->out[0]->type.dim[i] == INGOT__DIM_UNKNOWN) return false; /* the host finds the size */

@@ -3,7 +3,8 @@
 #include "arrange/arrange.h"
 
 template <typename T> DEVICE void reverse(const arrange_params &p, int64_t i) {
-  const int64_t unit = i % p.run, row = i / p.run, t = p.batch_first ? row % p.steps : row / p.batch, b = p.batch_first ? row / p.steps : row % p.batch;
+  const int64_t unit = i % p.run, row = i / p.run, t = p.batch_first ? row % p.steps : row / p.batch, b = p.batch_first ? row / p.steps :
+      row % p.batch;
   int64_t n = p.places[b];
   n = n < 0 ? 0 : n > p.steps ? p.steps : n;
   const int64_t s = t < n ? n - 1 - t : t, from = p.batch_first ? b * p.steps + s : s * p.batch + b;

@@ -59,7 +59,8 @@ static bool takes(const ingot__call *call, plan *a) {
     if (views[i]->dtype != type || views[i]->layout != INGOT__PLAIN || views[i]->rank < 2 || views[i]->rank > call->out[0].rank) return false;
   if ((!fixed(call, 0, 1) && !fixed(call, 1, 1)) || !fixed(call, 2, 1)) return false;
   const ingot__view *m = &call->in[3];
-  if (ingot__has_in(call, 3) && ((m->dtype != type && m->dtype != INGOT_BOOL) || m->layout != INGOT__PLAIN || m->rank > call->out[0].rank)) return false;
+  if (ingot__has_in(call, 3) && ((m->dtype != type && m->dtype != INGOT_BOOL) || m->layout != INGOT__PLAIN ||
+      m->rank > call->out[0].rank)) return false;
   for (size_t i = 4; i < 6; i++)
     if (ingot__has_in(call, i) && call->in[i].dtype != INGOT_INT64 && call->in[i].dtype != INGOT_INT32) return false;
   const ingot__view q = ingot__attention_view(call, 0), k = ingot__attention_view(call, 1), v = ingot__attention_view(call, 2);
@@ -217,7 +218,8 @@ static double cost(const ingot__call *call) {
   if (!prepare(call, &a)) return 1e9;
   const double products = 2.0 * (double)a.batches * (double)a.p.rows * (double)a.p.keys;
   const double rows = (double)(a.p.tiles * a.rows) / (double)(a.p.rows > 0 ? a.p.rows : 1);
-  return ingot__cuda_cost(ingot__cuda_bytes(call), products * rows * (a.p.head + a.p.width), a.halves ? 300e12 : 20e12) + (a.p.splits > 1 ? 2e-6 : 1e-6);
+  return ingot__cuda_cost(ingot__cuda_bytes(call), products * rows * (a.p.head + a.p.width), a.halves ? 300e12 : 20e12) + (a.p.splits > 1 ? 2e-6 :
+      1e-6);
 }
 
 static void define(const ingot__call *call, ingot__text *text) {

@@ -16,7 +16,8 @@ static bool supports(const ingot__call *call) {
   if (call->node->op != INGOT__OP_LinearAttention || !ingot__cuda_is_float(call->in[0].dtype)) return false;
   const ingot__attrs_LinearAttention *a = INGOT__ATTRS(call, LinearAttention);
   for (size_t i = 0; i < call->n_in; i++)
-    if (ingot__has_in(call, i) && (!call->in[i].dense || call->in[i].layout != INGOT__PLAIN || !ingot__cuda_is_float(call->in[i].dtype))) return false;
+    if (ingot__has_in(call, i) && (!call->in[i].dense || call->in[i].layout != INGOT__PLAIN ||
+        !ingot__cuda_is_float(call->in[i].dtype))) return false;
   for (size_t i = 0; i < call->n_out; i++)
     if (ingot__has_out(call, i) && (!call->out[i].dense || call->out[i].layout != INGOT__PLAIN)) return false;
   const ingot__type *k = &call->node->in[KEY]->type;

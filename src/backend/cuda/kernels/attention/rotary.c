@@ -31,4 +31,5 @@ static ingot_status run(const ingot__call *call) {
   return ingot__cuda_launch(call, "rotary", &grid, &p, sizeof p);
 }
 
-const ingot__kernel_functions ingot__cuda_rotary = {.supports = supports, .cost = cost, .run = run, .source = "attention/rotary.cu", .define = define};
+const ingot__kernel_functions ingot__cuda_rotary = {.supports = supports, .cost = cost, .run = run, .source = "attention/rotary.cu",
+    .define = define};

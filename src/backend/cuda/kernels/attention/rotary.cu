@@ -21,7 +21,8 @@ KERNEL(rotary, rotary_params, 256, 1) {
     angle = p.wide ? static_cast<const int64_t *>(p.positions)[row] : static_cast<const int32_t *>(p.positions)[row];
     angle = angle < 0 ? 0 : angle >= p.rows ? p.rows - 1 : angle; /* outside is an error that nobody can be told here */
   }
-  const float c = to_float(static_cast<const TYPE *>(p.cosines)[angle * p.half + i]), s = to_float(static_cast<const TYPE *>(p.sines)[angle * p.half + i]);
+  const float c = to_float(static_cast<const TYPE *>(p.cosines)[angle * p.half + i]),
+      s = to_float(static_cast<const TYPE *>(p.sines)[angle * p.half + i]);
   const int64_t first = p.side_by_side ? 2 * i : i, second = p.side_by_side ? first + 1 : i + p.half;
   const float a = to_float(x[first]), b = to_float(x[second]);
   y[first] = from_float<TYPE>(c * a - s * b);

@@ -93,5 +93,6 @@ static ingot_status run(const ingot__call *call) {
 }
 
 const ingot__kernel_functions ingot__cuda_depthwise = {
-  .supports = supports, .cost = cost, .pack_size = ingot__cuda_dw_pack_size, .pack = ingot__cuda_dw_pack, .pack_format = "depthwise", .packs_inputs = 1u << 1, .run = run,
+  .supports = supports, .cost = cost, .pack_size = ingot__cuda_dw_pack_size, .pack = ingot__cuda_dw_pack, .pack_format = "depthwise",
+      .packs_inputs = 1u << 1, .run = run,
   .source = "depthwise/depthwise.cu", .define = define};

@@ -46,4 +46,5 @@ static ingot_status run(const ingot__call *call) {
   return ingot__cuda_launch(call, align ? "roi_align" : "max_roi_pool", &grid, &p, sizeof p);
 }
 
-const ingot__kernel_functions ingot__cuda_regions = {.supports = supports, .cost = cost, .run = run, .source = "detection/regions.cu", .define = define};
+const ingot__kernel_functions ingot__cuda_regions = {.supports = supports, .cost = cost, .run = run, .source = "detection/regions.cu",
+    .define = define};

@@ -24,7 +24,8 @@ struct roi_axis {
 };
 DEVICE roi_axis axis_of(const regions_params &p, int64_t region, int i) { /* i 0: vertical */
   const TYPE *roi = static_cast<const TYPE *>(p.rois) + 4 * region;
-  double low = (double)to_float(roi[1 - i]) * p.scale - (p.half_pixel ? 0.5 : 0), high = (double)to_float(roi[3 - i]) * p.scale - (p.half_pixel ? 0.5 : 0);
+  double low = (double)to_float(roi[1 - i]) * p.scale - (p.half_pixel ? 0.5 : 0),
+      high = (double)to_float(roi[3 - i]) * p.scale - (p.half_pixel ? 0.5 : 0);
   double size = high - low;
   if (!p.half_pixel && !(size >= 1)) size = 1;
   double bin = size / (double)(i ? p.bins_x : p.bins_y), samples = p.samples > 0 ? (double)p.samples : ceil(bin);

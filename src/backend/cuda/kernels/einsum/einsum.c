@@ -56,7 +56,8 @@ static ingot_status run(const ingot__call *call) {
   if (!prepare(call, &p)) return INGOT__FAIL_CALL(call, INGOT_E_UNSUPPORTED, "an equation that this kernel doesn't take");
   if (ingot__view_count(&call->out[0]) == 0) return INGOT_OK;
   const int64_t tiles = p.row_tiles * p.column_tiles;
-  if (p.batch.items > INT32_MAX / tiles) return INGOT__FAIL_CALL(call, INGOT_E_LIMIT, "has %lld x %lld blocks", (long long)p.batch.items, (long long)tiles);
+  if (p.batch.items > INT32_MAX / tiles) return INGOT__FAIL_CALL(call, INGOT_E_LIMIT, "has %lld x %lld blocks", (long long)p.batch.items,
+      (long long)tiles);
   const ingot__cuda_grid grid = {.x = (unsigned)(p.batch.items * tiles), .threads = 256,
                                  .shared = 2 * DEPTH * (SIDE + 4) * 4 + (2 * SIDE + 2 * DEPTH) * 8, .early = true};
   return ingot__cuda_launch(call, "einsum", &grid, &p, sizeof p);

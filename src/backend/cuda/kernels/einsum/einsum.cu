@@ -19,7 +19,8 @@ DEVICE einsum_offsets offsets_of(const einsum_loops &l, int64_t index) {
 KERNEL(einsum, einsum_params, 256, 2) {
   SHARED(float, a); /* [DEPTH][LINE] of the first operand, then of the second; then where they lie */
   float *b = a + DEPTH * LINE;
-  int64_t *row_at = reinterpret_cast<int64_t *>(b + DEPTH * LINE), *column_at = row_at + SIDE, *depth_a = column_at + SIDE, *depth_b = depth_a + DEPTH;
+  int64_t *row_at = reinterpret_cast<int64_t *>(b + DEPTH * LINE), *column_at = row_at + SIDE, *depth_a = column_at + SIDE, *depth_b = depth_a +
+      DEPTH;
   grid_wait();
   grid_launch();
   int64_t index = blockIdx.x;

@@ -92,7 +92,10 @@ ingot_status ingot__cuda_piece(const ingot__call *call, size_t i, ingot__walk *w
   case INGOT__OP_Slice: return slice_piece(call, w);
   case INGOT__OP_Transpose: {
     const ingot__ints *perm = &INGOT__ATTRS(call, Transpose)->perm;
-    for (int d = 0; d < out->rank; d++) add(w, out->dim[d], out->stride[d], in->stride[perm->n ? perm->v[d] : out->rank - 1 - d]);
+    for (int d = 0; d < out->rank; d++) {
+      int64_t axis = perm->n ? perm->v[d] : out->rank - 1 - d; /* may count from the end */
+      add(w, out->dim[d], out->stride[d], in->stride[axis < 0 ? axis + out->rank : axis]);
+    }
     break;
   }
   case INGOT__OP_Expand:

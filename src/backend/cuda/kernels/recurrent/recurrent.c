@@ -117,7 +117,8 @@ static double cost(const ingot__call *call) {
   prepare(call, &a);
   const ingot__rnn *r = &a.rnn;
   const double weights = (double)(r->directions * (size_t)r->gates * r->hidden), rows = (double)(r->steps * r->batch);
-  const double project = ingot__cuda_cost(ingot__cuda_bytes(call) + (double)a.projected * 8, 2 * rows * weights * (double)r->input, a.halves ? 100e12 : 15e12);
+  const double project = ingot__cuda_cost(ingot__cuda_bytes(call) + (double)a.projected * 8, 2 * rows * weights * (double)r->input,
+      a.halves ? 100e12 : 15e12);
   const double step = (a.blocks ? 1.5e-6 : 2.5e-6) * (a.halved ? 2 : 1) + 2 * (double)r->batch * weights * (double)r->hidden / 10e12;
   return project + step * (double)r->steps;
 }

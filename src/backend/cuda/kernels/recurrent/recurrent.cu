@@ -16,7 +16,8 @@ DEVICE int h_place(int k, int line) { return PIECE == 4 ? k : (k / 4 % 2) * (lin
 DEVICE int h_line(int hidden) { return (hidden + 7) / 8 * 8; }
 
 /* sum[n * 4 + g] += rows[g] . h[n] for the lane's PIECE of elements k.. */
-template <int COUNT, int SEQUENCES> DEVICE void add_products(float (&sum)[4 * SEQUENCES], const vec<TYPE, PIECE> *rows, const float *h, int k, int line) {
+template <int COUNT, int SEQUENCES> DEVICE void add_products(float (&sum)[4 * SEQUENCES], const vec<TYPE, PIECE> *rows, const float *h, int k,
+    int line) {
   float w[COUNT][PIECE];
 #pragma unroll
   for (int g = 0; g < COUNT; g++)
@@ -105,7 +106,8 @@ template <int SEQUENCES> DEVICE void all_steps(const recurrent_params &p) {
   auto fetch = [&](int s) {
     for (int i = threadIdx.x; s < p.steps && i < sequences * GATES * units; i += WARPS * 32) {
       const int u = i % units, g = i / units % GATES, n = i / units / GATES, t = time_of(p, direction, p.first + n0 + n, s);
-      if (t >= 0) copy_async4(x + ((s % 2 * SEQUENCES + n) * GATES + g) * p.units + u, projected_at(p, direction, n0 + n, t) + g * hidden + unit0 + u, 4);
+      if (t >= 0) copy_async4(x + ((s % 2 * SEQUENCES + n) * GATES + g) * p.units + u, projected_at(p, direction, n0 + n, t) + g * hidden + unit0 +
+          u, 4);
     }
     copy_async_commit();
   };

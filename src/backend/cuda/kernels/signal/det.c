@@ -11,7 +11,8 @@ static bool supports(const ingot__call *call) {
 static size_t workspace(const ingot__call *call) { return (size_t)ingot__view_count(&call->in[0]) * sizeof(float); }
 static double cost(const ingot__call *call) {
   const ingot__view *x = &call->in[0];
-  return ingot__cuda_cost(ingot__cuda_bytes(call), (double)ingot__view_count(x) * (double)x->dim[x->rank - 1], 1e12) + (double)x->dim[x->rank - 1] * 1e-6;
+  return ingot__cuda_cost(ingot__cuda_bytes(call), (double)ingot__view_count(x) * (double)x->dim[x->rank - 1], 1e12) +
+      (double)x->dim[x->rank - 1] * 1e-6;
 }
 static void define(const ingot__call *call, ingot__text *text) { ingot__cuda_define_type(text, "TYPE", call->in[0].dtype); }
 

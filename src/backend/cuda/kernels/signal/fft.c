@@ -43,7 +43,8 @@ static ingot_status run(const ingot__call *call) {
                   .in_len = (int32_t)f.in_len, .out_len = (int32_t)f.out_len, .in_parts = f.in_parts, .inverse = f.inverse, .to_real = f.to_real};
   if ((f.n & (f.n - 1)) == 0)
     for (p.steps = 0; (size_t)1 << p.steps < f.n;) p.steps++;
-  const ingot__cuda_grid grid = {.x = (unsigned)f.count, .threads = f.n <= 64 ? 32 : f.n <= 256 ? 128 : 256, .shared = (unsigned)shared, .early = true};
+  const ingot__cuda_grid grid = {.x = (unsigned)f.count, .threads = f.n <= 64 ? 32 : f.n <= 256 ? 128 : 256, .shared = (unsigned)shared,
+      .early = true};
   return ingot__cuda_launch(call, "fft", &grid, &p, sizeof p);
 }
 

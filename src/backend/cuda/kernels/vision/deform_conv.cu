@@ -26,7 +26,8 @@ DEVICE float under_tap(const deform_conv_params &p, int64_t position, int tap, i
     sum += (k / 2 ? down : 1 - down) * (k % 2 ? across : 1 - across) * to_float(from[yy * p.x_axis[0] + xx * p.x_axis[1]]);
   }
   if (p.mask) {
-    sum *= to_float(static_cast<const TYPE *>(p.mask)[image * p.mask_batch + (first / 2) * p.mask_channel + oy * p.mask_axis[0] + ox * p.mask_axis[1]]);
+    sum *= to_float(static_cast<const TYPE *>(p.mask)[image * p.mask_batch + (first / 2) * p.mask_channel + oy * p.mask_axis[0] +
+        ox * p.mask_axis[1]]);
   }
   return sum;
 }

@@ -111,7 +111,8 @@ static ingot_status make_maps(const ingot__call *call, const ingot__product_shap
     const uint64_t stride[3] = {(uint64_t)s->a_row * 2, (uint64_t)s->a_line * 2, (uint64_t)s->a_image * 2};
     const int lower[2] = {-p->pad_x, -p->pad_y}, upper[2] = {s->upper_x, s->upper_y};
     const uint32_t step[2] = {(uint32_t)p->step_x, (uint32_t)p->step_y};
-    INGOT_TRY(ingot__cuda_map_windows(call, &p->a, s->dtype, p->a_data, dim, stride, lower, upper, step, (uint32_t)s->slice, (uint32_t)(t->m / p->pair_n),
+    INGOT_TRY(ingot__cuda_map_windows(call, &p->a, s->dtype, p->a_data, dim, stride, lower, upper, step, (uint32_t)s->slice,
+        (uint32_t)(t->m / p->pair_n),
                                       s->slice == 8 ? 0 : s->slice * 2));
   } else if (s->a_mn) {
     INGOT_TRY(map_matrix(call, s, &p->a, p->a_data, p->m, s->k, s->a_row, p->a_batch, 64, 64));
