@@ -44,7 +44,8 @@ static const device_network device_networks[] = {
    "network {\ninput x: float32[1,4,6,6]\n"
    "const w: float32[4,4,3,3] = random(1)\nconst zero: float32[] = {0}\nconst trips: int64[] = {3}\nconst k: float32[] = {0.2}\n"
    "a = Conv(x, w) {pads=[1,1,1,1]}\nsum = ReduceSum(x) {keepdims=0}\ngo = Greater(sum, zero)\n"
-   "i = If(go) {then_branch={\n t = Relu(a)\n u = Conv(t, w) {pads=[1,1,1,1]}\n v = Mul(u, k)\n output v\n}\nelse_branch={\n t2 = Neg(a)\n output t2\n}}\n"
+   "i = If(go) {then_branch={\n t = Relu(a)\n u = Conv(t, w) {pads=[1,1,1,1]}\n v = Mul(u, k)\n output v\n}\n"
+   "else_branch={\n t2 = Neg(a)\n output t2\n}}\n"
    "l, all = Loop(trips, _, i) {body={\n input n: int64[]\n input on: bool[]\n input s: float32[1,4,6,6]\n"
    " m0 = Conv(s, w) {pads=[1,1,1,1]}\n m1 = Mul(m0, k)\n m = Tanh(m1)\n e = ReduceMax(m) {keepdims=0}\n output on\n output m\n output e\n}}\n"
    "y = Add(l, a)\noutput y\noutput all\n}\n"},
@@ -54,8 +55,9 @@ static const device_network device_networks[] = {
    "i = If(go) {then_branch={\n output a\n}\nelse_branch={\n t = Neg(a)\n output t\n}}\ny = Sigmoid(i)\noutput y\n}\n"},
   {.name = "sizes that depend on data", .text =
    "network {\ninput x: float32[1,6,40]\n"
-   "const w: float32[40,40] = random(1)\nconst first: int64[1] = {0}\nconst four: int64[1] = {4}\nconst five: int64[1] = {5}\nconst last: int64[1] = {2}\n"
-   "const most: int64[] = {5}\nconst overlap: float32[] = {0.4}\nconst score: float32[] = {0.45}\nconst order: int64[] = {2}\nconst one: int64[1] = {1}\n"
+   "const w: float32[40,40] = random(1)\nconst first: int64[1] = {0}\nconst four: int64[1] = {4}\nconst five: int64[1] = {5}\n"
+   "const one: int64[1] = {1}\nconst most: int64[] = {5}\nconst overlap: float32[] = {0.4}\nconst score: float32[] = {0.45}\n"
+   "const order: int64[] = {2}\n"
    "m = MatMul(x, w)\nf = Sigmoid(m)\nboxes0 = Slice(f, first, four, one)\nboxes = Transpose(boxes0) {perm=[0,2,1]}\n"
    "scores = Slice(f, four, five, one)\n"
    "chosen = NonMaxSuppression(boxes, scores, most, overlap, score)\nwhich = Gather(chosen, order) {axis=1}\n"
@@ -150,7 +152,8 @@ static inline bool device_network_same(ingot_engine *engine, ingot_context *got,
     for (int64_t k = 0; k < count; k++) {
       double x = ingot__get_double(io.dtype, a, (size_t)k), y = ingot__get_double(io.dtype, b, (size_t)k);
       if (testing_close(x, y, 0, ingot__dtype_is_float(io.dtype) ? tolerance * most : 0)) continue;
-      return snprintf(words, size, "%s: element %lld of %lld is %.8g, not %.8g (largest %.3g)", io.name, (long long)k, (long long)count, x, y, most), false;
+      snprintf(words, size, "%s: element %lld of %lld is %.8g, not %.8g (largest %.3g)", io.name, (long long)k, (long long)count, x, y, most);
+      return false;
     }
   }
   return true;
