@@ -70,11 +70,15 @@ static bool jumps(const ingot__node *n) {
 }
 
 /* How many times float32's tolerance a step may have: the last bit of a half is 2^-11 of its value, of a bfloat16 2^-8; TF32 rounds inputs to
- * 2^-11 each. */
+ * 2^-11 each. What is between the nodes of a chain is rounded by the reference and not by kernels. */
+static double rounding_of(ingot_dtype t) { return t == INGOT_BFLOAT16 ? 12 : t == INGOT_FLOAT16 ? 3 : 1; }
 static double rounding(const ingot__run_step *run) {
-  ingot_dtype t = run->call.n_out ? run->call.out[0].dtype : INGOT_FLOAT32;
-  if (t == INGOT_BFLOAT16) return 12;
-  return t == INGOT_FLOAT16 || strstr(run->step->kernel->name, "tf32") ? 3 : 1;
+  double most = strstr(run->step->kernel->name, "tf32") ? 3 : 1;
+  for (size_t i = 0; i < run->call.n_out; i++) most = fmax(most, rounding_of(run->call.out[i].dtype));
+  if (run->node->op != INGOT__OP_Fused) return most;
+  for (const ingot__node *n = ((const ingot__attrs_Fused *)run->node->attrs)->body->first; n; n = n->next)
+    most = fmax(most, rounding_of(n->out[0]->type.dtype));
+  return most;
 }
 
 static ingot_status compare(verifier *v, const ingot__run_step *run, const double *got, const double *want, size_t n, bool floating) {

@@ -123,8 +123,8 @@ static bool fits_in_memory(const ingot__call *call) {
 /* A kernel that was considered at the optimum, in the layouts that were chosen, and that can take what the chosen one can. */
 static bool may_replace(const ingot__planner *p, const ingot__node *n, const ingot__kernel *kernel, ingot__layout from, ingot__layout to) {
   const ingot__kernel *chosen = p->engine->step[n->id].kernel;
-  if (kernel->on_device != chosen->on_device || (kernel->flags & chosen->flags) != chosen->flags || (kernel->flags & INGOT__K_VIEW) ||
-      !strcmp(kernel->name, "reference")) return false;
+  if (kernel->on_device != chosen->on_device || kernel->functions->host_inputs != chosen->functions->host_inputs) return false;
+  if ((kernel->flags & chosen->flags) != chosen->flags || (kernel->flags & INGOT__K_VIEW) || !strcmp(kernel->name, "reference")) return false;
   if (kernel == chosen) return true;
   const ingot__choice *choice = &p->choice[n->id];
   for (size_t i = 0; i < choice->n_candidate; i++) {

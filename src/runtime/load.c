@@ -233,6 +233,7 @@ static ingot_status make_ready(ingot_engine *e, const ingot__target *target, ing
   INGOT_TRY(check_places(e, diag));
   INGOT_TRY(find_kernels(e, diag));
   INGOT_TRY(check_steps(e, diag));
+  INGOT_TRY(ingot__load_check_sides(e, diag));
   INGOT_TRY(ingot__load_renew_code(e, diag));
   return ingot__engine_make_resident(e, diag);
 }

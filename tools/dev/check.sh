@@ -21,7 +21,7 @@ LONGEST_FILE=800 LONGEST_LINE=150
 # Everything a person wrote; no build folders, no environments.
 sources() {
   find . \( -name .git -o -name 'build*' -o -path "./${BUILD#./}" -o -name .venv -o -name __pycache__ -o -name '*.egg-info' -o -name shared \) -prune -o -type f \
-    \( -name '*.c' -o -name '*.h' -o -name '*.inc' -o -name '*.def' -o -name '*.cu' -o -name '*.py' -o -name '*.sh' -o -name '*.cmake' \
+    \( -name '*.c' -o -name '*.h' -o -name '*.inc' -o -name '*.def' -o -name '*.cu' -o -name '*.cuh' -o -name '*.py' -o -name '*.sh' -o -name '*.cmake' \
     -o -name 'CMakeLists.txt' -o -name '*.md' -o -name '*.in' -o -name '*.map' -o -name dev -o -path './.ci/*' \) -print | sed 's/^\.\///' | sort
 }
 
@@ -46,8 +46,16 @@ check_all() {
   set +e +o pipefail # greps that find nothing are the good case
   local all code
   all=$(sources)
-  code=$(printf '%s\n' "$all" | grep -E '\.(c|h|inc|cu)$')
-  includes $(printf '%s\n' "$code" | grep '^src/') | awk -F: -v table="$INCLUDE_RULES" '
+  code=$(printf '%s\n' "$all" | grep -E '\.(c|h|inc|cu|cuh)$')
+  # What NVRTC compiles sees the sources below kernels/ and nothing else, by their paths from there; so do the headers that it shares with C.
+  local kernels=src/backend/cuda/kernels device
+  device=$(printf '%s\n' "$code" | grep -E "^$kernels/.*\.(cu|cuh)$")
+  includes $device $(includes $device | cut -d: -f3 | grep '\.h$' | sort -u | sed "s,^,$kernels/,") 2>/dev/null | while IFS=: read -r file line header; do
+    [[ -e "$kernels/$header" || $header = emulated* ]] || printf '%s:%s: "%s" is not below %s\n' "$file" "$line" "$header" $kernels
+  done | rule "device code includes device code"
+  printf '%s\n' "$device" | xargs grep -nE '^[^/]*__shared__' /dev/null | grep -vE ':  extern __shared__ __align__\(1024\)' |
+    rule "kernels share memory by SHARED() alone, whose size the host gives"
+  includes $(printf '%s\n' "$code" | grep '^src/' | grep -vE '^src/backend/cuda/kernels/.*\.(cu|cuh)$') | awk -F: -v table="$INCLUDE_RULES" '
     BEGIN { n = split(table, line, "\n"); for (i = 1; i <= n; i++) { split(line[i], part, ":"); if (part[1] != "") may[part[1]] = part[2] " " } }
     { split($1, path, "/"); room = path[2]; at = index($3, "/"); other = at ? substr($3, 1, at - 1) : ""
       if (at == 0 || other == "ingot" || ($1 ~ /[.]cuh?$/ && $1 ~ /^src\/backend\/cuda\/kernels\//)) next # those see kernels/ alone, by its folders
@@ -102,5 +110,5 @@ format_all() {
       say "formatted $file"
     fi
   done
-  sources | grep -E '\.(c|h|inc|cu)$' | xargs awk -v max=$LONGEST_LINE 'length($0) > max { print FILENAME ":" FNR ": " length($0) " columns, the most is " max }'
+  sources | grep -E '\.(c|h|inc|cu|cuh)$' | xargs awk -v max=$LONGEST_LINE 'length($0) > max { print FILENAME ":" FNR ": " length($0) " columns, the most is " max }'
 }

@@ -1,0 +1,126 @@
+/* Whole networks on the device (the emulated GPU, or with INGOT_TEST_GPU=1 the real one): built in each precision, through bytes, run with the least,
+ * best and most of their shapes and again, on several threads, compared with the CPU's reference engine.
+ * INGOT_TEST_SECONDS 600 */
+#include "networks.h"
+#include <pthread.h>
+
+static const struct { const char *name; unsigned flags; double tolerance; } precisions[] = {
+  {"float32", 0, 1e-4}, {"fp16", INGOT_PRECISION_FP16, 1e-2}, {"bf16", INGOT_PRECISION_BF16, 6e-2},
+};
+
+typedef struct job {
+  const device_network *network;
+  ingot_engine *engine, *truth;
+  double tolerance;
+  uint64_t seed;
+  char words[400];
+} job;
+
+/* In a context of its own; twice with each input, for the second run is played from a recording. */
+static void *run(void *user) {
+  job *j = user;
+  ingot_context *got = NULL, *want = NULL;
+  if (ingot_context_create(j->engine, NULL, &got) != INGOT_OK || ingot_context_create(j->truth, NULL, &want) != INGOT_OK)
+    snprintf(j->words, sizeof j->words, "%s", ingot_last_error());
+  for (int i = 0; i < 6 && !*j->words; i++) {
+    uint64_t seed = j->seed + (uint64_t)(i / 2 + i % 2 * 3); /* the same shape, other numbers */
+    if (device_network_run(j->truth, want, j->network, seed) != INGOT_OK || device_network_run(j->engine, got, j->network, seed) != INGOT_OK)
+      snprintf(j->words, sizeof j->words, "run %d: %s", i, ingot_last_error());
+    else device_network_same(j->engine, got, want, j->tolerance, j->words, sizeof j->words);
+  }
+  if (got) ingot_context_destroy(got);
+  if (want) ingot_context_destroy(want);
+  return NULL;
+}
+
+static void networks(void **state) {
+  (void)state;
+  int bad = 0;
+  for (size_t i = 0; i < DEVICE_NETWORKS; i++) {
+    const device_network *n = &device_networks[i];
+    ingot_engine *truth = NULL;
+    if (device_network_build(NULL, n, NULL, 0, 0, &truth) != INGOT_OK) fail_msg("%s: %s", n->name, ingot_last_error());
+    for (size_t p = 0; p < sizeof precisions / sizeof precisions[0]; p++) {
+      job j = {.network = n, .truth = truth, .tolerance = precisions[p].tolerance * (n->looser ? n->looser : 1)};
+      if (device_network_build(NULL, n, "cuda", precisions[p].flags, 0, &j.engine) != INGOT_OK || device_network_reload(NULL, &j.engine) != INGOT_OK)
+        snprintf(j.words, sizeof j.words, "%s", ingot_last_error());
+      else run(&j);
+      if (*j.words) print_error("%s in %s: %s\n", n->name, precisions[p].name, j.words), bad++;
+      if (j.engine) ingot_engine_destroy(j.engine);
+    }
+    ingot_engine_destroy(truth);
+  }
+  assert_int_equal(bad, 0);
+}
+
+static void threads(void **state) {
+  (void)state;
+  enum { THREADS = 4 };
+  for (size_t i = 0; i < DEVICE_NETWORKS; i += 2) {
+    const device_network *n = &device_networks[i];
+    ingot_engine *truth = NULL, *engine = NULL;
+    if (device_network_build(NULL, n, NULL, 0, 0, &truth) != INGOT_OK || device_network_build(NULL, n, "cuda", 0, 0, &engine) != INGOT_OK)
+      fail_msg("%s: %s", n->name, ingot_last_error());
+    job j[THREADS];
+    pthread_t thread[THREADS];
+    for (int t = 0; t < THREADS; t++) {
+      j[t] = (job){.network = n, .engine = engine, .truth = truth, .tolerance = 1e-4 * (n->looser ? n->looser : 1), .seed = (uint64_t)t * 7};
+      assert_int_equal(pthread_create(&thread[t], NULL, run, &j[t]), 0);
+    }
+    for (int t = 0; t < THREADS; t++) pthread_join(thread[t], NULL);
+    for (int t = 0; t < THREADS; t++)
+      if (*j[t].words) fail_msg("%s on thread %d: %s", n->name, t, j[t].words);
+    ingot_engine_destroy(engine);
+    ingot_engine_destroy(truth);
+  }
+}
+
+/* Inputs and outputs in the device's memory, runs put into the context's stream one after the other. */
+static void on_the_device(void **state) {
+  (void)state;
+  const device_network *n = &device_networks[1];
+  ingot_engine *truth = NULL, *engine = NULL;
+  ingot_device *device = NULL;
+  ingot_context *got = NULL, *want = NULL;
+  ingot_io_info io;
+  if (device_network_build(NULL, n, NULL, 0, 0, &truth) != INGOT_OK || device_network_build(NULL, n, "cuda", 0, 0, &engine) != INGOT_OK)
+    fail_msg("%s", ingot_last_error());
+  assert_int_equal(ingot_device_create(NULL, "cuda", &device), INGOT_OK);
+  assert_int_equal(ingot_context_create(engine, NULL, &got), INGOT_OK);
+  assert_int_equal(ingot_context_create(truth, NULL, &want), INGOT_OK);
+  for (uint64_t seed = 0; seed < 6; seed++) {
+    float *x = device_network_input(engine, n, seed, &io), *y;
+    int rank;
+    int64_t dim[INGOT_MAX_RANK], count = 1, in_count = 1;
+    void *there[2];
+    for (int d = 0; d < io.rank; d++) in_count *= io.dims[d];
+    assert_int_equal(device_network_run(truth, want, n, seed), INGOT_OK);
+    assert_int_equal(ingot_context_set_input_shape(got, "x", io.rank, io.dims), INGOT_OK);
+    assert_int_equal(ingot_context_shape(got, "y", &rank, dim), INGOT_OK);
+    for (int d = 0; d < rank; d++) count *= dim[d];
+    assert_int_equal(ingot_device_alloc(device, (size_t)in_count * 4, &there[0]), INGOT_OK);
+    assert_int_equal(ingot_device_alloc(device, (size_t)count * 4, &there[1]), INGOT_OK);
+    assert_int_equal(ingot_device_copy(device, there[0], x, (size_t)in_count * 4), INGOT_OK);
+    assert_int_equal(ingot_context_set_address(got, "x", there[0]), INGOT_OK);
+    assert_int_equal(ingot_context_set_address(got, "y", there[1]), INGOT_OK);
+    for (int i = 0; i < 3; i++) assert_int_equal(ingot_context_enqueue_stream(got, ingot_context_stream(got)), INGOT_OK);
+    assert_int_equal(ingot_context_wait(got), INGOT_OK);
+    y = malloc((size_t)count * 4);
+    assert_int_equal(ingot_device_copy(device, y, there[1], (size_t)count * 4), INGOT_OK);
+    const float *right = ingot_context_output(want, "y");
+    for (int64_t i = 0; i < count; i++) assert_true(fabsf(y[i] - right[i]) < 1e-4f);
+    for (int i = 0; i < 2; i++) ingot_device_free(device, there[i]);
+    free(x), free(y);
+  }
+  ingot_context_destroy(got);
+  ingot_context_destroy(want);
+  ingot_engine_destroy(engine);
+  ingot_engine_destroy(truth);
+  ingot_device_destroy(device);
+}
+
+int main(void) {
+  if (!testing_gpu()) return 77;
+  const struct CMUnitTest tests[] = {cmocka_unit_test(networks), cmocka_unit_test(threads), cmocka_unit_test(on_the_device)};
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
