@@ -94,11 +94,17 @@ static char *job_source(const job *j) {
   return copy;
 }
 
-static int64_t job_flops(const job *j) {
+/* What a job takes, about, in products: sorting and moving an element is as much work as a hundred. */
+static int64_t job_work(const job *j) {
   ingot__view in[MAX_IO], out[MAX_IO];
   ingot__call call;
   make_question(j->grid, j->in, j->out, in, out, &call);
-  return ingot__op_flops(&call);
+  int64_t elements = 0;
+  for (size_t i = 0; i < call.n_in; i++)
+    if (ingot__has_in(&call, i)) elements += ingot__view_count(&call.in[i]);
+  for (size_t i = 0; i < call.n_out; i++)
+    if (ingot__has_out(&call, i)) elements += ingot__view_count(&call.out[i]);
+  return ingot__op_flops(&call) + 100 * elements;
 }
 
 static void add_jobs(const grid *g, ingot__layout in_layout, ingot__layout out_layout) {
@@ -145,11 +151,11 @@ static void free_jobs(void) {
 
 /* Whether another job of the row is chosen that is done sooner: products of many millions take an emulated GPU tens of seconds. */
 static bool too_long(const job *j) {
-  enum { MOST_FLOPS = 50000000 };
-  int64_t flops = job_flops(j);
-  if (flops <= MOST_FLOPS) return false;
+  enum { MOST_WORK = 50000000 };
+  int64_t work = job_work(j);
+  if (work <= MOST_WORK) return false;
   for (size_t i = 0; i < n_cuda_job; i++)
-    if (cuda_jobs[i].chosen && cuda_jobs[i].kernel == j->kernel && job_flops(&cuda_jobs[i]) < flops) return true;
+    if (cuda_jobs[i].chosen && cuda_jobs[i].kernel == j->kernel && job_work(&cuda_jobs[i]) < work) return true;
   return false;
 }
 

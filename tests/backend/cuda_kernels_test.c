@@ -5,7 +5,7 @@
  *
  * It runs on an emulated GPU, which has each memory access checked, with a choice of texts (a compilation takes a second or two); with
  * INGOT_TEST_GPU=1 on the real one, with all of them; INGOT_TEST_FULL=1 and =0 say otherwise. INGOT_TEST_ONLY=name: one row, all texts.
- * INGOT_TEST_SECONDS 600 */
+ * INGOT_TEST_SECONDS 1500 */
 #include "testing_gpu.h"
 #include "backend/cuda_jobs.h"
 #include <pthread.h>
