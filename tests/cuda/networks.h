@@ -52,7 +52,7 @@ static const device_network device_networks[] = {
   {.name = "an outer value handed on", .text =
    "network {\ninput x: float32[1,4,6,6]\nconst w: float32[4,4,1,1] = random(1)\nconst zero: float32[] = {0}\n"
    "a = Conv(x, w)\nsum = ReduceSum(x) {keepdims=0}\ngo = Greater(sum, zero)\n"
-   "i = If(go) {then_branch={\n output a\n}\nelse_branch={\n t = Neg(a)\n output t\n}}\ny = Sigmoid(i)\noutput y\n}\n"},
+   "i = If(go) {then_branch={\n o = Identity(a)\n output o\n}\nelse_branch={\n t = Neg(a)\n output t\n}}\ny = Sigmoid(i)\noutput y\n}\n"},
   {.name = "sizes that depend on data", .text =
    "network {\ninput x: float32[1,6,40]\n"
    "const w: float32[40,40] = random(1)\nconst first: int64[1] = {0}\nconst four: int64[1] = {4}\nconst five: int64[1] = {5}\n"
