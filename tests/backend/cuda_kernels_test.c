@@ -67,10 +67,18 @@ static void *upload(const void *from, size_t size) {
   return to;
 }
 
-/* Inputs without what is around them on the host, so that reading past the end is reading past an allocation. */
+/* Inputs without what is around them on the host, so that reading past the end is reading past an allocation; what is between their elements, and
+ * what follows as far as allocations are aligned, are NaNs: a kernel that multiplies it by zero fails. */
 static void *upload_input(const tensor *t, ingot__view *view) {
-  size_t bytes = t->bytes - 2 * GUARD, first = (size_t)((unsigned char *)view->data - t->memory) - GUARD;
-  char *copy = upload(t->memory + GUARD, bytes);
+  enum { ALIGN = 256 };
+  size_t bytes = t->bytes - 2 * GUARD, first = (size_t)((unsigned char *)view->data - t->memory) - GUARD, whole = ingot__align(bytes + 1, ALIGN);
+  unsigned char *own = own_bytes(t), *there = malloc(whole);
+  assert_non_null(there);
+  memset(there, 0xff, whole);
+  for (size_t i = 0; i < bytes; i++)
+    if (own[GUARD + i]) there[i] = t->memory[GUARD + i];
+  char *copy = upload(there, bytes % ALIGN ? whole : bytes);
+  free(own), free(there);
   view->data = copy + first;
   return copy;
 }

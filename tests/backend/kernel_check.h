@@ -40,11 +40,18 @@ static inline void copy_view(const ingot__view *to, const ingot__view *from) {
     memcpy((char *)to->data + offset_of(to, k), (const char *)from->data + offset_of(from, k), size);
 }
 
+/* Which bytes of its memory are the view's elements: 1. From calloc. */
+static inline unsigned char *own_bytes(const tensor *t) {
+  size_t size = ingot__dtype_size(t->view.dtype), first = (size_t)((unsigned char *)t->view.data - t->memory);
+  unsigned char *own = calloc(1, t->bytes + 1);
+  assert_non_null(own);
+  for (int64_t k = 0; k < ingot__view_count(&t->view); k++) memset(own + first + offset_of(&t->view, k), 1, size);
+  return own;
+}
+
 /* Whether anything but the view's elements was written. */
 static inline bool spilt(const tensor *t) {
-  size_t size = ingot__dtype_size(t->view.dtype), first = (size_t)((unsigned char *)t->view.data - t->memory);
-  unsigned char *own = calloc(1, t->bytes);
-  for (int64_t k = 0; k < ingot__view_count(&t->view); k++) memset(own + first + offset_of(&t->view, k), 1, size);
+  unsigned char *own = own_bytes(t);
   bool bad = false;
   for (size_t i = 0; i < t->bytes; i++) bad |= !own[i] && t->memory[i] != PATTERN;
   free(own);

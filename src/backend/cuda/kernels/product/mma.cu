@@ -18,7 +18,8 @@ KERNEL(product, product_params, THREADS, MIN_BLOCKS) {
   strided_rows<BM> a(a_data, p.a.row, p.a.copy, at.m, p.m, first * STEP, at.k);
 #define LOAD_A(to) a.load(to)
 #else
-  matrix_rows<BM> a(a_data, p.a.row, p.a.copy, at.m, p.m, first * STEP, at.k);
+  /* Of a convolution of points, k is filled up with zeros in the weights alone: what follows a pixel's channels may be anything, a NaN too. */
+  matrix_rows<BM> a(a_data, p.a.row, p.a.copy, at.m, p.m, first * STEP, p.window.channels ? p.window.channels : at.k);
 #define LOAD_A(to) a.load(to)
 #endif
 #if B_STRIDED
