@@ -88,7 +88,8 @@ static void chains_of_halves(void **unused) {
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(products_are_narrow), cmocka_unit_test(what_may_overflow_is_not), cmocka_unit_test(moves_follow_what_they_move),
-    cmocka_unit_test(shapes_and_scales_keep_their_types), cmocka_unit_test(one_value_narrow_and_wide), cmocka_unit_test(halves_stay), cmocka_unit_test(not_asked),
+    cmocka_unit_test(shapes_and_scales_keep_their_types), cmocka_unit_test(one_value_narrow_and_wide), cmocka_unit_test(halves_stay),
+    cmocka_unit_test(not_asked),
     cmocka_unit_test(patches_are_unfolded), cmocka_unit_test(chains_of_halves),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
