@@ -91,11 +91,14 @@ run_gpu_tests() { # [--no-build] [FILTER of names]
     seconds=$(grep -oE 'INGOT_TEST_SECONDS [0-9]+' "$source" | grep -oE '[0-9]+' || echo 120)
     run_program "$name" "$seconds" "$BUILD/tests/test_${name//\//_}"
   done < <(grep -lE 'INGOT_TEST_ON_GPU' -r tests --include='*_test.c' | sort)
+  # Where pytest can run several tests at once they do: most of their time goes to the compilers.
+  local together=()
+  if "$PYTHON" -c 'import xdist' 2>/dev/null; then together=(-n "$(($(cores) < 16 ? ($(cores) + 1) / 2 : 8))"); fi
   for python in $(grep -l INGOT_TEST_GPU -r tests --include='*_test.py' | sort); do
     [[ $python =~ $filter ]] || continue
     start=$SECONDS
     local before=("$passed" "$failed" "$skipped")
-    run_pytest "$python" >"$BUILD/gpu_pytest.log" 2>&1
+    run_pytest "${together[@]}" "$python" >"$BUILD/gpu_pytest.log" 2>&1
     sed 1d "$BUILD/gpu_pytest.log"
     local now=("$passed" "$failed" "$skipped")
     passed=${before[0]} failed=${before[1]} skipped=${before[2]}
