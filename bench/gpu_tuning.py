@@ -2,7 +2,8 @@
 
 Inductor times everything (choices for a convolution or product, fusions, configurations of Triton kernels) by its benchmarker, whose functions are
 wrapped here. A first run of a kernel within them may compile it, which lets go of the lock. Names inside PyTorch change with its versions: those
-of 2.11 and 2.13 are known here, and share() tells which it didn't find.
+of 2.11 and 2.13 are known here, and share() tells which it didn't find. Nothing of Inductor's runtime is imported before share(): that asks for the
+GPU, which a process that forks others must not.
 """
 import contextlib
 import functools
@@ -49,8 +50,7 @@ def module(name):
 
 
 def share(lock, alone=False):
-    """Wraps what is there, once in a process; returns the names that weren't found. Without the timers among them tuning isn't safe beside others:
-    the caller should then hold the lock for all of it."""
+    """Wraps what is there, once in a process; returns the names that weren't found, for tuning()."""
     missing = []
     benchmarking, heuristics = (module("torch._inductor.runtime." + name) for name in ("benchmarking", "triton_heuristics"))
     base = getattr(benchmarking, "Benchmarker", None)
@@ -71,8 +71,8 @@ def share(lock, alone=False):
 
 
 def unsafe(missing):
-    """Whether what share() didn't find leaves timing without the lock."""
-    return any(name.startswith("Benchmarker.") for name in missing)
+    """Whether what share() didn't find leaves what is timed on the GPU without the lock."""
+    return "Benchmarker.benchmark_gpu" in missing
 
 
 def tuning(lock, missing):
