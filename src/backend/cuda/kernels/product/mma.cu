@@ -4,7 +4,10 @@
 #include "product/multiply.cuh"
 #include "product/finish.cuh"
 
-KERNEL(product, product_params, THREADS, MIN_BLOCKS) {
+/* The largest tile of floats takes a few registers more than two blocks leave it where B isn't packed. */
+enum { RESIDENT = !HALVES && !B_PACKED && BM * BN == 128 * 128 ? 1 : MIN_BLOCKS };
+
+KERNEL(product, product_params, THREADS, RESIDENT) {
   SHARED(unsigned char, shared);
   grid_launch();
   block_place at;
@@ -19,7 +22,7 @@ KERNEL(product, product_params, THREADS, MIN_BLOCKS) {
 #define LOAD_A(to) a.load(to)
 #else
   /* Of a convolution of points, k is filled up with zeros in the weights alone: what follows a pixel's channels may be anything, a NaN too. */
-  matrix_rows<BM> a(a_data, p.a.row, p.a.copy, at.m, p.m, first * STEP, p.window.channels ? p.window.channels : at.k);
+  matrix_rows<BM> a(a_data, p.a.row, p.a.copy, at.m, p.m, first * STEP, B_PACKED && p.window.channels ? p.window.channels : at.k);
 #define LOAD_A(to) a.load(to)
 #endif
 #if B_STRIDED
