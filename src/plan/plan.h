@@ -31,6 +31,7 @@ typedef struct ingot__planner {
   const ingot__progress *progress;
   ingot__pool *pool;                  /* threads to compile code with */
   bool tf32;                          /* kernels that round float32 to TF32 are allowed */
+  unsigned tactics;                   /* INGOT_TACTIC_: vendors' libraries whose kernels are allowed */
   size_t workspace;                   /* bytes that a kernel may want; 0: any */
   ingot__choice *choice;              /* out, by node id */
   size_t n_choice;

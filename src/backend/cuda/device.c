@@ -1,4 +1,5 @@
 /* Opening GPUs, their memory, and copies that wait. */
+#include "backend/cuda/cublaslt.h"
 #include "backend/cuda/device.h"
 #include <stdio.h>
 #include <string.h>
@@ -7,6 +8,7 @@ enum { MOST_DEVICES = 64 };
 static ingot__device *open_devices[MOST_DEVICES];
 static pthread_mutex_t open_lock = PTHREAD_MUTEX_INITIALIZER;
 static ingot__cuda_info planned_for;
+static int planned_index = -1;
 
 const ingot__cuda_info *ingot__cuda_info_get(void) { return &planned_for; }
 
@@ -79,9 +81,18 @@ ingot_status ingot__cuda_open(int index, ingot__diag *diag, ingot__device **devi
     *device = open_devices[index];
     (*device)->references++;
     planned_for = (*device)->info;
+    planned_index = index;
   }
   pthread_mutex_unlock(&open_lock);
   return status;
+}
+
+ingot__device *ingot__cuda_hold(void) {
+  pthread_mutex_lock(&open_lock);
+  ingot__device *device = planned_index < 0 ? NULL : open_devices[planned_index];
+  if (device) device->references++;
+  pthread_mutex_unlock(&open_lock);
+  return device;
 }
 
 void ingot__cuda_close(ingot__device *device) {
@@ -91,6 +102,7 @@ void ingot__cuda_close(ingot__device *device) {
   if (last) open_devices[device->index] = NULL;
   pthread_mutex_unlock(&open_lock);
   if (!last) return;
+  ingot__cublaslt_leave(device);
   device->driver->cuDevicePrimaryCtxRelease_v2(device->handle);
   ingot__cuda_forget(device);
   pthread_mutex_destroy(&device->lock);

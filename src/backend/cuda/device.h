@@ -22,6 +22,7 @@ struct ingot__device {
   char text[192];
   pthread_mutex_t lock;        /* of `compiled` and of loaded code's entries */
   ingot__cuda_compiled *compiled;
+  struct ingot__cublaslt_state *cublaslt; /* cublaslt.c's; NULL until it is used. Under the lock, too */
 };
 
 typedef struct ingot__cuda_queue {
@@ -31,6 +32,8 @@ typedef struct ingot__cuda_queue {
   cu_stream resumed;           /* while recording: the one to go on in */
 } ingot__cuda_queue;
 
+/* The device that was opened last, held: to be closed by the caller. NULL: it isn't open any more. */
+ingot__device *ingot__cuda_hold(void);
 /* Makes the device's context the thread's. */
 ingot_status ingot__cuda_enter(const ingot__device *device, ingot__diag *diag);
 
