@@ -14,7 +14,7 @@ enum { SUCCESS = 0, ALLOC_FAILED = 3, INVALID_VALUE = 7, EXECUTION_FAILED = 13, 
 enum { R_32F = 0, R_16F = 2, R_16BF = 14, COMPUTE_32F = 68, COMPUTE_TF32 = 77, RELU = 2, BIAS = 4, GELU = 32, DEFAULT = 1 };
 enum { MATMUL = 0x6d61746d, LAYOUT = 0x6c61796f, PREFERENCE = 0x70726566, ALGORITHM = 0x616c676f, WORKSPACE = 1024, LONG = 64 };
 
-typedef struct handle { int alive; } handle;
+typedef struct handle { int alive; void *context; } handle; /* it is of one device: calls come in its context */
 typedef struct product_desc { int magic, compute, transposed[2]; unsigned epilogue; const void *bias; } product_desc;
 typedef struct layout { int magic, type, batches; uint64_t rows, columns; int64_t leading, batch; } layout;
 typedef struct preference { int magic; uint64_t workspace; unsigned align[4]; } preference;
@@ -37,14 +37,21 @@ API const char *cublasLtGetStatusString(int status) {
   return status == SUCCESS ? "success" : status == EXECUTION_FAILED ? "the function failed to launch on the GPU" : "an unsupported value or parameter";
 }
 
+int cuCtxGetCurrent(void **context);
+static int is_good(const handle *h) {
+  void *now = NULL;
+  return h && h->alive && cuCtxGetCurrent(&now) == CUDA_OK && now && now == h->context;
+}
+
 API int cublasLtCreate(handle **out) {
   int status = made_to_fail("cublasLtCreate");
   if (status) return status;
   if (emulated_enter(CONTEXT)) return NOT_INITIALIZED;
   *out = calloc(1, sizeof **out);
-  if (*out) (*out)->alive = 1;
   emulated_leave(CUDA_OK);
-  return *out ? SUCCESS : ALLOC_FAILED;
+  if (!*out) return ALLOC_FAILED;
+  (*out)->alive = 1;
+  return cuCtxGetCurrent(&(*out)->context) ? NOT_INITIALIZED : SUCCESS;
 }
 API int cublasLtDestroy(handle *h) {
   if (!h || !h->alive) abort();
@@ -131,8 +138,7 @@ API int cublasLtMatmulAlgoGetHeuristic(const handle *h, const product_desc *prod
   *found = 0;
   if (status) return status;
   problem p;
-  if (!h || !h->alive || wish->magic != PREFERENCE || wanted < 1 || emulated_enter(CONTEXT)) return NOT_INITIALIZED;
-  emulated_leave(CUDA_OK);
+  if (!is_good(h) || wish->magic != PREFERENCE || wanted < 1) return NOT_INITIALIZED;
   if ((status = read_problem(&p, product, a, b, c, d))) return status;
   const uint64_t k = p.product.transposed[0] ? a->rows : a->columns;
   algorithm chosen = {.magic = ALGORITHM, .problem = number_of(&p), .workspace = k >= LONG && wish->workspace >= WORKSPACE ? WORKSPACE : 0};
@@ -218,7 +224,7 @@ API int cublasLtMatmul(const handle *h, const product_desc *product, const float
   int status = made_to_fail("cublasLtMatmul");
   job j = {.a = a, .b = b, .c = c, .d = d, .bias = product->bias, .workspace = workspace, .alpha = *alpha, .beta = *beta};
   if (status) return status;
-  if (!h || !h->alive || !a || !b || !c || !d) return INVALID_VALUE;
+  if (!is_good(h) || !a || !b || !c || !d) return INVALID_VALUE;
   if ((status = read_problem(&j.p, product, al, bl, cl, dl))) return status;
   if (chosen->magic != ALGORITHM || chosen->problem != number_of(&j.p) || workspace_size < chosen->workspace) return INVALID_VALUE;
   if (workspace_size && emulated_memory_holds(workspace, workspace_size) != 1) return INVALID_VALUE;

@@ -93,7 +93,8 @@ static double cost(const ingot__kernel *kernel, const ingot__call *call) {
 
 static bool same_text(const char *a, const char *b) { return a == b || (a && b && strcmp(a, b) == 0); }
 
-/* On a device: the row that is estimated to take least among those that read the same packed bytes and have the same layouts. */
+/* On a device: the row that is estimated to take least among those of ours that read the same packed bytes and have the same
+ * layouts. */
 static const ingot__kernel *substitute(const char *name, const ingot__call *call) {
   const ingot__kernel *old = find(name);
   if (!old || !old->on_device) return ingot__cpu_backend.substitute(name, call);
@@ -101,7 +102,7 @@ static const ingot__kernel *substitute(const char *name, const ingot__call *call
   double least = 0;
   for (size_t i = 0; i < KERNELS; i++) {
     const ingot__kernel *now = &kernels[i];
-    if (now == old || now->op != old->op || now->in_layout != old->in_layout || now->out_layout != old->out_layout) continue;
+    if (now == old || now->functions->library || now->op != old->op || now->in_layout != old->in_layout || now->out_layout != old->out_layout) continue;
     if ((now->flags & old->flags) != old->flags || now->functions->packs_inputs != old->functions->packs_inputs) continue;
     if (!same_text(now->functions->pack_format, old->functions->pack_format) || !fits(now, call)) continue;
     const double seconds = cost(now, call);

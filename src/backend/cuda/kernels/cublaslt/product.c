@@ -108,7 +108,8 @@ typedef ingot_status (*read_fn)(const ingot__call *call, bool tf32, ingot__cubla
 
 static size_t workspace(const ingot__call *call, bool tf32, read_fn read) {
   ingot__cublaslt_product p;
-  return read(call, tf32, &p) == INGOT_OK ? ingot__cublaslt_workspace(&p) : 0;
+  const size_t size = read(call, tf32, &p) == INGOT_OK ? ingot__cublaslt_workspace(&p) : 0;
+  return size == SIZE_MAX ? 0 : size; /* run() says what is wrong */
 }
 
 /* Nobody but the library knows: a little more than ours of the same product, so that without timing ours, which need no library, are taken. */
