@@ -32,7 +32,7 @@ static void *open_pattern(const char *pattern, const char *before) {
 }
 
 static void *search_folders(const ingot__search *s, const char *name) {
-  static const char *const roots[] = {"CUDA_HOME", "CUDA_PATH"};
+  static const char *const roots[] = {"CUDA_HOME", "CUDA_PATH", "INGOT_SITE_PACKAGES"};
   char pattern[LONGEST_PATH];
   void *library = NULL;
   for (size_t i = 0; i < sizeof roots / sizeof roots[0] && !library; i++) {

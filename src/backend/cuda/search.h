@@ -10,8 +10,8 @@ typedef struct ingot__search {
   const char *before;        /* a pattern of files beside it that it needs and wouldn't find by itself; NULL: none */
 } ingot__search;
 
-/* From dlopen, which tells what was wrong when it is NULL: by name; then in CUDA_HOME and CUDA_PATH (a toolkit, or a Python's site-packages) and
- * /usr/local/cuda*. */
+/* From dlopen, which tells what was wrong when it is NULL: by name; then in CUDA_HOME and CUDA_PATH (a toolkit, or a Python's site-packages),
+ * INGOT_SITE_PACKAGES (which the Python package sets) and /usr/local/cuda*. */
 void *ingot__search_open(const ingot__search *search);
 /* A function by its name; NULL, with words in `problem` if it was empty. */
 void *ingot__search_symbol(void *library, const char *name, char *problem, size_t size);
