@@ -118,7 +118,8 @@ static ingot_status set_tactics(const char *text, ingot_config *config) {
     for (size_t i = 0; i < sizeof sources / sizeof *sources; i++)
       if (length == strlen(sources[i].name) + 1 && strncasecmp(at + 1, sources[i].name, length - 1) == 0) flag = sources[i].flag;
     if (!flag || (*at != '+' && *at != '-'))
-      return cli__fail(INGOT_E_ARGUMENT, "--tacticSources wants -NAME or +NAME, and commas between them, of CUBLAS_LT and CUDNN; '%s' isn't that", text);
+      return cli__fail(INGOT_E_ARGUMENT, "--tacticSources wants -NAME or +NAME, and commas between them, of CUBLAS_LT and CUDNN; '%s' isn't that",
+                       text);
     flags = *at == '+' ? flags | flag : flags & ~flag;
   }
   return cli__library(ingot_config_set_tactic_sources(config, flags));

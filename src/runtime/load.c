@@ -34,8 +34,8 @@ static ingot_status substitute(ingot_engine *e, const ingot__node *n, const char
   if (*kernel) return INGOT_OK;
   if (missing) {
     missing->version(&why);
-    return INGOT__FAIL_NODE(diag, INGOT_E_UNSUPPORTED, n, "was built for kernel %s of %s, which isn't here (%s), and no other takes its place; build the "
-                            "engine again", name, missing->name, why);
+    return INGOT__FAIL_NODE(diag, INGOT_E_UNSUPPORTED, n, "was built for kernel %s of %s, which isn't here (%s), and no other takes its place; build "
+                            "the engine again", name, missing->name, why);
   }
   return INGOT__FAIL_NODE(diag, INGOT_E_UNSUPPORTED, n, "was built for kernel %s, which this machine or version can't run; build the engine again",
       name);
@@ -136,8 +136,8 @@ static ingot_status find_kernels(ingot_engine *e, ingot__diag *diag) {
   const char *why = "";
   if (m.library && m.library->version(&why)) why = "";
   if (m.library)
-    ingot__logf(&e->log, INGOT_LOG_WARNING, "the engine was built with %s, which isn't here (%s): others take the place of %zu of its kernels; build it "
-                "here for best speed", m.library->name, why, m.kernels);
+    ingot__logf(&e->log, INGOT_LOG_WARNING, "the engine was built with %s, which isn't here (%s): others take the place of %zu of its kernels; build "
+                "it here for best speed", m.library->name, why, m.kernels);
   if (replaced)
     ingot__logf(&e->log, INGOT_LOG_WARNING, "the engine was built on %s, this is %s: %zu kernels were replaced; build it here for best speed",
                 e->device, e->opened ? e->backend->device->describe(e->opened) : e->backend->describe(), replaced);

@@ -34,7 +34,8 @@ API size_t cublasLtGetVersion(void) {
 }
 API size_t cublasLtGetCudartVersion(void) { return 13000; }
 API const char *cublasLtGetStatusString(int status) {
-  return status == SUCCESS ? "success" : status == EXECUTION_FAILED ? "the function failed to launch on the GPU" : "an unsupported value or parameter";
+  if (status == SUCCESS) return "success";
+  return status == EXECUTION_FAILED ? "the function failed to launch on the GPU" : "an unsupported value or parameter";
 }
 
 int cuCtxGetCurrent(void **context);
@@ -108,8 +109,8 @@ API int cublasLtMatmulPreferenceSetAttribute(preference *p, int attribute, const
 typedef struct problem { product_desc product; layout a, b, c, d; } problem;
 
 static int sane(const layout *m, uint64_t rows, uint64_t columns, const layout *d) {
-  return m->magic == LAYOUT && m->type == d->type && m->batches == d->batches && m->rows == rows && m->columns == columns && rows > 0 && columns > 0 &&
-         m->leading >= (int64_t)rows;
+  return m->magic == LAYOUT && m->type == d->type && m->batches == d->batches && m->rows == rows && m->columns == columns && rows > 0 &&
+         columns > 0 && m->leading >= (int64_t)rows;
 }
 static int read_problem(problem *p, const product_desc *product, const layout *a, const layout *b, const layout *c, const layout *d) {
   memset(p, 0, sizeof *p);
@@ -132,8 +133,8 @@ static uint64_t number_of(const problem *p) { /* FNV-1a: every byte counts, and 
 }
 static unsigned align_of(const void *p) { return (unsigned)((uintptr_t)p & -(uintptr_t)p); }
 
-API int cublasLtMatmulAlgoGetHeuristic(const handle *h, const product_desc *product, const layout *a, const layout *b, const layout *c, const layout *d,
-                                       const preference *wish, int wanted, result *results, int *found) {
+API int cublasLtMatmulAlgoGetHeuristic(const handle *h, const product_desc *product, const layout *a, const layout *b, const layout *c,
+                                       const layout *d, const preference *wish, int wanted, result *results, int *found) {
   int status = made_to_fail("cublasLtMatmulAlgoGetHeuristic");
   *found = 0;
   if (status) return status;

@@ -102,7 +102,8 @@ static const ingot__kernel *substitute(const char *name, const ingot__call *call
   double least = 0;
   for (size_t i = 0; i < KERNELS; i++) {
     const ingot__kernel *now = &kernels[i];
-    if (now == old || now->functions->library || now->op != old->op || now->in_layout != old->in_layout || now->out_layout != old->out_layout) continue;
+    if (now == old || now->functions->library || now->op != old->op) continue;
+    if (now->in_layout != old->in_layout || now->out_layout != old->out_layout) continue;
     if ((now->flags & old->flags) != old->flags || now->functions->packs_inputs != old->functions->packs_inputs) continue;
     if (!same_text(now->functions->pack_format, old->functions->pack_format) || !fits(now, call)) continue;
     const double seconds = cost(now, call);

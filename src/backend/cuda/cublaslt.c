@@ -1,8 +1,8 @@
 /* Products by cuBLASLt: the library, a handle for each device, the algorithms that were chosen.
  *
  * Matrices of ours have their rows one after the other, the library's their columns: what it multiplies is the transposed product, B^T A^T, so that
- * its first operand is our B, its rows are our n, and its bias, one number a row, is ours of each column. An engine keeps nothing of the library's: an
- * algorithm belongs to a version of it and a device, and is asked for anew (some 50 microseconds) where an engine runs. */
+ * its first operand is our B, its rows are our n, and its bias, one number a row, is ours of each column. An engine keeps nothing of the library's:
+ * an algorithm belongs to a version of it and a device, and is asked for anew where an engine runs. */
 #include "backend/cuda/cublaslt.h"
 #include "backend/cuda/device.h"
 #include "backend/cuda/search.h"
@@ -143,8 +143,8 @@ static int epilogue_of(const ingot__cublaslt_product *p) {
 }
 
 /* A matrix of the library's: `rows` side by side. From one column to the next is at least that, also where there is one alone. */
-static ingot_status lay_out(const asker *who, cublaslt_descriptor *d, const ingot__cublaslt_product *p, int64_t rows, int64_t columns, int64_t leading,
-                            int64_t batch) {
+static ingot_status lay_out(const asker *who, cublaslt_descriptor *d, const ingot__cublaslt_product *p, int64_t rows, int64_t columns,
+                            int64_t leading, int64_t batch) {
   const int32_t batches = (int32_t)p->batches;
   LT_TRY(who, cublasLtMatrixLayoutInit_internal, d, sizeof *d, type_of(p->dtype), (uint64_t)rows, (uint64_t)columns, leading > rows ? leading : rows);
   if (batches == 1) return INGOT_OK;
@@ -171,7 +171,8 @@ static ingot_status describe(const asker *who, const ingot__cublaslt_product *p,
 
 /* ---- Algorithms */
 
-/* A power of two, in bytes, that all places of an operand are multiples of, at most 16. What isn't there yet is taken to be aligned, as memory of ours is. */
+/* A power of two, in bytes, that all places of an operand are multiples of, at most 16. What isn't there yet is taken to be aligned, as memory of
+ * ours is. */
 static int32_t align_of(const ingot__cublaslt_product *p, const void *data, const int64_t *outer) {
   uint64_t bits = (uint64_t)(uintptr_t)data | MOST_ALIGN;
   for (int i = 0; outer && i < p->outer_rank; i++) bits |= (uint64_t)outer[i] * ingot__dtype_size(p->dtype);
@@ -188,7 +189,10 @@ static key key_of(const ingot__cublaslt_product *p, size_t limit) {
   k.epilogue = epilogue_of(p), k.adds = p->has_residual;
   k.align[0] = align_of(p, p->a, p->a_outer), k.align[1] = align_of(p, p->b, p->b_outer), k.align[2] = align_of(p, p->out, p->out_outer);
   k.align[3] = k.align[2], k.align[4] = MOST_ALIGN;
-  if (p->has_residual) k.residual_row = p->residual_row, k.residual_batch = p->residual_batch, k.align[3] = align_of(p, p->residual, p->residual_outer);
+  if (p->has_residual) {
+    k.residual_row = p->residual_row, k.residual_batch = p->residual_batch;
+    k.align[3] = align_of(p, p->residual, p->residual_outer);
+  }
   if (p->has_bias) k.align[4] = align_of(p, p->bias, NULL);
   return k;
 }

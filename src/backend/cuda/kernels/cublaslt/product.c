@@ -117,7 +117,8 @@ static double cost(const ingot__call *call, bool tf32, read_fn read) {
   static const ingot__product_tile tiles[] = {{INGOT__MMA, 128, 128, 2, 4, 3, 1}, {INGOT__MMA, 64, 64, 2, 2, 4, 2}, {INGOT__MMA, 32, 64, 2, 2, 5, 3}};
   ingot__cublaslt_product p;
   if (read(call, tf32, &p) != INGOT_OK || ingot__cublaslt_workspace(&p) == SIZE_MAX) return INGOT__NEVER;
-  ingot__product like = {.p = {.n = (uint32_t)p.n, .k = (uint32_t)p.k}, .m = p.m, .unit = 1, .batches = p.batches, .size = ingot__dtype_size(p.dtype)};
+  ingot__product like = {.p = {.n = (uint32_t)p.n, .k = (uint32_t)p.k}, .m = p.m, .unit = 1, .batches = p.batches,
+                         .size = ingot__dtype_size(p.dtype)};
   for (int i = 0; i < p.outer_rank; i++) like.batches *= p.outer[i];
   double least = INGOT__NEVER;
   for (size_t i = 0; i < sizeof tiles / sizeof tiles[0]; i++) {
