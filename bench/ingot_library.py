@@ -9,12 +9,23 @@ _lib = ctypes.CDLL(str(_build / "libingot.so"))
 _lib.ingot_last_error.restype = ctypes.c_char_p
 _lib.ingot_status_text.restype = ctypes.c_char_p
 _lib.ingot_engine_report.restype = ctypes.c_char_p
+_lib.ingot_device_description.restype = ctypes.c_char_p
 _lib.ingot_context_output.restype = ctypes.c_void_p
 _lib.ingot_engine_num_io.restype = ctypes.c_size_t
 _DTYPES = {1: np.float32, 2: np.uint8, 3: np.int8, 4: np.uint16, 5: np.int16, 6: np.int32, 7: np.int64, 9: np.bool_, 10: np.float16,
            11: np.float64, 12: np.uint32, 13: np.uint64}
 
 _PRECISIONS = {"tf32": 1, "fp16": 2, "bf16": 4}
+
+
+def describe_device(name="cuda"):
+    """What a device is: its model, architecture, driver; RuntimeError with what is missing."""
+    device = ctypes.c_void_p()
+    _call("ingot_device_create", None, name.encode(), ctypes.byref(device))
+    try:
+        return _lib.ingot_device_description(device).decode()
+    finally:
+        _lib.ingot_device_destroy(device)
 
 
 class _Info(ctypes.Structure):

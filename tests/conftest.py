@@ -71,7 +71,8 @@ def package():
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
     emulated = BUILD / "libcuda_emulated.so"
-    if emulated.exists() and "INGOT_CUDA_DRIVER" not in os.environ:  # opened once in a process: before anything asks for a GPU
+    real = os.environ.get("INGOT_TEST_GPU") == "1"  # ./dev test --gpu
+    if emulated.exists() and not real and "INGOT_CUDA_DRIVER" not in os.environ:  # opened once in a process: before anything asks for a GPU
         os.environ["INGOT_CUDA_DRIVER"] = os.environ["INGOT_NVRTC"] = str(emulated.resolve())
         if "INGOT_CACHE" not in os.environ:
             os.environ["INGOT_CACHE"] = cache = tempfile.mkdtemp(prefix="ingot_cache_")

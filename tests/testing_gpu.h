@@ -27,4 +27,10 @@ static inline bool testing_gpu(void) {
   return false;
 #endif
 }
+
+/* The driver's library, for tests that call it themselves. */
+static inline const char *testing_driver(void) {
+  const char *set = getenv("INGOT_CUDA_DRIVER");
+  return set && *set ? set : "libcuda.so.1";
+}
 #endif

@@ -12,9 +12,9 @@ from .session import InferenceSession, SessionOptions
 
 
 def _provider(device: str) -> Any:
-    """onnx's device ("CPU", "CUDA:1") as a provider."""
+    """onnx's device ("CPU", "CUDA:1") as a provider: without TF32, for the tests' tolerances are float32's."""
     name, _, index = device.partition(":")
-    return ("CUDAExecutionProvider", {"device_id": int(index or 0)}) if name == "CUDA" else "CPUExecutionProvider"
+    return ("CUDAExecutionProvider", {"device_id": int(index or 0), "use_tf32": 0}) if name == "CUDA" else "CPUExecutionProvider"
 
 
 class IngotRep(BackendRep):

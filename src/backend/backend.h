@@ -77,7 +77,8 @@ typedef struct ingot__device_functions {
   void (*release)(ingot__device *device, void *memory);
   ingot_status (*write)(ingot__device *device, void *to, const void *from, size_t size, ingot__diag *diag);
   ingot_status (*read)(ingot__device *device, void *to, const void *from, size_t size, ingot__diag *diag);
-  bool (*owns)(ingot__device *device, const void *memory); /* whether an address is of device memory, whoever allocated it */
+  /* Whether an address is of device memory, whoever allocated it. A failure isn't taken for a no: host code would touch it then. */
+  ingot_status (*owns)(ingot__device *device, const void *memory, ingot__diag *diag, bool *there);
   /* Host memory that the device reaches by itself: copies are quicker, and nobody waits for them. */
   void *(*pin)(ingot__device *device, size_t size);        /* NULL: no memory */
   void (*unpin)(ingot__device *device, void *memory);

@@ -51,17 +51,18 @@ void ingot__device_free(ingot_context *context, ingot__buffer *buffer) {
   *buffer = (ingot__buffer){NULL, 0};
 }
 
-bool ingot__device_reserve(ingot_context *context, ingot__buffer *buffer, size_t size, ingot__diag *diag) {
-  if (buffer->data && buffer->size >= size) return true;
-  if (context->busy && ingot__device_wait(context, diag) != INGOT_OK) return false;
+ingot_status ingot__device_reserve(ingot_context *context, ingot__buffer *buffer, size_t size, ingot__diag *diag) {
+  if (buffer->data && buffer->size >= size) return INGOT_OK;
+  if (context->busy) INGOT_TRY(ingot__device_wait(context, diag));
   ingot__device_free(context, buffer);
-  if (device_of(context)->allocate(context->engine->opened, size, diag, &buffer->data) != INGOT_OK) return false;
+  INGOT_TRY(device_of(context)->allocate(context->engine->opened, size, diag, &buffer->data));
   buffer->size = size ? size : 1;
-  return true;
+  return INGOT_OK;
 }
 
-bool ingot__device_owns(const ingot_context *context, const void *memory) {
-  return context->queue && device_of(context)->owns(context->engine->opened, memory);
+ingot_status ingot__device_owns(const ingot_context *context, const void *memory, ingot__diag *diag, bool *there) {
+  *there = false;
+  return context->queue ? device_of(context)->owns(context->engine->opened, memory, diag, there) : INGOT_OK;
 }
 
 /* ---- Copies by way of memory that the device reaches */
@@ -96,18 +97,25 @@ void ingot__device_host_copy(ingot_context *context, void *to, const void *from,
 
 enum { LEAST = 2, RESTLESS = 3 /* runs in a row with other addresses, after which recording isn't worth while */ };
 
-static bool recordable(const ingot__run_step *run) {
+/* What the host reads when a step is put into the queue is recorded with it: it must be the same in every run of the region. Of the first region of
+ * all, that is what inference knows, for it has seen nothing but shapes; of others constants alone, since theirs serve more than one content. */
+static bool recordable(const ingot__instance *inst, const ingot__run_step *run, bool by_shapes) {
   const ingot__kernel *k = run->step->kernel;
-  return k->on_device && k->op != INGOT__OP_Transfer;
+  if (!k->on_device || k->op == INGOT__OP_Transfer) return false;
+  for (size_t i = 0; i < run->node->n_in && i < 32; i++) {
+    const ingot__value *v = k->functions->host_inputs >> i & 1 ? run->node->in[i] : NULL;
+    if (v && (v->producer || v->is_input) && !(by_shapes && inst->known[v->id])) return false;
+  }
+  return true;
 }
 
-ingot_status ingot__segments_find(ingot__region *region, ingot__diag *diag) {
+ingot_status ingot__segments_find(const ingot__instance *inst, ingot__region *region, bool by_shapes, ingot__diag *diag) {
   region->segment = INGOT_NEW_ARRAY(&region->arena, region->n_step / LEAST + 1, ingot__segment);
   if (!region->segment) return ingot__no_memory(diag);
   region->n_segment = 0;
   for (size_t i = 0; i < region->n_step;) {
     size_t n = 0;
-    while (i + n < region->n_step && recordable(&region->step[i + n])) n++;
+    while (i + n < region->n_step && recordable(inst, &region->step[i + n], by_shapes)) n++;
     if (n >= LEAST) region->segment[region->n_segment++] = (ingot__segment){.first = i, .n = n};
     i += n ? n : 1;
   }
@@ -165,8 +173,11 @@ ingot_status ingot__device_timed(ingot_context *context, ingot__run_step *run, i
 }
 
 static ingot_status mirror_view(ingot_context *context, ingot__view *view, ingot__arena *arena, ingot__diag *diag) {
-  if (view->dtype == INGOT_UNDEFINED || !ingot__is_tensor(view) || !view->data || !ingot__device_owns(context, view->data)) return INGOT_OK;
   size_t span = 1, bytes;
+  bool there;
+  if (view->dtype == INGOT_UNDEFINED || !ingot__is_tensor(view) || !view->data) return INGOT_OK;
+  INGOT_TRY(ingot__device_owns(context, view->data, diag, &there));
+  if (!there) return INGOT_OK;
   for (int d = 0; d < view->rank; d++) {
     if (!view->dim[d]) span = 0;
     if (span) span += (size_t)((view->dim[d] - 1) * view->stride[d]);

@@ -383,6 +383,6 @@ ingot_status ingot__region_place(ingot__frame *frame, ingot__region *region, boo
                                                      p.block[workspace_block[k]].offset, kernel->on_device};
   }
   region->n_patch = p.n_patch;
-  if (inst->context->queue) INGOT_TRY(ingot__segments_find(region, inst->diag));
+  if (inst->context->queue) INGOT_TRY(ingot__segments_find(inst, region, !frame->graph->outer && region->first == frame->graph->first, inst->diag));
   return again ? record(&p) : INGOT_OK;
 }

@@ -63,6 +63,7 @@ static ingot_status run_subgraph(void *user, ingot__call *call, const ingot__gra
   (void)call;
   INGOT_TRY(ingot__instance_frame(inst, graph, &frame));
   INGOT_TRY(ingot__frame_run(frame, in, n_in));
+  if (inst->context->busy) INGOT_TRY(ingot__device_wait(inst->context, inst->diag)); /* the operator reads the outputs at once */
   for (size_t i = 0; i < n_out && i < graph->n_output; i++) out[i] = inst->view[graph->output[i]->id];
   return INGOT_OK;
 }
@@ -84,7 +85,7 @@ static ingot_status get_slab(ingot__frame *frame, size_t index) {
     return ingot__no_memory(frame->instance->diag);
   region->slab[INGOT__HOST] = buffer[INGOT__HOST].data;
   if (!context->queue || !region->slab_size[INGOT__DEVICE]) return INGOT_OK;
-  if (!ingot__device_reserve(context, &buffer[INGOT__DEVICE], region->slab_size[INGOT__DEVICE], frame->instance->diag)) return INGOT_E_MEMORY;
+  INGOT_TRY(ingot__device_reserve(context, &buffer[INGOT__DEVICE], region->slab_size[INGOT__DEVICE], frame->instance->diag));
   region->slab[INGOT__DEVICE] = buffer[INGOT__DEVICE].data;
   return INGOT_OK;
 }
@@ -261,7 +262,8 @@ static bool restless(ingot__io *io, size_t bytes) {
 /* Where an input or output of `bytes` is on the device, and where the host reads or writes it if the caller's memory is there. */
 static ingot_status twin_memory(ingot_context *context, ingot__io *io, size_t bytes, ingot__diag *diag) {
   if (!context->queue) return INGOT_OK;
-  bool there = ingot__device_owns(context, io->data);
+  bool there;
+  INGOT_TRY(ingot__device_owns(context, io->data, diag, &there));
   if (there && io->host_user) {
     if (!ingot__buffer_reserve(&context->heap, &io->own, bytes)) return ingot__no_memory(diag);
     if (io->is_input) { /* what makes it may be in the caller's queue */
@@ -274,7 +276,7 @@ static ingot_status twin_memory(ingot_context *context, ingot__io *io, size_t by
   io->twin = io->data;
   if (there && !restless(io, bytes)) return INGOT_OK;
   if (!there && context->waits && io->data && !io->host_user) go_by_way(context, io, bytes);
-  if (!ingot__device_reserve(context, &io->staging, bytes, diag)) return INGOT_E_MEMORY;
+  INGOT_TRY(ingot__device_reserve(context, &io->staging, bytes, diag));
   io->twin = io->staging.data;
   return INGOT_OK;
 }
@@ -362,7 +364,10 @@ static ingot_status deliver(ingot_context *context, ingot__io *io, size_t bytes,
     io->data = io->target;
     return INGOT_OK;
   }
-  if (!context->queue || !io->host_user || !wanted || wanted == io->data || !ingot__device_owns(context, wanted)) return INGOT_OK;
+  bool there;
+  if (!context->queue || !io->host_user || !wanted || wanted == io->data) return INGOT_OK;
+  INGOT_TRY(ingot__device_owns(context, wanted, diag, &there));
+  if (!there) return INGOT_OK;
   INGOT_TRY(context->engine->backend->device->copy(context->queue, wanted, io->data, bytes, diag));
   context->busy = true;
   io->data = wanted;

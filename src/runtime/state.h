@@ -225,9 +225,9 @@ void ingot__slots_free(ingot__frame *frame);
 /* ---- device.c: what runs on a device need, all of them nothing where there is none. */
 ingot_status ingot__device_start(ingot_context *context, void *native_queue, ingot__diag *diag);
 void ingot__device_stop(ingot_context *context);
-bool ingot__device_reserve(ingot_context *context, ingot__buffer *buffer, size_t size, ingot__diag *diag); /* like ingot__buffer_reserve */
+ingot_status ingot__device_reserve(ingot_context *context, ingot__buffer *buffer, size_t size, ingot__diag *diag); /* at least so much */
 void ingot__device_free(ingot_context *context, ingot__buffer *buffer);
-bool ingot__device_owns(const ingot_context *context, const void *memory);
+ingot_status ingot__device_owns(const ingot_context *context, const void *memory, ingot__diag *diag, bool *there);
 ingot_status ingot__device_wait(ingot_context *context, ingot__diag *diag);   /* for what is in the present queue; in a run */
 ingot_status ingot__device_settle(ingot_context *context, ingot__diag *diag); /* for the runs put in before; between runs */
 /* Goes on in a native queue of the caller's, or at home: what runs in the last one comes first. */
@@ -237,7 +237,8 @@ ingot_status ingot__device_mark(ingot_context *context, int which, ingot__diag *
 bool ingot__device_by_way(ingot_context *context, ingot__io *io, size_t bytes);
 /* Copies in the host's memory, by all threads where it is much. */
 void ingot__device_host_copy(ingot_context *context, void *to, const void *from, size_t bytes);
-ingot_status ingot__segments_find(ingot__region *region, ingot__diag *diag);
+/* by_shapes: the region is the first of the main graph, planned for shapes alone. */
+ingot_status ingot__segments_find(const ingot__instance *inst, ingot__region *region, bool by_shapes, ingot__diag *diag);
 void ingot__segments_forget(ingot_context *context, ingot__region *region); /* recordings are freed, segments stay */
 ingot_status ingot__segment_run(ingot_context *context, ingot__region *region, ingot__segment *segment, ingot__diag *diag);
 /* Seconds of a step on the device, by marks around it. */

@@ -1,11 +1,10 @@
 /* Every row of the CUDA kernels against the reference: over the grids of cases of kernel_cases.h and tests/cuda/, and all rows of elementwise
  * operators in each floating type, in every layout that a row takes, dense and as slices of larger buffers, in place; each row once out of a
- * recording,
- * too. Bytes around and between the outputs' elements must stay as they were. A row that no case reaches is a failure.
+ * recording, too. Bytes around and between the outputs' elements must stay as they were. A row that no case reaches is a failure.
  *
  * It runs on an emulated GPU, which has each memory access checked, with a choice of texts (a compilation takes a second or two); with
  * INGOT_TEST_GPU=1 on the real one, with all of them; INGOT_TEST_FULL=1 and =0 say otherwise. INGOT_TEST_ONLY=name: one row, all texts.
- * INGOT_TEST_SECONDS 1500 */
+ * INGOT_TEST_ON_GPU INGOT_TEST_SECONDS 1500 */
 #include "testing_gpu.h"
 #include "backend/cuda_jobs.h"
 #include <pthread.h>

@@ -1,4 +1,4 @@
-"""The command on GPUs, which are the emulated one: building, running, bench's phases and streams, the batch on several."""
+"""The command on GPUs, which are the emulated one, or with INGOT_TEST_GPU=1 the real one: building, running, bench's phases and streams, the batch on several."""
 import json
 import os
 
@@ -15,13 +15,16 @@ STATS = {"min", "max", "mean", "median", "p90", "p95", "p99"}
 
 @pytest.fixture(scope="module")
 def gpus(build, ingot, tmp_path_factory):
-    """Runs the command with so many emulated GPUs."""
+    """Runs the command with so many emulated GPUs; where the real one is asked for, that is one."""
     driver, folder = build / "libcuda_emulated.so", tmp_path_factory.mktemp("cache")
-    if not driver.exists():
+    real = os.environ.get("INGOT_TEST_GPU") == "1"
+    if not real and not driver.exists():
         pytest.skip("the emulated GPU isn't built here")
 
     def run(*args, count=1, **options):
-        env = {**os.environ, "INGOT_CUDA_DRIVER": str(driver), "INGOT_NVRTC": str(driver), "INGOT_CACHE": str(folder),
+        if real and count > 1:
+            pytest.skip("needs several emulated GPUs")
+        env = dict(os.environ) if real else {**os.environ, "INGOT_CUDA_DRIVER": str(driver), "INGOT_NVRTC": str(driver), "INGOT_CACHE": str(folder),
                "INGOT_EMULATED_DEVICES": str(count)}
         return ingot(*args, env=env, timeout=280, **options)
 

@@ -1,8 +1,9 @@
 """Runs onnx's backend tests on ingot.onnx_backend, by onnx's own runner, in processes that may crash or hang without harm to the rest:
 
-    python tests/conformance/run_cases.py BUILD [REGEX of case names] [-v] [--accept]
+    python tests/conformance/run_cases.py BUILD [REGEX of case names] [-v] [--gpu] [--accept]
 
-prints the sums and, with -v, each case that doesn't pass with its reason; writes BUILD/conformance.json. --accept: what doesn't pass is written
+prints the sums and, with -v, each case that doesn't pass with its reason; writes BUILD/conformance.json. --gpu: on the first GPU, into
+BUILD/conformance_gpu.json. --accept: what doesn't pass is written
 to expected.txt (known reasons stay as they are, new ones are to be put into words) and docs/operators.md is made anew."""
 from __future__ import annotations
 
@@ -23,8 +24,9 @@ EXPECTED = pathlib.Path(__file__).with_name("expected.txt")
 SECONDS = 120  # for one case, before its process is ended
 
 
-def load(build: pathlib.Path):
+def load(build: pathlib.Path, gpu: bool = False):
     """onnx's test cases with our backend, as (category, name, TestCase), and the backend."""
+    suffix = "_cuda" if gpu else "_cpu"
     if (build / "python").is_dir():
         sys.path.insert(0, str(build / "python"))
     models = build / "conformance"  # where the runner puts what it makes for its light models
@@ -43,11 +45,16 @@ def load(build: pathlib.Path):
             cls.last = super().prepare(model, device, **kwargs)
             return cls.last
 
+        @classmethod
+        def supports_device(cls, device):
+            """Not by looking: a process that has used the GPU can't fork others that do."""
+            return device == ("CUDA" if gpu else "CPU")
+
     runner = onnx.backend.test.BackendTest(Recording, __name__)
     cases = []
     for title, case_type in runner.test_cases.items():
         kind = CATEGORIES[re.fullmatch("OnnxBackend(.*)ModelTest", title).group(1)]
-        cases += [(kind, name[: -len("_cpu")], case_type(name)) for name in dir(case_type) if name.startswith("test_") and name.endswith("_cpu")]
+        cases += [(kind, name[: -len(suffix)], case_type(name)) for name in dir(case_type) if name.startswith("test_") and name.endswith(suffix)]
     return cases, Recording
 
 
@@ -153,10 +160,10 @@ def describe() -> dict[str, tuple[list[str], list[str]]]:
             for case in load_model_tests(kind="node") if case.model}
 
 
-def run_suite(build: pathlib.Path, pattern: str = "", processes: int = 2) -> list[dict]:
+def run_suite(build: pathlib.Path, pattern: str = "", processes: int = 2, gpu: bool = False) -> list[dict]:
     """All cases whose names match: kind, name, operators, types, the reason why it doesn't pass ('': it passes), kernels. A case that is
     written out in simpler operators counts for the operator that it stands for."""
-    cases, backend = load(build)
+    cases, backend = load(build, gpu)
     cases = [case for case in cases if re.search(pattern, case[1])]
     of_node = describe()
     results = []
@@ -200,10 +207,11 @@ def main() -> None:
     arguments = [a for a in sys.argv[1:] if not a.startswith("-")]
     build, pattern = pathlib.Path(arguments[0]).resolve(), (arguments + [""])[1]
     start = time.monotonic()
-    results = run_suite(build, pattern)
-    if not pattern:
-        (build / "conformance.json").write_text(json.dumps(results, indent=0))
-    if "--accept" in sys.argv and not pattern:
+    gpu = "--gpu" in sys.argv
+    results = run_suite(build, pattern, max(2, min(8, (os.cpu_count() or 2) // 2)) if gpu else 2, gpu)
+    if not pattern or gpu:
+        (build / ("conformance_gpu.json" if gpu else "conformance.json")).write_text(json.dumps(results, indent=0))
+    if "--accept" in sys.argv and not pattern and not gpu:
         accept(build, results)
     if "-v" in sys.argv:
         for r in results:

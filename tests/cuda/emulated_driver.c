@@ -42,6 +42,7 @@ static bool made_to_fail(void) {
   }
   return ++calls == fail_at;
 }
+API long emulated_calls(void) { return calls; } /* since INGOT_EMULATED_FAIL was set */
 int emulated_enter(int how) {
   pthread_mutex_lock(&lock);
   int error = CUDA_OK;

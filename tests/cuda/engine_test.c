@@ -1,6 +1,6 @@
 /* Whole networks on the device (the emulated GPU, or with INGOT_TEST_GPU=1 the real one): built in each precision, through bytes, run with the least,
  * best and most of their shapes and again, on several threads, compared with the CPU's reference engine.
- * INGOT_TEST_SECONDS 600 */
+ * INGOT_TEST_ON_GPU INGOT_TEST_SECONDS 600 */
 #include "networks.h"
 #include <pthread.h>
 

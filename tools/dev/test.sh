@@ -53,7 +53,7 @@ run_ctest() {
 
 run_pytest() { # FILES...
   local start=$SECONDS log=$BUILD/pytest.log summary
-  timeout 1200 $VENV/bin/python -m pytest -c tests/pytest.ini --rootdir . -q "$@" >"$log" 2>&1 || :
+  timeout 1200 "${PYTHON:-$VENV/bin/python}" -m pytest -c tests/pytest.ini --rootdir . -q "$@" >"$log" 2>&1 || :
   summary=$(grep -E '^[0-9]+ (passed|failed|skipped|error)|^(no tests ran)' "$log" | tail -n 1)
   number() { printf '%s\n' "$summary" | grep -oE "[0-9]+ $1" | grep -oE '[0-9]+' || echo 0; }
   local bad=$(($(number failed) + $(number 'errors?')))

@@ -24,9 +24,11 @@ int ingot__cuda_count(void) {
   return d && d->cuDeviceGetCount(&n) == 0 ? n : 0;
 }
 
-static int attribute(const ingot__device *device, int which) {
-  int value = 0;
-  return device->driver->cuDeviceGetAttribute(&value, which, device->handle) == 0 ? value : 0;
+/* Adds what the driver says, if it does, to `error`. */
+static int attribute(const ingot__device *device, int which, int *error) {
+  int value = 0, found = device->driver->cuDeviceGetAttribute(&value, which, device->handle);
+  if (found) *error = found;
+  return value;
 }
 
 static ingot_status start(ingot__device *device, ingot__diag *diag) {
@@ -35,11 +37,13 @@ static ingot_status start(ingot__device *device, ingot__diag *diag) {
   INGOT_CUDA_TRY(d->cuDeviceGet(&device->handle, device->index), diag, "opening the GPU");
   d->cuDeviceGetName(name, sizeof name, device->handle);
   ingot__cuda_info *info = &device->info;
-  info->arch = attribute(device, CU_CAPABILITY_MAJOR) * 10 + attribute(device, CU_CAPABILITY_MINOR);
-  info->sms = attribute(device, CU_MULTIPROCESSORS);
-  info->shared = (size_t)attribute(device, CU_SHARED_OPTIN);
-  info->l2 = (size_t)attribute(device, CU_L2_SIZE);
-  info->clock = attribute(device, CU_CLOCK_RATE) * 1e3;
+  int error = 0;
+  info->arch = attribute(device, CU_CAPABILITY_MAJOR, &error) * 10 + attribute(device, CU_CAPABILITY_MINOR, &error);
+  info->sms = attribute(device, CU_MULTIPROCESSORS, &error);
+  info->shared = (size_t)attribute(device, CU_SHARED_OPTIN, &error);
+  info->l2 = (size_t)attribute(device, CU_L2_SIZE, &error);
+  info->clock = attribute(device, CU_CLOCK_RATE, &error) * 1e3;
+  INGOT_CUDA_TRY(error, diag, "asking the GPU what it has");
   snprintf(device->text, sizeof device->text, "%s, %d multiprocessors, sm_%d, driver %d.%d", name, info->sms, info->arch, d->version / 1000,
            d->version % 1000 / 10);
   if (info->arch < 80) {
@@ -72,7 +76,8 @@ static ingot_status open_new(const ingot__cuda_driver *driver, int index, ingot_
 ingot_status ingot__cuda_open(int index, ingot__diag *diag, ingot__device **device) {
   const ingot__cuda_driver *driver = ingot__cuda_driver_get(diag);
   if (!driver) return INGOT_E_DEVICE;
-  int count = ingot__cuda_count();
+  int count = 0;
+  INGOT_CUDA_TRY(driver->cuDeviceGetCount(&count), diag, "counting the GPUs");
   if (index < 0 || index >= count || index >= MOST_DEVICES)
     return ingot__fail(diag, INGOT_E_DEVICE, NULL, "there is no GPU %d: the driver knows of %d", index, count);
   pthread_mutex_lock(&open_lock);
@@ -142,14 +147,26 @@ ingot_status ingot__cuda_read(ingot__device *device, void *to, const void *from,
 }
 
 /* 0: the driver doesn't know of the memory. */
-static int memory_type(const ingot__device *device, const void *memory) {
-  int type = 0;
-  if (!memory || ingot__cuda_enter(device, NULL) != INGOT_OK) return 0;
-  return device->driver->cuPointerGetAttribute(&type, CU_POINTER_MEMORY_TYPE, (uintptr_t)memory) == 0 ? type : 0;
+static ingot_status memory_type(const ingot__device *device, const void *memory, ingot__diag *diag, int *type) {
+  *type = 0;
+  if (!memory) return INGOT_OK;
+  INGOT_TRY(ingot__cuda_enter(device, diag));
+  int error = device->driver->cuPointerGetAttribute(type, CU_POINTER_MEMORY_TYPE, (uintptr_t)memory);
+  if (error) *type = 0;
+  return error == CU_INVALID_VALUE ? INGOT_OK : ingot__cuda_check(error, diag, "asking whose memory an address is");
 }
 
-bool ingot__cuda_owns(ingot__device *device, const void *memory) { return memory_type(device, memory) == CU_MEMORY_DEVICE; }
-bool ingot__cuda_pinned(ingot__device *device, const void *memory) { return memory_type(device, memory) == CU_MEMORY_HOST; }
+ingot_status ingot__cuda_owns(ingot__device *device, const void *memory, ingot__diag *diag, bool *there) {
+  int type;
+  INGOT_TRY(memory_type(device, memory, diag, &type));
+  *there = type == CU_MEMORY_DEVICE;
+  return INGOT_OK;
+}
+
+bool ingot__cuda_pinned(ingot__device *device, const void *memory) {
+  int type;
+  return memory_type(device, memory, NULL, &type) == INGOT_OK && type == CU_MEMORY_HOST;
+}
 
 void *ingot__cuda_pin(ingot__device *device, size_t size) {
   void *p = NULL;

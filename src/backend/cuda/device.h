@@ -49,7 +49,7 @@ ingot_status ingot__cuda_allocate(ingot__device *device, size_t size, ingot__dia
 void ingot__cuda_release(ingot__device *device, void *memory);
 ingot_status ingot__cuda_write(ingot__device *device, void *to, const void *from, size_t size, ingot__diag *diag);
 ingot_status ingot__cuda_read(ingot__device *device, void *to, const void *from, size_t size, ingot__diag *diag);
-bool ingot__cuda_owns(ingot__device *device, const void *memory);
+ingot_status ingot__cuda_owns(ingot__device *device, const void *memory, ingot__diag *diag, bool *there);
 void *ingot__cuda_pin(ingot__device *device, size_t size);
 void ingot__cuda_unpin(ingot__device *device, void *memory);
 bool ingot__cuda_pinned(ingot__device *device, const void *memory);

@@ -33,7 +33,7 @@ enum { /* numbers out of the interface's enumerations */
   CU_LAUNCH_CLUSTER = 4, CU_LAUNCH_EARLY = 6,
   CU_FUNCTION_SHARED = 8, CU_FUNCTION_LARGE_CLUSTERS = 14,
   CU_STREAM_NON_BLOCKING = 1, CU_CAPTURE_RELAXED = 2, CU_HOST_PORTABLE = 1,
-  CU_OUT_OF_MEMORY = 2,
+  CU_INVALID_VALUE = 1, CU_OUT_OF_MEMORY = 2,
 };
 
 typedef struct ingot__cuda_driver {

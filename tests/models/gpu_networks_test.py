@@ -1,0 +1,124 @@
+"""Networks on a GPU: torchvision's against PyTorch, real ones against ONNX Runtime; float32 without TF32 within 1e-3 of the outputs' range, float16
+within 1e-2. On the emulated GPU a few small ones; INGOT_TEST_GPU=1 takes the real one and all of them, at full size."""
+import os
+import pathlib
+import sys
+
+import numpy as np
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+DATA = pathlib.Path(os.environ.get("INGOT_DATA", ROOT.parent / "shared" / "data"))
+sys.path.insert(0, str(ROOT / "bench"))
+onnx = pytest.importorskip("onnx", reason="no onnx package here")
+
+REAL = os.environ.get("INGOT_TEST_GPU") == "1"
+PRECISIONS = {"": 1e-3, "fp16": 1e-2}
+MORE = {"tf32": 1e-2, "bf16": 8e-2}  # of two networks on the real GPU
+# Name, pixels a side (0: the network's own).
+SMALL = [("squeezenet1_1", 48), ("small_vit", 0)]
+FULL = [("alexnet", 0), ("squeezenet1_1", 0), ("vgg11_bn", 0), ("resnet18", 0), ("resnet50", 0), ("densenet121", 0), ("mobilenet_v2", 0),
+        ("mobilenet_v3_small", 0), ("googlenet", 0), ("inception_v3", 0), ("shufflenet_v2_x1_0", 0), ("mnasnet1_0", 0), ("efficientnet_b0", 0),
+        ("regnet_y_400mf", 0), ("convnext_tiny", 0), ("vit_b_16", 0), ("swin_t", 0), ("small_swin", 0), ("unet_small", 0), ("ssd300", 0)]
+# Files of ../shared/data and what fixes their free dims; those that choose by comparing (quantisers) may differ by a step.
+FILES = {"classify/squeezenet_fp16.onnx": 1e-2, "classify/mnist/model.onnx": 1e-3, "classify/mobilenet_qdq/model.onnx": 5e-2,
+         "detect/ultraface_rfb320.onnx": 1e-3, "detect/yolox_nano.onnx": 1e-3, "segment/portrait_prisma.onnx": 1e-3, "ocr/en_rec.onnx": 1e-3,
+         "face/mobilefacenet.onnx": 1e-3, "audio/silero_vad.onnx": 1e-3, "audio/gtcrn_simple.onnx": 1e-3,
+         "restore/super_resolution_10/model.onnx": 1e-3, "transformer/cct_2_opset20.onnx": 1e-3}
+FREE = {"ocr/en_rec.onnx": {0: 1, 2: 32, 3: 320}, "audio/silero_vad.onnx": {0: 1, 1: 576}}
+ON_EMULATION = ("classify/mnist/model.onnx", "transformer/cct_2_opset20.onnx")
+
+
+@pytest.fixture(scope="module")
+def library(package):
+    """The C library through ctypes; `package` has chosen the GPU."""
+    if package.device_count() == 0:
+        pytest.skip("no GPU, and the emulated one isn't built here")
+    import ingot_library
+
+    return ingot_library
+
+
+def worst(got, want):
+    """The largest difference of any output, relative to its range."""
+    found = 0.0
+    for g, w in zip(got, want, strict=True):
+        assert g.shape == w.shape
+        if not w.size:
+            continue
+        spread = float(np.ptp(w.astype(np.float64))) or max(float(np.abs(w.astype(np.float64)).max()), 1e-6)
+        difference = np.abs(g.astype(np.float64) - w.astype(np.float64)).max() / spread
+        found = max(found, float(difference) if difference == difference else float("inf"))
+    return found
+
+
+@pytest.mark.seconds(600)
+@pytest.mark.parametrize("name, size", FULL if REAL else SMALL)
+def test_torchvision(library, tmp_path, name, size):
+    torch = pytest.importorskip("torch", reason="no PyTorch here")
+    networks = pytest.importorskip("networks", reason="no torchvision here")
+    model, shape = networks.make(name, size or None)
+    path = networks.export(model, shape, tmp_path / "n.onnx")
+    rng = torch.Generator().manual_seed(1)
+    runs = []
+    for batch in (1, 3, 1) if REAL else (2,):
+        x = torch.randn(batch, *shape, generator=rng)
+        with torch.inference_mode():
+            want = model(x)
+        runs.append((x.numpy(), [t.numpy() for t in (want if isinstance(want, tuple) else (want,))]))
+    errors, bounds = {}, {**PRECISIONS, **(MORE if REAL and name in ("resnet18", "small_swin") else {})}
+    for precision in bounds:
+        engine = library.Engine(path, {"input": ((1, *shape), (1, *shape), (4, *shape))}, budget=0.2 if REAL else 0, device="cuda:0",
+                                precision=precision)
+        errors[precision] = 0.0
+        for x, want in runs:
+            engine.set({"input": x})
+            engine.run()
+            errors[precision] = max(errors[precision], worst(engine.get(), want))
+        del engine
+    path.unlink()
+    print(name, errors)
+    assert all(errors[precision] <= bound for precision, bound in bounds.items()), errors
+
+
+def feeds_of(path, name, rng):
+    """Random inputs such as the network may be given; small whole numbers and a rate where it wants integers."""
+    model = onnx.load(str(path))
+    constants = {w.name for w in model.graph.initializer}
+    feeds = {}
+    for value in model.graph.input:
+        if value.name in constants:
+            continue
+        kind = onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
+        free = FREE.get(name, {})
+        shape = [d.dim_value or free.get(i, 1) for i, d in enumerate(value.type.tensor_type.shape.dim)]
+        if np.issubdtype(kind, np.integer):
+            feeds[value.name] = np.full(shape, 16000, kind)
+        else:
+            scale = 255 if name.startswith(("detect/yolox", "classify/squeezenet")) else 1
+            feeds[value.name] = (rng.random(shape) * scale).astype(kind)
+    return feeds
+
+
+@pytest.mark.seconds(600)
+@pytest.mark.skipif(not (DATA / "README.md").exists(), reason="no folder of real networks (INGOT_DATA)")
+@pytest.mark.parametrize("name", FILES if REAL else ON_EMULATION)
+def test_real_network(library, name):
+    ort = pytest.importorskip("onnxruntime", reason="no ONNX Runtime here")
+    path, rng = DATA / name, np.random.default_rng(1)
+    options = ort.SessionOptions()
+    options.log_severity_level = 4
+    session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    runs = [(feeds, session.run(None, feeds)) for feeds in (feeds_of(path, name, rng) for _ in range(3))]
+    errors, bounds = {}, {"": FILES[name], "fp16": max(FILES[name], PRECISIONS["fp16"])}
+    for precision in bounds:
+        shapes = {k: v.shape for k, v in runs[0][0].items() if v.shape}
+        engine = library.Engine(path, shapes, budget=0.2 if REAL else 0, device="cuda:0", precision=precision)
+        errors[precision] = 0.0
+        for feeds, want in runs:
+            engine.set(feeds)
+            engine.run()
+            errors[precision] = max(errors[precision], worst(engine.get(), want))
+        del engine
+    print(name, errors)
+    assert all(errors[precision] <= bound for precision, bound in bounds.items()), errors

@@ -1,0 +1,110 @@
+# The tests on a real NVIDIA GPU: `./dev test --gpu`. What has INGOT_TEST_ON_GPU (C) or INGOT_TEST_GPU (Python) in its text runs on it, then some of it under
+# compute-sanitizer. Sourced by dev, after test.sh.
+gpu_results=()
+
+gpu_count() { # as count(), and kept for the file of results
+  count "$@"
+  gpu_results+=("{\"name\": \"$1\", \"passed\": $2, \"failed\": $3, \"skipped\": $4, \"seconds\": $5}")
+}
+
+# run_program NAME SECONDS COMMAND...: a test program, whose cases cmocka tells of; one that ends otherwise has failed.
+run_program() {
+  local name=$1 limit=$2 start=$SECONDS log=$BUILD/gpu_${1//[^a-z0-9]/_}.log rc=0 ok bad skips
+  shift 2
+  timeout -k 10 "$limit" "$@" >"$log" 2>&1 || rc=$?
+  ok=$(grep -c '^\[       OK \]' "$log" || :)
+  bad=$(grep '^\[  FAILED  \]' "$log" | grep -vc 'test(s)' || :)
+  skips=$(grep '^\[  SKIPPED \]' "$log" | grep -vc 'test(s)' || :)
+  bad=$((bad / 2)) skips=$(((skips + 1) / 2)) # told of twice
+  if [ $rc = 77 ]; then ok=0 bad=0 skips=1; elif [ $rc != 0 ] && [ "$bad" = 0 ]; then bad=1; fi
+  gpu_count "$name" "$ok" "$bad" "$skips" $((SECONDS - start))
+  if [ "$bad" -gt 0 ]; then
+    [ $rc != 124 ] || say "$name: took longer than $limit s"
+    grep -v '^\[ RUN' "$log" | head -n 60 | cut -c1-300
+    say "all of it: $log"
+  fi
+}
+
+# The checks of memory and of races between threads, of NVIDIA's compute-sanitizer: on a choice of the kernels and on whole networks.
+run_compute_sanitizer() {
+  local tool sanitizer probe
+  sanitizer=$(command -v compute-sanitizer || ls -d /usr/local/cuda*/bin/compute-sanitizer 2>/dev/null | tail -n 1 || :)
+  if [ -z "$sanitizer" ]; then
+    say "compute-sanitizer isn't here (it comes with CUDA's toolkit): skipped"
+    gpu_count "memcheck" 0 0 1 0
+    return
+  fi
+  probe=$BUILD/gpu_sanitizer.log
+  if ! timeout 120 "$sanitizer" --tool memcheck --error-exitcode 9 "$BUILD/tests/test_cuda_streams" >"$probe" 2>&1 && grep -q 'Device not supported' "$probe"; then
+    say "compute-sanitizer can't work with this GPU here: skipped"
+    gpu_count "memcheck" 0 0 1 0
+    return
+  fi
+  for tool in memcheck racecheck; do
+    INGOT_TEST_FULL=0 run_program "$tool, kernels" 900 "$sanitizer" --tool $tool --error-exitcode 9 "$BUILD/tests/test_backend_cuda_kernels"
+    run_program "$tool, networks" 600 "$sanitizer" --tool $tool --error-exitcode 9 "$BUILD/tests/test_cuda_engine"
+  done
+}
+
+# The GPU, as JSON.
+gpu_machine() {
+  "$PYTHON" -c 'import json, sys; sys.path.insert(0, "bench"); import ingot_library
+words = ingot_library.describe_device().split(", ")
+print(json.dumps({"device": words[0], "is": ", ".join(words[1:])}))'
+}
+
+# Where it ran and what came of it.
+save_gpu_results() {
+  local machine slug
+  machine=$(gpu_machine) || return 0
+  slug=$(printf '%s' "$machine" | sed -E 's/.*"device": "([^"]*)".*/\1/' | tr 'A-Z ' 'a-z_' | tr -cd 'a-z0-9_')
+  {
+    printf '{"machine": %s,\n "date": "%s", "commit": "%s",\n "tests": [' "$machine" "$(date +%Y-%m-%d)" "$(git rev-parse --short HEAD 2>/dev/null || echo unknown)"
+    local IFS=$'\n' first=1 line
+    for line in "${gpu_results[@]}"; do
+      [ $first = 1 ] || printf ','
+      printf '\n  %s' "$line"
+      first=0
+    done
+    printf ']}\n'
+  } >"bench/results/gpu_tests_$slug.json"
+  say "written: bench/results/gpu_tests_$slug.json"
+}
+
+run_gpu_tests() { # [--no-build] [FILTER of names]
+  local filter='' no_build='' word source name seconds start python
+  for word in "$@"; do
+    case $word in --no-build) no_build=1 ;; *) filter=$word ;; esac
+  done
+  if [ -z "$no_build" ]; then
+    need_tools
+    need_python_package
+    build
+  fi
+  [ -e "$BUILD/libingot.so" ] || die "nothing is built in $BUILD"
+  if [ -z "${PYTHON:-}" ]; then PYTHON=$VENV/bin/python && [ -x "$PYTHON" ] || PYTHON=python3; fi
+  export PYTHON INGOT_TEST_GPU=1 INGOT_CACHE=${INGOT_CACHE:-$ROOT/$BUILD/cuda_cache_gpu}
+  gpu_machine || die "no GPU that tests could run on"
+  while read -r source; do
+    name=$(printf '%s' "${source#tests/}" | sed 's/_test\.c$//')
+    [[ $name =~ $filter ]] || continue
+    seconds=$(grep -oE 'INGOT_TEST_SECONDS [0-9]+' "$source" | grep -oE '[0-9]+' || echo 120)
+    run_program "$name" "$seconds" "$BUILD/tests/test_${name//\//_}"
+  done < <(grep -lE 'INGOT_TEST_ON_GPU' -r tests --include='*_test.c' | sort)
+  # Where pytest can run several tests at once they do: most of their time goes to the compilers.
+  local together=()
+  if "$PYTHON" -c 'import xdist' 2>/dev/null; then together=(-n "$(($(cores) < 16 ? ($(cores) + 1) / 2 : 8))"); fi
+  for python in $(grep -l INGOT_TEST_GPU -r tests --include='*_test.py' | sort); do
+    [[ $python =~ $filter ]] || continue
+    start=$SECONDS
+    local before=("$passed" "$failed" "$skipped")
+    run_pytest "${together[@]}" "$python" >"$BUILD/gpu_pytest.log" 2>&1
+    sed 1d "$BUILD/gpu_pytest.log"
+    local now=("$passed" "$failed" "$skipped")
+    passed=${before[0]} failed=${before[1]} skipped=${before[2]}
+    gpu_count "${python#tests/}" $((now[0] - before[0])) $((now[1] - before[1])) $((now[2] - before[2])) $((SECONDS - start))
+  done
+  [[ sanitizer =~ $filter ]] && run_compute_sanitizer
+  [ -n "$filter" ] || save_gpu_results
+  summary
+}
