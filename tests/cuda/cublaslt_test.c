@@ -2,7 +2,7 @@
  * with and without NVRTC; the library's errors; what the timing cache and the choice of tactics make of it. On the emulated GPU with the emulated
  * library, or with INGOT_TEST_GPU=1 on the real ones. Networks are built by the cost model, and their products' kernels exchanged in memory: those
  * that are there read the same packed weights. What must not have the library is run by this program anew, with the name of a part.
- * INGOT_TEST_SECONDS 300 */
+ * INGOT_TEST_ON_GPU INGOT_TEST_SECONDS 300 */
 #include "networks.h"
 #include "backend/backend.h"
 #include "engine/engine.h"
