@@ -105,6 +105,11 @@ static void run_kernel(const grid *g, const ingot__kernel *kernel, const variant
   snprintf(where, sizeof where, "%s, %s to %s, slack %d %d %d axis %d%s", kernel->name, v->in ? "NHWC" : "NCHW", v->out ? "NHWC" : "NCHW",
            (int)v->in_slack, (int)v->out_slack, (int)v->other_slack, v->axis, v->in_place ? ", in place" : "");
   call.queue = queue, call.code = current_code, call.diag = &diag;
+  size_t workspace = f->workspace ? f->workspace(&call) : 0;
+  if (workspace == SIZE_MAX && f->library) { /* it has nothing for this */
+    free_call(g, in, out);
+    return;
+  }
   size_t size = f->pack_size ? f->pack_size(&call) : 0;
   if (size) {
     void *bytes = aligned_alloc(64, ingot__align(size, 64));
@@ -112,7 +117,6 @@ static void run_kernel(const grid *g, const ingot__kernel *kernel, const variant
     call.packed = *packed = upload(bytes, size);
     free(bytes);
   }
-  size_t workspace = f->workspace ? f->workspace(&call) : 0;
   unsigned char *bytes = malloc(workspace + 64);
   memset(bytes, 0x7f, workspace); /* NaN-like: nothing may count on cleared memory */
   memset(bytes + workspace, PATTERN, 64);

@@ -5,6 +5,7 @@
  *   INGOT_EMULATED_CUBLASLT_FAIL=NAME:STATUS  this function returns this status */
 #include "emulated_driver.h"
 #include "emulated_memory.h"
+#include "emulated_numbers.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -161,38 +162,6 @@ typedef struct job {
   float alpha, beta;
 } job;
 
-static float get(int type, const void *data, int64_t i) {
-  if (type == R_32F) return ((const float *)data)[i];
-  uint16_t bits = ((const uint16_t *)data)[i];
-  if (type == R_16BF) {
-    uint32_t wide = (uint32_t)bits << 16;
-    float x;
-    return memcpy(&x, &wide, 4), x;
-  }
-  _Float16 x;
-  return memcpy(&x, &bits, 2), (float)x;
-}
-static void put(int type, void *data, int64_t i, float x) {
-  if (type == R_32F) {
-    ((float *)data)[i] = x;
-  } else if (type == R_16BF) {
-    uint32_t bits;
-    memcpy(&bits, &x, 4);
-    if (!isnan(x)) bits += 0x7fff + (bits >> 16 & 1);
-    ((uint16_t *)data)[i] = (uint16_t)(bits >> 16 | (isnan(x) ? 0x40 : 0));
-  } else {
-    _Float16 half = (_Float16)x;
-    memcpy((char *)data + 2 * i, &half, 2);
-  }
-}
-static float to_tf32(float x) { /* rounded to 10 bits of mantissa */
-  uint32_t bits;
-  memcpy(&bits, &x, 4);
-  if (!isfinite(x)) return x;
-  bits = (bits + 0x1000) & ~(uint32_t)0x1fff;
-  return memcpy(&x, &bits, 4), x;
-}
-
 static void multiply(const void *params) {
   const job *j = params;
   const layout *a = &j->p.a, *b = &j->p.b, *c = &j->p.c, *d = &j->p.d;
@@ -205,16 +174,16 @@ static void multiply(const void *params) {
       for (int64_t row = 0; row < (int64_t)d->rows; row++) {
         float sum = 0;
         for (int64_t i = 0; i < k; i++) {
-          float x = get(type, j->a, batch * a->batch + (ta ? row * a->leading + i : i * a->leading + row));
-          float y = get(type, j->b, batch * b->batch + (tb ? i * b->leading + column : column * b->leading + i));
-          sum += tf32 ? to_tf32(x) * to_tf32(y) : x * y;
+          float x = emulated_get(type, j->a, batch * a->batch + (ta ? row * a->leading + i : i * a->leading + row));
+          float y = emulated_get(type, j->b, batch * b->batch + (tb ? i * b->leading + column : column * b->leading + i));
+          sum += tf32 ? emulated_tf32(x) * emulated_tf32(y) : x * y;
         }
         sum *= j->alpha;
-        if (j->beta != 0) sum += j->beta * get(type, j->c, batch * c->batch + column * c->leading + row);
-        if (epilogue & BIAS) sum += get(type, j->bias, row);
+        if (j->beta != 0) sum += j->beta * emulated_get(type, j->c, batch * c->batch + column * c->leading + row);
+        if (epilogue & BIAS) sum += emulated_get(type, j->bias, row);
         if (epilogue & RELU && sum < 0) sum = 0;
         if (epilogue & GELU) sum = 0.5f * sum * (1 + tanhf(0.7978845608f * (sum + 0.044715f * sum * sum * sum)));
-        put(type, j->d, batch * d->batch + column * d->leading + row, sum);
+        emulated_put(type, j->d, batch * d->batch + column * d->leading + row, sum);
       }
 }
 

@@ -6,9 +6,7 @@
 #include "backend/cuda/cublaslt.h"
 #include "backend/cuda/device.h"
 #include "backend/cuda/search.h"
-#include <dlfcn.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
 
@@ -27,27 +25,11 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 /* ---- The library */
 
-static void *find_library(const ingot__cuda_driver *d) {
-  static const char *const names[] = {"libcublasLt.so.13", "libcublasLt.so.12", NULL};
-  const char *path = getenv("INGOT_CUBLASLT"), *driver = getenv("INGOT_CUDA_DRIVER");
-  if (path && (!*path || !strcmp(path, "none"))) {
-    snprintf(problem, sizeof problem, "INGOT_CUBLASLT turns it off");
-    return NULL;
-  }
-  if (!path && driver && *driver && !strstr(driver, "libcuda.so")) {
-    snprintf(problem, sizeof problem, "with another driver (INGOT_CUDA_DRIVER) only what INGOT_CUBLASLT names is used");
-    return NULL;
-  }
-  const ingot__search search = {.variable = "INGOT_CUBLASLT", .names = d->version < 13000 ? names + 1 : names, .wheel = "cublas"};
-  void *library = ingot__search_open(&search);
-  const char *words = library ? NULL : dlerror();
-  if (!library) snprintf(problem, sizeof problem, "libcublasLt.so.13 (or .12) isn't found: %s", words ? words : "not there");
-  return library;
-}
-
 static void open_library(void) {
+  static const char *const names[] = {"libcublasLt.so.13", "libcublasLt.so.12", NULL};
   const ingot__cuda_driver *d = ingot__cuda_driver_get(NULL);
-  void *library = d ? find_library(d) : NULL;
+  const ingot__search search = {.variable = "INGOT_CUBLASLT", .names = d && d->version < 13000 ? names + 1 : names, .wheel = "cublas"};
+  void *library = d ? ingot__search_vendor(&search, problem, sizeof problem) : NULL;
   if (!library) {
     if (!*problem) snprintf(problem, sizeof problem, "there is no NVIDIA driver");
     return;
@@ -108,7 +90,7 @@ static size_t version(const char **why) {
     if (why) *why = problem;
     return 0;
   }
-  ingot__device *device = ingot__cuda_hold();
+  ingot__device *device = ingot__cuda_hold(NULL);
   if (!device) return lt.cublasLtGetVersion();
   const state *s = state_of(device);
   const bool works = s && s->handle;
@@ -261,10 +243,10 @@ static bool empty(const ingot__cublaslt_product *p) {
   return !all;
 }
 
-size_t ingot__cublaslt_workspace(const ingot__cublaslt_product *p) {
+size_t ingot__cublaslt_workspace(const ingot__call *call, const ingot__cublaslt_product *p) {
   if (empty(p) || p->k == 0 || version(NULL) == 0) return 0;
   if (p->m > INT32_MAX || p->n > INT32_MAX || p->k > INT32_MAX || p->batches > INT32_MAX) return SIZE_MAX;
-  ingot__device *device = ingot__cuda_hold();
+  ingot__device *device = ingot__cuda_hold(call);
   if (!device) return 0;
   state *s = state_of(device);
   plan chosen = {.status = CUBLAS_NOT_SUPPORTED};

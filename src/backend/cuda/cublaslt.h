@@ -47,9 +47,9 @@ typedef struct ingot__cublaslt_product {
   float alpha;
 } ingot__cublaslt_product;
 
-/* Bytes that the product's algorithm wants on the device that was opened last, at most 32 MiB; SIZE_MAX: it has none. 0 when no device is
+/* Bytes that the product's algorithm wants on the call's device (see ingot__cuda_hold), at most 32 MiB; SIZE_MAX: it has none. 0 when no device is
  * open. */
-size_t ingot__cublaslt_workspace(const ingot__cublaslt_product *product);
+size_t ingot__cublaslt_workspace(const ingot__call *call, const ingot__cublaslt_product *product);
 /* Puts it into the call's queue; works in the call's workspace. The algorithm is the library's first choice for the product (sizes, strides,
  * alignment) and what workspace there is, asked for once and remembered by the device. Errors name the library's function and the node. */
 ingot_status ingot__cublaslt_run(const ingot__call *call, const ingot__cublaslt_product *product);

@@ -1,5 +1,6 @@
 /* Opening GPUs, their memory, and copies that wait. */
 #include "backend/cuda/cublaslt.h"
+#include "backend/cuda/cudnn.h"
 #include "backend/cuda/device.h"
 #include <stdio.h>
 #include <string.h>
@@ -92,9 +93,11 @@ ingot_status ingot__cuda_open(int index, ingot__diag *diag, ingot__device **devi
   return status;
 }
 
-ingot__device *ingot__cuda_hold(void) {
+ingot__device *ingot__cuda_hold(const ingot__call *call) {
+  const ingot__cuda_queue *q = call ? call->queue : NULL;
   pthread_mutex_lock(&open_lock);
-  ingot__device *device = planned_index < 0 ? NULL : open_devices[planned_index];
+  ingot__device *device = q ? q->device : planned_index < 0 ? NULL : open_devices[planned_index];
+  for (int i = 0; !device && i < MOST_DEVICES; i++) device = open_devices[i];
   if (device) device->references++;
   pthread_mutex_unlock(&open_lock);
   return device;
@@ -108,6 +111,7 @@ void ingot__cuda_close(ingot__device *device) {
   pthread_mutex_unlock(&open_lock);
   if (!last) return;
   ingot__cublaslt_leave(device);
+  ingot__cudnn_leave(device);
   device->driver->cuDevicePrimaryCtxRelease_v2(device->handle);
   ingot__cuda_forget(device);
   pthread_mutex_destroy(&device->lock);

@@ -108,26 +108,15 @@ typedef ingot_status (*read_fn)(const ingot__call *call, bool tf32, ingot__cubla
 
 static size_t workspace(const ingot__call *call, bool tf32, read_fn read) {
   ingot__cublaslt_product p;
-  const size_t size = read(call, tf32, &p) == INGOT_OK ? ingot__cublaslt_workspace(&p) : 0;
-  return size == SIZE_MAX ? 0 : size; /* run() says what is wrong */
+  return read(call, tf32, &p) == INGOT_OK ? ingot__cublaslt_workspace(call, &p) : 0;
 }
 
-/* Nobody but the library knows: a little more than ours of the same product, so that without timing ours, which need no library, are taken. */
 static double cost(const ingot__call *call, bool tf32, read_fn read) {
-  static const ingot__product_tile tiles[] = {{INGOT__MMA, 128, 128, 2, 4, 3, 1}, {INGOT__MMA, 64, 64, 2, 2, 4, 2}, {INGOT__MMA, 32, 64, 2, 2, 5, 3}};
   ingot__cublaslt_product p;
-  if (read(call, tf32, &p) != INGOT_OK || ingot__cublaslt_workspace(&p) == SIZE_MAX) return INGOT__NEVER;
-  ingot__product like = {.p = {.n = (uint32_t)p.n, .k = (uint32_t)p.k}, .m = p.m, .unit = 1, .batches = p.batches,
-                         .size = ingot__dtype_size(p.dtype)};
-  for (int i = 0; i < p.outer_rank; i++) like.batches *= p.outer[i];
-  double least = INGOT__NEVER;
-  for (size_t i = 0; i < sizeof tiles / sizeof tiles[0]; i++) {
-    ingot__product_tile tile = tiles[i];
-    if (p.dtype == INGOT_FLOAT32 && !tf32) tile.math = INGOT__FMA;
-    const double seconds = ingot__product_cost(call, &tile, &like);
-    if (seconds < least) least = seconds;
-  }
-  return 2e-6 + 1.5 * least;
+  if (read(call, tf32, &p) != INGOT_OK || ingot__cublaslt_workspace(call, &p) == SIZE_MAX) return INGOT__NEVER;
+  int64_t batches = p.batches;
+  for (int i = 0; i < p.outer_rank; i++) batches *= p.outer[i];
+  return ingot__product_library_cost(call, p.m, p.n, p.k, batches, tf32);
 }
 
 static ingot_status run(const ingot__call *call, bool tf32, read_fn read) {

@@ -28,7 +28,7 @@ static bool read_window(const ingot__call *call, ingot__window *window) {
   return true;
 }
 
-static bool takes(const ingot__call *call) {
+bool ingot__conv_takes(const ingot__call *call) {
   if (call->n_in < 2 || !ingot__has_out(call, 0)) return false;
   const ingot__view *x = &call->in[0], *w = &call->in[1], *y = &call->out[0];
   if (!ingot__cuda_is_float(x->dtype) || w->dtype != x->dtype || y->dtype != x->dtype || !w->constant) return false;
@@ -110,8 +110,8 @@ static ingot_status prepare(const ingot__call *call, conv *d) {
   return INGOT_OK;
 }
 
-static bool supports_halves(const ingot__call *call) { return takes(call) && call->in[0].dtype != INGOT_FLOAT32; }
-static bool supports_floats(const ingot__call *call) { return takes(call) && call->in[0].dtype == INGOT_FLOAT32; }
+static bool supports_halves(const ingot__call *call) { return ingot__conv_takes(call) && call->in[0].dtype != INGOT_FLOAT32; }
+static bool supports_floats(const ingot__call *call) { return ingot__conv_takes(call) && call->in[0].dtype == INGOT_FLOAT32; }
 
 size_t ingot__conv_pack_size(const ingot__call *call) {
   conv d;
@@ -158,7 +158,7 @@ static bool lines_even(const ingot__view *v) {
 }
 
 bool ingot__conv_is_point(const ingot__call *call) {
-  return takes(call) && INGOT__ATTRS(call, Conv)->group == 1 && has_points(call) && lines_even(&call->in[0]);
+  return ingot__conv_takes(call) && INGOT__ATTRS(call, Conv)->group == 1 && has_points(call) && lines_even(&call->in[0]);
 }
 
 ingot_status ingot__conv_point(const ingot__call *call, ingot__product *product) {

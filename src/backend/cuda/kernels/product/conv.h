@@ -3,8 +3,9 @@
 #define INGOT_BACKEND_CUDA_PRODUCT_CONV_H
 #include "backend/cuda/kernels/product/launch.h"
 
-/* Whether a call is a convolution that product/conv.c takes, of one group, whose output pixels need the input's of the same place alone: a product of
- * the pixels' matrix, whose rows are channels, and the packed weights. */
+bool ingot__conv_takes(const ingot__call *call);
+/* Whether it is of one group too, and its output pixels need the input's of the same place alone: a product of the pixels' matrix, whose rows are
+ * channels, and the packed weights. */
 bool ingot__conv_is_point(const ingot__call *call);
 /* Its operands; rows of `a` are pixels of an image (product->unit of them), images product->a_unit apart. */
 ingot_status ingot__conv_point(const ingot__call *call, ingot__product *product);

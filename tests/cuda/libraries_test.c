@@ -1,7 +1,7 @@
-/* Engines whose products are cuBLASLt's: run on several threads and out of recordings, for shapes that vary; loaded where the library is missing,
- * with and without NVRTC; the library's errors; what the timing cache and the choice of tactics make of it. On the emulated GPU with the emulated
- * library, or with INGOT_TEST_GPU=1 on the real ones. Networks are built by the cost model, and their products' kernels exchanged in memory: those
- * that are there read the same packed weights. What must not have the library is run by this program anew, with the name of a part.
+/* Engines whose products and convolutions are cuBLASLt's and cuDNN's: run on several threads and out of recordings, for shapes that vary; loaded
+ * where the library is missing, with and without NVRTC; the libraries' errors; what the timing cache and the choice of tactics make of them. On the
+ * emulated GPU with emulated libraries, or with INGOT_TEST_GPU=1 on the real ones. Networks are built by the cost model, and their kernels exchanged
+ * in memory: those that are there read the same packed weights. What must not have the library is run by this program anew, with the name of a part.
  * INGOT_TEST_ON_GPU INGOT_TEST_SECONDS 300 */
 #include "networks.h"
 #include "backend/backend.h"
@@ -17,8 +17,15 @@ static const device_network networks[] = {
   {.name = "points", .rank = 4, .least = {1, 64, 3, 3}, .best = {2, 64, 16, 15}, .most = {3, 64, 17, 16}, .text =
    "network {\ninput x: float32[N,64,H,W]\nconst w1: float32[128,64,1,1] = random(1)\nconst b1: float32[128] = random(2)\n"
    "const w2: float32[64,128,1,1] = random(3)\na = Conv(x, w1, b1)\nh = Relu(a)\nsecond = Conv(h, w2)\ny = Add(second, x)\noutput y\n}\n"},
+  {.name = "images", .looser = 300, .rank = 4, .least = {1, 32, 3, 3}, .best = {2, 32, 16, 15}, .most = {3, 32, 17, 16}, .text =
+   "network {\ninput x: float32[N,32,H,W]\nconst w1: float32[64,32,3,3] = random(1)\nconst b1: float32[64] = random(2)\n"
+   "const w2: float32[32,64,3,3] = random(3)\nconst b2: float32[32] = random(4)\na = Conv(x, w1, b1) {pads=[1,1,1,1]}\nh = Relu(a)\n"
+   "second = Conv(h, w2, b2) {pads=[1,1,1,1]}\ns = Add(second, x)\ny = Relu(s)\noutput y\n}\n"},
 };
-enum { NETWORKS = sizeof networks / sizeof networks[0], THREADS = 4 };
+enum { NETWORKS = sizeof networks / sizeof networks[0], IMAGES = 2, THREADS = 4 };
+static const char *const kernels[NETWORKS] = {"cuda_cublaslt_matmul_f32", "cuda_cublaslt_conv_f32", "cuda_cudnn_conv_tf32"};
+static const char *const libraries[NETWORKS] = {"cuBLASLt", "cuBLASLt", "cuDNN"};
+static const char *const variables[NETWORKS] = {"INGOT_CUBLASLT", "INGOT_CUBLASLT", "INGOT_CUDNN"};
 
 static char heard[4000]; /* warnings */
 static void hear(void *user, ingot_severity severity, const char *text) {
@@ -27,14 +34,15 @@ static void hear(void *user, ingot_severity severity, const char *text) {
 }
 static const ingot_env listening = {.log = hear, .log_level = INGOT_LOG_WARNING};
 
-static bool has_library(void) { return ingot__cuda_backend.available(ingot__cuda_backend.find("cuda_cublaslt_matmul_f32")); }
+static bool has_library[NETWORKS];
 
-/* An engine all of whose products are the library's. */
+/* An engine all of whose products or convolutions are the library's. */
 static ingot_engine *build(const device_network *n) {
   ingot_engine *e = NULL, *loaded = NULL;
   void *data;
   size_t size, changed = 0;
-  if (device_network_build(NULL, n, "cuda", 0, 0, &e) != INGOT_OK) fail_msg("%s: %s", n->name, ingot_last_error());
+  const unsigned precision = n == &networks[IMAGES] ? INGOT_PRECISION_TF32 : 0;
+  if (device_network_build(NULL, n, "cuda", precision, 0, &e) != INGOT_OK) fail_msg("%s: %s", n->name, ingot_last_error());
   ingot__step before[64];
   assert_true(e->network->n_node <= 64);
   memcpy(before, e->step, e->network->n_node * sizeof *before);
@@ -42,7 +50,7 @@ static ingot_engine *build(const device_network *n) {
     const ingot__node *node = e->network->node[i];
     ingot__step *step = &e->step[i];
     if (!node || (node->op != INGOT__OP_MatMul && node->op != INGOT__OP_Conv)) continue;
-    const ingot__kernel *k = e->backend->find(node->op == INGOT__OP_Conv ? "cuda_cublaslt_conv_f32" : "cuda_cublaslt_matmul_f32");
+    const ingot__kernel *k = e->backend->find(kernels[n - networks]);
     assert_string_equal(step->kernel->functions->pack_format, k->functions->pack_format);
     step->kernel = k;
     step->code = NULL, step->code_size = 0, step->n_other = 0;
@@ -74,7 +82,7 @@ static void *run(void *user) {
     uint64_t seed = j->seed + (uint64_t)(i / 3 + i % 3 * 3);
     if (device_network_run(j->truth, want, j->network, seed) != INGOT_OK || device_network_run(j->engine, got, j->network, seed) != INGOT_OK)
       snprintf(j->words, sizeof j->words, "run %d: %s", i, ingot_last_error());
-    else device_network_same(j->engine, got, want, 1e-5, j->words, sizeof j->words);
+    else device_network_same(j->engine, got, want, 1e-5 * (j->network->looser ? j->network->looser : 1), j->words, sizeof j->words);
   }
   if (got) ingot_context_destroy(got);
   if (want) ingot_context_destroy(want);
@@ -97,6 +105,7 @@ static void check(const device_network *n, ingot_engine *engine) {
 static void threads(void **state) {
   (void)state;
   for (size_t i = 0; i < NETWORKS; i++) {
+    if (!has_library[i]) continue;
     ingot_engine *e = build(&networks[i]), *truth = truth_of(&networks[i]);
     job j[THREADS];
     pthread_t thread[THREADS];
@@ -112,21 +121,23 @@ static void threads(void **state) {
   }
 }
 
-/* Each device has a handle and algorithms of its own. */
+/* Each device has a handle and plans of its own. */
 static void two_devices(void **state) {
   (void)state;
   if (testing_real_gpu()) skip();
-  ingot_engine *first = build(&networks[0]), *second = NULL;
-  void *data;
-  size_t size;
-  assert_int_equal(ingot_engine_serialize(first, &data, &size), INGOT_OK);
-  if (ingot_engine_load_memory_on(NULL, data, size, "cuda:1", &second) != INGOT_OK) fail_msg("%s", ingot_last_error());
-  ingot_blob_free(first, data, size);
-  check(&networks[0], first);
-  check(&networks[0], second);
-  ingot_engine_destroy(second);
-  check(&networks[0], first);
-  ingot_engine_destroy(first);
+  for (size_t i = 0; i < NETWORKS; i++) {
+    ingot_engine *first = build(&networks[i]), *second = NULL;
+    void *data;
+    size_t size;
+    assert_int_equal(ingot_engine_serialize(first, &data, &size), INGOT_OK);
+    if (ingot_engine_load_memory_on(NULL, data, size, "cuda:1", &second) != INGOT_OK) fail_msg("%s", ingot_last_error());
+    ingot_blob_free(first, data, size);
+    check(&networks[i], first);
+    check(&networks[i], second);
+    ingot_engine_destroy(second);
+    check(&networks[i], first);
+    ingot_engine_destroy(first);
+  }
 }
 
 /* ---- Without the library */
@@ -134,7 +145,7 @@ static void two_devices(void **state) {
 static const char *engine_path(size_t i) {
   static char path[200];
   const char *folder = getenv("TMPDIR");
-  snprintf(path, sizeof path, "%s/ingot_cublaslt_%ld_%zu.ingot", folder && *folder ? folder : "/tmp", (long)getpid(), i);
+  snprintf(path, sizeof path, "%s/ingot_libraries_%ld_%zu.ingot", folder && *folder ? folder : "/tmp", (long)getpid(), i);
   return path;
 }
 
@@ -155,15 +166,21 @@ static void save(ingot_engine *e, const char *path) {
 static void missing(void **state) {
   (void)state;
   for (size_t i = 0; i < NETWORKS; i++) {
+    char settings[200];
+    if (!has_library[i]) continue;
     ingot_engine *e = build(&networks[i]);
     const char *path = engine_path(i);
     save(e, path);
     ingot_engine_destroy(e);
-    elsewhere("INGOT_CUBLASLT=none", "replaced", path, i);
-    elsewhere("INGOT_CUBLASLT=", "replaced", path, i);
-    elsewhere("INGOT_CUBLASLT=/nowhere/libcublasLt.so.13", "replaced", path, i);
-    elsewhere("INGOT_CUBLASLT=none INGOT_TEST_NO_NVRTC=1", "refused", path, i);
-    if (!testing_real_gpu()) elsewhere("INGOT_EMULATED_CUBLASLT_FAIL=cublasLtCreate:1", "replaced", path, i);
+    static const char *const ways[] = {"none", "", "/nowhere/library.so"};
+    for (size_t k = 0; k < sizeof ways / sizeof ways[0]; k++) {
+      snprintf(settings, sizeof settings, "%s=%s", variables[i], ways[k]);
+      elsewhere(settings, "replaced", path, i);
+    }
+    snprintf(settings, sizeof settings, "%s=none INGOT_TEST_NO_NVRTC=1", variables[i]);
+    elsewhere(settings, "refused", path, i);
+    if (!testing_real_gpu())
+      elsewhere("INGOT_EMULATED_CUBLASLT_FAIL=cublasLtCreate:1 INGOT_EMULATED_CUDNN_FAIL=cudnnCreate:1001", "replaced", path, i);
     unlink(path);
   }
 }
@@ -172,7 +189,9 @@ static void missing(void **state) {
 static int replaced(const char *path, const device_network *n) {
   ingot_engine *e = NULL;
   if (ingot_engine_load(&listening, path, &e) != INGOT_OK) return fprintf(stderr, "%s\n", ingot_last_error()), 1;
-  if (!strstr(heard, "built with cuBLASLt, which isn't here") || !strstr(heard, "the place of 2 of its kernels") || strstr(heard, "this is"))
+  char said[100];
+  snprintf(said, sizeof said, "built with %s, which isn't here", libraries[n - networks]);
+  if (!strstr(heard, said) || !strstr(heard, "the place of 2 of its kernels") || strstr(heard, "this is"))
     return fprintf(stderr, "heard: %s\n", heard), 1;
   for (size_t i = 0; i < e->network->n_node; i++)
     if (e->network->node[i] && e->step[i].kernel && e->step[i].kernel->functions->library) return fprintf(stderr, "a kernel is the library's\n"), 1;
@@ -186,11 +205,14 @@ static int replaced(const char *path, const device_network *n) {
 }
 
 /* Nor can kernels be compiled. */
-static int refused(const char *path) {
+static int refused(const char *path, const device_network *n) {
   ingot_engine *e = NULL;
+  char said[200];
+  snprintf(said, sizeof said, "was built for kernel %s of %s, which isn't here (%s turns it off)", kernels[n - networks], libraries[n - networks],
+           variables[n - networks]);
   if (ingot_engine_load(&listening, path, &e) == INGOT_OK) return fprintf(stderr, "was loaded\n"), 1;
   const char *words = ingot_last_error();
-  if (strstr(words, "_f32 of cuBLASLt, which isn't here (INGOT_CUBLASLT turns it off)") && strstr(words, "NVRTC")) return 0;
+  if (strstr(words, said) && strstr(words, "NVRTC")) return 0;
   return fprintf(stderr, "%s\n", words), 1;
 }
 
@@ -217,10 +239,34 @@ static void failing_calls(void **state) {
   setenv("INGOT_EMULATED_CUBLASLT_FAIL", "cublasLtMatmulAlgoGetHeuristic:15", 1); /* also while it is built: what it says is remembered */
   e = build(n);
   assert_int_equal(ingot_context_create(e, NULL, &context), INGOT_OK);
-  assert_int_equal(device_network_run(e, context, n, 0), INGOT_E_DEVICE);
-  assert_non_null(strstr(ingot_last_error(), "cublasLtMatmulAlgoGetHeuristic finds no algorithm"));
+  assert_int_equal(device_network_run(e, context, n, 0), INGOT_E_UNSUPPORTED);
+  assert_non_null(strstr(ingot_last_error(), "cuBLASLt has nothing for these shapes"));
   setenv("INGOT_EMULATED_CUBLASLT_FAIL", "", 1);
   ingot_context_destroy(context);
+  ingot_engine_destroy(e);
+}
+
+static void failing_graphs(void **state) {
+  (void)state;
+  static const char *const calls[] = {"cudnnBackendExecute", "cudnnBackendCreateDescriptor", "cudnnBackendSetAttribute", "cudnnBackendFinalize"};
+  if (testing_real_gpu()) skip();
+  const device_network *n = &networks[IMAGES];
+  ingot_engine *e = build(n);
+  ingot_context *context = NULL;
+  assert_int_equal(ingot_context_create(e, NULL, &context), INGOT_OK);
+  assert_int_equal(device_network_run(e, context, n, 1), INGOT_OK);
+  for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
+    char fail[100], said[100];
+    snprintf(fail, sizeof fail, "%s:5000", calls[i]);
+    snprintf(said, sizeof said, "cuDNN 90000: %s: CUDNN_STATUS_EXECUTION_FAILED (status 5000)", calls[i]);
+    setenv("INGOT_EMULATED_CUDNN_FAIL", fail, 1);
+    assert_int_equal(device_network_run(e, context, n, 1), INGOT_E_DEVICE);
+    if (!strstr(ingot_last_error(), said) || !strstr(ingot_last_error(), "(Conv)")) fail_msg("%s", ingot_last_error());
+  }
+  setenv("INGOT_EMULATED_CUDNN_FAIL", "", 1);
+  assert_int_equal(device_network_run(e, context, n, 1), INGOT_OK);
+  ingot_context_destroy(context);
+  check(n, e);
   ingot_engine_destroy(e);
 }
 
@@ -318,14 +364,15 @@ int main(int argc, char **argv) {
   if (getenv("INGOT_TEST_NO_NVRTC")) setenv("INGOT_NVRTC", "/nowhere/libnvrtc.so", 1);
   if (argc == 4) {
     const device_network *n = &networks[atoi(argv[3])];
-    return !strcmp(argv[1], "replaced") ? replaced(argv[2], n) : !strcmp(argv[1], "refused") ? refused(argv[2]) : stood_in(argv[2]);
+    return !strcmp(argv[1], "replaced") ? replaced(argv[2], n) : !strcmp(argv[1], "refused") ? refused(argv[2], n) : stood_in(argv[2]);
   }
   ingot_device *device;
   if (ingot_device_create(NULL, "cuda", &device) != INGOT_OK) return fprintf(stderr, "%s\n", ingot_last_error()), 1;
-  const bool there = has_library();
+  bool any = false;
+  for (size_t i = 0; i < NETWORKS; i++) any |= has_library[i] = ingot__cuda_backend.available(ingot__cuda_backend.find(kernels[i]));
   ingot_device_destroy(device);
-  if (!there) return fprintf(stderr, "skipped: cuBLASLt isn't here\n"), 77;
+  if (!any) return fprintf(stderr, "skipped: neither cuBLASLt nor cuDNN is here\n"), 77;
   const struct CMUnitTest tests[] = {cmocka_unit_test(threads), cmocka_unit_test(two_devices), cmocka_unit_test(missing),
-                                     cmocka_unit_test(failing_calls), cmocka_unit_test(timed)};
+                                     cmocka_unit_test(failing_calls), cmocka_unit_test(failing_graphs), cmocka_unit_test(timed)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
