@@ -3,8 +3,11 @@
 #include "backend/cuda/cudnn.h"
 #include "backend/cuda/device.h"
 #include "backend/cuda/search.h"
+#include <dlfcn.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
 #define MOST_WORKSPACE ((size_t)64 << 20) /* bytes */
 
@@ -13,6 +16,19 @@ static bool there;
 static char problem[512];
 static const char not_opened[] = "it can't be opened on this GPU";
 static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+/* cuDNN ends the process where it wants cuBLASLt, of its version of CUDA, and doesn't find it by its name: it does once the library is open, from
+ * wherever. INGOT_CUBLASLT may turn off our own use of it, not this. */
+static bool has_cublaslt(void *library, size_t cuda) {
+  const char *path = getenv("INGOT_CUBLASLT");
+  const bool off = path && (!*path || !strcmp(path, "none"));
+  char name[40];
+  snprintf(name, sizeof name, "libcublasLt.so.%zu", cuda);
+  if (dlsym(library, "cublasLtGetVersion") || dlopen(name, RTLD_NOW | RTLD_LOCAL)) return true; /* the first: an emulated one, of both */
+  const char *const names[] = {name, NULL};
+  const ingot__search search = {.variable = off ? "" : "INGOT_CUBLASLT", .names = names, .wheel = "cublas"};
+  return ingot__search_open(&search) && dlopen(name, RTLD_NOW | RTLD_LOCAL);
+}
 
 static void open_library(void) {
   static const char *const names[] = {"libcudnn.so.9", NULL};
@@ -28,8 +44,9 @@ static void open_library(void) {
 #undef INGOT_CUDNN
   if (*problem) return;
   const size_t wants = dnn.cudnnGetCudartVersion() / 1000;
-  there = wants <= (size_t)d->version / 1000;
-  if (!there) snprintf(problem, sizeof problem, "it is of CUDA %zu, the driver of CUDA %d", wants, d->version / 1000);
+  if (wants > (size_t)d->version / 1000) snprintf(problem, sizeof problem, "it is of CUDA %zu, the driver of CUDA %d", wants, d->version / 1000);
+  else if (!has_cublaslt(library, wants)) snprintf(problem, sizeof problem, "it needs libcublasLt.so.%zu, which isn't found", wants);
+  there = !*problem;
 }
 
 typedef struct ingot__cudnn_state {
@@ -90,14 +107,16 @@ static ingot_status failed(ingot__diag *diag, const ingot__node *node, const cha
 /* The plan of a convolution, made when it is first asked for; under the state's lock. What the library doesn't support has a plan that is none. */
 static ingot_status plan_for(ingot__device *device, state *s, const ingot__cudnn_conv *conv, ingot__diag *diag, const ingot__node *node,
                              const ingot__cudnn_plan **out) {
+  const uint64_t hash = XXH3_64bits(conv, sizeof *conv);
   for (const ingot__cudnn_plan *p = s->plans; p; p = p->next)
-    if (!memcmp(&p->of, conv, sizeof *conv)) return *out = p, INGOT_OK;
+    if (p->hash == hash && !memcmp(&p->of, conv, sizeof *conv)) return *out = p, INGOT_OK;
   ingot__cudnn_plan *made = ingot__calloc(&device->heap, 1, sizeof *made);
   if (!made) return ingot__no_memory(diag);
   const char *function = "";
   ingot_status status = ingot__cuda_enter(device, diag);
   int error = 0;
   memcpy(&made->of, conv, sizeof *conv);
+  made->hash = hash;
   if (status == INGOT_OK) error = ingot__cudnn_plan_make(&dnn, s->handle, MOST_WORKSPACE, made, &function);
   const bool unsupported = error >= CUDNN_NOT_SUPPORTED && error < CUDNN_NOT_SUPPORTED + 1000;
   if (unsupported) ingot__cudnn_plan_free(&dnn, made);

@@ -61,6 +61,7 @@ enum { INGOT__CUDNN_X = 1, INGOT__CUDNN_W, INGOT__CUDNN_RESIDUAL, INGOT__CUDNN_B
 enum { INGOT__CUDNN_KEPT = 32 };
 typedef struct ingot__cudnn_plan {
   ingot__cudnn_conv of;
+  uint64_t hash;                       /* of `of` */
   cudnn_descriptor plan;               /* NULL: the library has none */
   cudnn_descriptor kept[INGOT__CUDNN_KEPT];
   int n_kept;
