@@ -1,4 +1,6 @@
 """Rows of operators that move elements, index, and compute shapes."""
+import math
+
 import numpy as np
 from onnx import helper, numpy_helper
 
@@ -379,7 +381,7 @@ def reduce(g):
     op = g.one_of(["ReduceSum", "ReduceMean", "ReduceMax"] if g.chance(0.5) else REDUCE)
     if x.dtype in ("int64", "int32") and op not in ("ReduceSum", "ReduceMax", "ReduceMin", "ReduceProd"):
         raise Reject("type")
-    if op == "ReduceProd" and x.dtype in ("int64", "int32") and max(abs(x.low()), abs(x.high()), 1) ** x.size > 2**30:
+    if op == "ReduceProd" and x.dtype in ("int64", "int32") and math.log2(max(abs(x.low()), abs(x.high()), 1)) * x.size > 30:
         raise Reject("would overflow")
     if op == "ReduceLogSum":
         x = g.add("Add", [g.add("Abs", [x]), g.scalar(0.5, x)])

@@ -18,11 +18,12 @@ static ingot_status lower_gemm(ingot__node *n, const ingot__pass_context *c, boo
   return ingot__rewrite_replace(n, m->out[0], c->diag);
 }
 
-/* Where at most one output dim is symbolic, Reshape's -1 stands for it; 0 copies a dim that keeps its place. */
+/* Where at most one output dim is symbolic, Reshape's -1 stands for it; 0 copies a dim that keeps its place. Not both: where the copied one is 0 in
+ * a run, -1 could stand for anything. */
 static ingot_status lower_shape(ingot__node *n, const ingot__pass_context *c, bool *changed) {
   const ingot__type *x = &n->in[0]->type, *y = &n->out[0]->type;
   int64_t shape[INGOT_MAX_RANK];
-  int free = 0;
+  int free = 0, copied = 0;
   if (x->rank < 0 || y->rank < 0) return INGOT_OK;
   for (int i = 0; i < y->rank; i++) {
     if (y->dim[i] == INGOT__DIM_UNKNOWN) return INGOT_OK;
@@ -30,8 +31,9 @@ static ingot_status lower_shape(ingot__node *n, const ingot__pass_context *c, bo
     shape[i] = ingot__dim_is_number(y->dim[i]) ? y->dim[i] : kept ? 0 : -1;
     if (shape[i] == 0 && !kept) return INGOT_OK; /* an empty tensor: 0 would copy */
     free += shape[i] == -1;
+    copied += kept;
   }
-  if (free > 1) return INGOT_OK;
+  if (free > 1 || (free && copied)) return INGOT_OK;
   ingot__value *in[2] = {n->in[0], ingot__constant_int64s(n->graph, NULL, shape, (size_t)y->rank)};
   if (!in[1]) return ingot__no_memory(c->diag);
   ingot__node *r = ingot__node_new(n->graph, INGOT__OP_Reshape, n->name, n, in, 2, 1, NULL);

@@ -3,16 +3,19 @@
  * recording, too. Bytes around and between the outputs' elements must stay as they were. A row that no case reaches is a failure.
  *
  * It runs on an emulated GPU, which has each memory access checked, with a choice of texts (a compilation takes a second or two); with
- * INGOT_TEST_GPU=1 on the real one, with all of them; INGOT_TEST_FULL=1 and =0 say otherwise. INGOT_TEST_ONLY=name: one row, all texts.
+ * INGOT_TEST_GPU=1 on the real one, with all of them, which processes share among themselves (INGOT_TEST_PROCESSES), since the reference takes
+ * the most time; INGOT_TEST_FULL=1 and =0 say otherwise. INGOT_TEST_ONLY=name: one row, all texts.
  * INGOT_TEST_ON_GPU INGOT_TEST_SECONDS 1500 */
 #include "testing_gpu.h"
 #include "backend/cuda_jobs.h"
 #include <pthread.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
 
 static const ingot__device_functions *device;
 static ingot__device *gpu;
 static void *queue;
-static unsigned runs[CUDA_ROWS];
+static unsigned *runs;  /* of each row, by all processes */
 
 /* ---- Texts are compiled ahead, by all cores. */
 
@@ -138,7 +141,7 @@ static void run_kernel(const grid *g, const ingot__kernel *kernel, const variant
   compare(g, kernel, out, out_memory, where);
   size_t row = 0;
   while (row < CUDA_ROWS && strcmp(cuda_rows[row], kernel->name)) row++;
-  if (row < CUDA_ROWS && !runs[row]++ && !v->in_place) { /* again, recorded: a run that leaves something behind fails */
+  if (row < CUDA_ROWS && !__atomic_fetch_add(&runs[row], 1, __ATOMIC_RELAXED) && !v->in_place) { /* again, recorded: a run that leaves something behind fails */
     void *recording = NULL;
     assert_int_equal(device->record(queue, &diag), INGOT_OK);
     assert_int_equal(f->run(&call), INGOT_OK);
@@ -195,24 +198,76 @@ static void every_row_ran(void **unused) {
   assert_int_equal(missing, 0);
 }
 
-int main(void) {
-  const char *full = getenv("INGOT_TEST_FULL"), *only = getenv("INGOT_TEST_ONLY");
-  ingot__diag_init(&diag, NULL);
-  if (!testing_gpu()) return 77;
-  device = ingot__cuda_backend.device;
+/* ---- Shares: of a choice's grids each process takes every n-th. */
+
+static bool whole;             /* rather than a choice */
+static const char *only;
+
+static void choose(int share, int shares) {
+  list_jobs();
+  if (!whole && !only) choose_jobs();
+  for (size_t i = 0; i < n_cuda_job && only; i++) cuda_jobs[i].chosen = strstr(cuda_jobs[i].kernel->name, only) != NULL;
+  int grids = -1;
+  for (size_t i = 0; i < n_cuda_job; i++) {
+    if (!i || cuda_jobs[i].grid != cuda_jobs[i - 1].grid) grids++;
+    if (grids % shares != share) cuda_jobs[i].chosen = false;
+  }
+  mark_first_jobs();
+}
+
+static int with_device(int (*run)(int share, int shares), int share, int shares) {
   if (device->open(0, &diag, &gpu) != INGOT_OK || device->queue_new(gpu, NULL, &diag, &queue) != INGOT_OK) {
     fprintf(stderr, "%s\n", diag.text);
     return 1;
   }
-  list_jobs();
-  if (!(full && *full ? *full == '1' : testing_real_gpu()) && !only) choose_jobs();
-  for (size_t i = 0; i < n_cuda_job && only; i++) cuda_jobs[i].chosen = strstr(cuda_jobs[i].kernel->name, only) != NULL;
-  mark_first_jobs();
-  const struct CMUnitTest tests[] = {cmocka_unit_test(texts_compile), cmocka_unit_test(every_job), cmocka_unit_test(every_row_ran)};
-  const struct CMUnitTest some[] = {cmocka_unit_test(texts_compile), cmocka_unit_test(every_job)};
-  int failed = only ? cmocka_run_group_tests(some, NULL, NULL) : cmocka_run_group_tests(tests, NULL, NULL);
-  free_jobs();
+  int failed = run(share, shares);
   device->queue_free(queue);
   if (!failed) device->close(gpu); /* the emulated one complains of what is left then */
   return failed;
+}
+
+static int run_share(int share, int shares) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(texts_compile), cmocka_unit_test(every_job)};
+  choose(share, shares);
+  int failed = cmocka_run_group_tests(tests, NULL, NULL);
+  free_jobs();
+  return failed;
+}
+
+static int check_rows(int share, int shares) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(every_row_ran)};
+  (void)share, (void)shares;
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
+/* Children, for a process that has used a real GPU can't fork others that do. */
+static int run_shares(int shares) {
+  pid_t child[64];
+  int failed = 0, status;
+  for (int i = 0; i < shares; i++) {
+    fflush(NULL);
+    child[i] = fork();
+    assert_true(child[i] >= 0);
+    if (!child[i]) exit(with_device(run_share, i, shares));
+  }
+  for (int i = 0; i < shares; i++) {
+    bool ended = waitpid(child[i], &status, 0) == child[i] && WIFEXITED(status);
+    if (!ended) fprintf(stderr, "share %d of %d ends by signal %d\n", i, shares, WTERMSIG(status));
+    failed += !ended || WEXITSTATUS(status);
+  }
+  return failed;
+}
+
+int main(void) {
+  const char *full = getenv("INGOT_TEST_FULL"), *processes = getenv("INGOT_TEST_PROCESSES");
+  ingot__diag_init(&diag, NULL);
+  if (!testing_gpu()) return 77;
+  device = ingot__cuda_backend.device;
+  only = getenv("INGOT_TEST_ONLY");
+  whole = full && *full ? *full == '1' : testing_real_gpu();
+  runs = mmap(NULL, sizeof *runs * CUDA_ROWS, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (runs == MAP_FAILED) return 1;
+  long cores = sysconf(_SC_NPROCESSORS_ONLN), shares = processes ? strtol(processes, NULL, 10) : whole ? cores / 2 : 1;
+  int failed = shares > 1 ? run_shares(shares < 16 ? (int)shares : 16) : with_device(run_share, 0, 1);
+  return failed ? failed : only ? 0 : with_device(check_rows, 0, 1);
 }

@@ -174,10 +174,11 @@ def run_suite(build: pathlib.Path, pattern: str = "", processes: int = 2, gpu: b
     return sorted(results, key=lambda r: (r["kind"], r["name"]))
 
 
-def expected() -> dict[str, str]:
-    """What expected.txt says, by case: a line that ends in a colon is a reason, names of cases follow."""
+def expected(gpu: bool = False) -> dict[str, str]:
+    """What expected.txt says, by case: a line that ends in a colon is a reason, names of cases follow. gpu: with expected_gpu.txt's."""
     reasons, reason = {}, None
-    for line in EXPECTED.read_text().splitlines() if EXPECTED.exists() else []:
+    files = [EXPECTED, EXPECTED.with_name("expected_gpu.txt")] if gpu else [EXPECTED]
+    for line in (line for file in files if file.exists() for line in file.read_text().splitlines()):
         if line.startswith("#") or not line.strip():
             continue
         if line.endswith(":"):

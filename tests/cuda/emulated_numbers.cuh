@@ -131,7 +131,11 @@ DEVICE double __fma_rn(double x, double y, double z) { return fma(x, y, z); }
 DEVICE float __saturatef(float x) { return x > 0 ? x < 1 ? x : 1 : 0; } /* NaN: 0 */
 DEVICE float fdividef(float x, float y) { return x / y; }
 DEVICE float normcdff(float x) { return 0.5f * erfcf(x * -0.70710678118654752f); }
-DEVICE void sincospif(float x, float *s, float *c) { *s = sinf(x * 3.14159265358979f), *c = cosf(x * 3.14159265358979f); }
+DEVICE void sincospif(float x, float *s, float *c) { /* exact at multiples of a half, as the GPU's */
+  const double y = fmod((double)x, 2.0), sine = sin(y * 3.14159265358979323846), cosine = cos(y * 3.14159265358979323846);
+  *s = y == (int)y ? 0.0f : (float)sine;
+  *c = 2 * y == (int)(2 * y) && y != (int)y ? 0.0f : (float)cosine;
+}
 /* Of integers in their common type; of floats as fminf and fmaxf: the number where the other is NaN. */
 template <typename A, typename B> DEVICE auto min(A a, B b) -> decltype(a + b) {
   typedef decltype(a + b) T;

@@ -152,9 +152,11 @@ static void streams(void **state) {
   for (int i = 0; i < ROWS * COLUMNS; i++) other[i] = 3 - input[i];
   assert_int_equal(ingot_device_copy(device, x, other, BYTES), INGOT_OK);
   assert_int_equal(ingot_context_enqueue_stream(context, stream[0]), INGOT_OK);
-  assert_int_equal(ingot_device_copy(device, out[0], y, BYTES), INGOT_OK);
-  assert_int_equal(ingot_device_copy(device, out[1], z, BYTES), INGOT_OK);
-  expect(out[0], out[1], input, ROWS);
+  if (!testing_real_gpu()) { /* which may be through before the copies begin */
+    assert_int_equal(ingot_device_copy(device, out[0], y, BYTES), INGOT_OK);
+    assert_int_equal(ingot_device_copy(device, out[1], z, BYTES), INGOT_OK);
+    expect(out[0], out[1], input, ROWS);
+  }
   assert_int_equal(ingot_context_enqueue_stream(context, stream[1]), INGOT_OK);
   assert_int_equal(ingot_context_wait(context), INGOT_OK);
   assert_int_equal(ingot_device_copy(device, out[0], y, BYTES), INGOT_OK);

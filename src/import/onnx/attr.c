@@ -170,7 +170,7 @@ static const struct { ingot__op op; const char *name; } required[] = {
     {INGOT__OP_Concat, "axis"}, {INGOT__OP_MaxPool, "kernel_shape"}, {INGOT__OP_AveragePool, "kernel_shape"},
     {INGOT__OP_DepthToSpace, "blocksize"}, {INGOT__OP_SpaceToDepth, "blocksize"}, {INGOT__OP_GroupNormalization, "num_groups"},
     {INGOT__OP_LRN, "size"}, {INGOT__OP_Einsum, "equation"}, {INGOT__OP_If, "then_branch"}, {INGOT__OP_If, "else_branch"},
-    {INGOT__OP_Loop, "body"}, {INGOT__OP_Scan, "body"}, {INGOT__OP_Scan, "num_scan_inputs"}};
+    {INGOT__OP_Loop, "body"}, {INGOT__OP_Scan, "body"}, {INGOT__OP_SequenceMap, "body"}, {INGOT__OP_Scan, "num_scan_inputs"}};
 
 static ingot_status set_attr(ingot__onnx_node *n, const ingot__pb_attr *a, const ingot__attr_info *info, void *field) {
   static const int types[] = {[INGOT__ATTR_INT] = INGOT__PB_INT, [INGOT__ATTR_FLOAT] = INGOT__PB_FLOAT, [INGOT__ATTR_STRING] = INGOT__PB_STRING,

@@ -45,7 +45,7 @@ static plan make_plan(const ingot__call *call) {
 
 static size_t workspace(const ingot__call *call) {
   plan p = make_plan(call);
-  return (size_t)(p.coefficients_at + p.images * p.channels * 2 * number_size(call));
+  return (size_t)(p.coefficients_at + p.images * p.channels * 4 * number_size(call));
 }
 
 static ingot_status gather(const ingot__call *call, const plan *p) {
@@ -87,7 +87,7 @@ static ingot_status use(const ingot__call *call, const plan *p, char *coefficien
   ingot__walk_start(&w, &call->out[0]);
   ingot__walk_add(&w, &call->in[0], -1);
   ingot__walk_add(&w, &c, -1);
-  w.size[2] = 2 * number_size(call);
+  w.size[2] = 4 * number_size(call);
   ingot__walk_join(&w);
   int vector = vector_of(call), inner = w.rank - 1;
   state s = {.call = call, .splat = w.stride[2][inner] == 0};

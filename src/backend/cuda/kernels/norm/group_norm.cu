@@ -76,8 +76,8 @@ KERNEL(coefficients, group_norm_coefficients, 128, 2) {
   moments s = part[0];
   for (int i = 1; i < p.parts; i++) s.merge(part[i].n, part[i].mean, part[i].squares);
   number factor = widened(static_cast<const SCALE *>(p.scale)[channel]) / root_of(s.squares / s.n + p.epsilon);
-  number *to = reinterpret_cast<number *>(p.coefficients) + 2 * index;
-  to[0] = factor, to[1] = widened(static_cast<const BIAS *>(p.bias)[channel]) - s.mean * factor;
+  number *to = reinterpret_cast<number *>(p.coefficients) + 4 * index;
+  to[0] = s.mean, to[1] = factor, to[2] = widened(static_cast<const BIAS *>(p.bias)[channel]);
 }
 
 template <int N> DEVICE void apply(const group_norm_apply &p) {
@@ -88,11 +88,12 @@ template <int N> DEVICE void apply(const group_norm_apply &p) {
   space_offsets<3>(p.dims, p.stride, index, at);
   grid_wait();
   vec<T, N> x = load<N>(static_cast<const T *>(p.in) + at[1]);
-  const number *c = reinterpret_cast<const number *>(p.coefficients) + 2 * at[2];
+  const number *c = reinterpret_cast<const number *>(p.coefficients) + 4 * at[2];
 #pragma unroll
-  for (int i = 0; i < N; i++) {
-    vec<number, 2> k = load<2>(c + (p.splat ? 0 : 2 * i));
-    x[i] = narrowed<T>(widened(x[i]) * k[0] + k[1]);
+  for (int i = 0; i < N; i++) { /* a constant group's factor is as large as epsilon allows, and would be its error in a product with the mean */
+    const number *k = c + (p.splat ? 0 : 4 * i);
+    vec<number, 2> centre = load<2>(k);
+    x[i] = narrowed<T>((widened(x[i]) - centre[0]) * centre[1] + k[2]);
   }
   store(static_cast<T *>(p.out) + at[0], x);
 }

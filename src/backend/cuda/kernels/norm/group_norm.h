@@ -11,7 +11,7 @@ typedef struct group_norm_statistics {
 } group_norm_statistics;
 typedef struct group_norm_coefficients {
   const void *partial, *scale, *bias;
-  float *coefficients;                 /* {factor, shift} for each image and channel */
+  float *coefficients;                 /* {mean, factor, bias, nothing} for each image and channel */
   int64_t count;                       /* images x channels */
   int32_t channels, groups, parts;
   float epsilon;
