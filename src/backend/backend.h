@@ -115,7 +115,8 @@ typedef struct ingot__backend {
   /* The device in words for reports, and a key for timing caches: model, features. */
   const char *(*describe)(void);
   /* The rows that the device can run and that support the call, preferred first, the reference last; returns how many were written. The
-   * layouts of call->in[0] and out[0] must be those of the row: rows for other layouts are left out. */
+   * layouts of call->in[0] and out[0] must be those of the row: rows for other layouts are left out. Whether the library that a row calls is
+   * there isn't asked: it would be opened. */
   size_t (*candidates)(const ingot__call *call, const ingot__kernel **list, size_t max);
   const ingot__kernel *(*find)(const char *name);        /* NULL: this version has none of that name */
   bool (*available)(const ingot__kernel *kernel);        /* the device has what it needs */

@@ -132,7 +132,8 @@ size_t ingot__plan_kernels(const ingot__planner *p, const ingot__call *call, con
   for (size_t i = 0; i < n; i++) {
     const ingot__kernel *k = list[i];
     if (!p->tf32 && strstr(k->name, "tf32")) continue;
-    if (k->functions->library && !(p->tactics & k->functions->library->source)) continue;
+    const ingot__library *library = k->functions->library; /* not opened for nothing: without times ours are taken */
+    if (library && (!p->time || !(p->tactics & library->source) || !library->version(NULL))) continue;
     size_t wanted = p->workspace && k->functions->workspace ? k->functions->workspace(call) : 0;
     if (wanted <= p->workspace) list[kept++] = k;
     else if (!modest || wanted < least) modest = k, least = wanted;

@@ -54,11 +54,16 @@ static bool shape_like(const ingot__call *call) {
   return true;
 }
 
-static bool fits(const ingot__kernel *kernel, const ingot__call *call) {
-  if (!kernel->on_device) return ingot__cpu_backend.fits(kernel, call);
+/* Whether the row takes the call, its library apart, which isn't opened for the question. */
+static bool takes(const ingot__kernel *kernel, const ingot__call *call) {
   if (kernel->op != INGOT__OP_NONE && call->node && kernel->op != call->node->op) return false;
   if (!layouts_fit(kernel, call) || !tensors(call) || kernel->level > ingot__cuda_info_get()->arch) return false;
-  return (!kernel->functions->supports || kernel->functions->supports(call)) && available(kernel); /* last: it may open a library */
+  return !kernel->functions->supports || kernel->functions->supports(call);
+}
+
+static bool fits(const ingot__kernel *kernel, const ingot__call *call) {
+  if (!kernel->on_device) return ingot__cpu_backend.fits(kernel, call);
+  return takes(kernel, call) && available(kernel);
 }
 
 /* The host's: views, which are no work wherever they are; and all of them where no row of ours is. */
@@ -74,7 +79,7 @@ static size_t candidates(const ingot__call *call, const ingot__kernel **list, si
   size_t n = host_candidates(call, true, list, max);
   if (!shape_like(call) || (call->node && call->node->op == INGOT__OP_Transfer))
     for (size_t i = 0; i < KERNELS && n < max; i++)
-      if (fits(&kernels[i], call)) list[n++] = &kernels[i];
+      if (takes(&kernels[i], call)) list[n++] = &kernels[i];
   return n ? n : host_candidates(call, false, list, max);
 }
 
