@@ -93,7 +93,10 @@ run_gpu_tests() { # [--no-build] [FILTER of names]
   done < <(grep -lE 'INGOT_TEST_ON_GPU' -r tests --include='*_test.c' | sort)
   # Where pytest can run several tests at once they do: most of their time goes to the compilers.
   local together=()
-  if "$PYTHON" -c 'import xdist' 2>/dev/null; then together=(-n "$(($(cores) < 16 ? ($(cores) + 1) / 2 : 8))"); fi
+  if "$PYTHON" -c 'import xdist' 2>/dev/null; then
+    together=(-n "$(($(cores) < 16 ? ($(cores) + 1) / 2 : 8))" -p no:benchmark)
+    export OMP_NUM_THREADS=$((($(cores) + 7) / 8)) # PyTorch's, in each of them
+  fi
   for python in $(grep -l INGOT_TEST_GPU -r tests --include='*_test.py' | sort); do
     [[ $python =~ $filter ]] || continue
     start=$SECONDS

@@ -32,6 +32,7 @@ static bool takes(const ingot__call *call, plan *a) {
   *a = (plan){0};
   if (!gates || call->n_in < 3 || !ingot__rnn_read(call, gates, &a->rnn)) return false;
   const ingot_dtype type = call->in[0].dtype;
+  if (gates == 4 && INGOT__ATTRS(call, LSTM)->levels) return false;
   if (!ingot__cuda_is_float(type) || !dense(call, 0, type, 3) || !dense(call, 3, type, 2) || !dense(call, 4, INGOT_INT32, 1)) return false;
   for (size_t i = 1; i < 3; i++)
     if (!dense(call, i, type, 3) || !call->in[i].constant || call->in[i].dim[1] > INT32_MAX / 4) return false;
