@@ -141,7 +141,8 @@ static void run_kernel(const grid *g, const ingot__kernel *kernel, const variant
   compare(g, kernel, out, out_memory, where);
   size_t row = 0;
   while (row < CUDA_ROWS && strcmp(cuda_rows[row], kernel->name)) row++;
-  if (row < CUDA_ROWS && !__atomic_fetch_add(&runs[row], 1, __ATOMIC_RELAXED) && !v->in_place) { /* again, recorded: a run that leaves something behind fails */
+  /* Again, recorded: a run that leaves something behind fails. */
+  if (row < CUDA_ROWS && !__atomic_fetch_add(&runs[row], 1, __ATOMIC_RELAXED) && !v->in_place) {
     void *recording = NULL;
     assert_int_equal(device->record(queue, &diag), INGOT_OK);
     assert_int_equal(f->run(&call), INGOT_OK);
