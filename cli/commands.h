@@ -29,7 +29,9 @@ ingot_status cli__common(const cli__common_settings *common);
   {CLI__FLAG, "bf16", 0, NULL, &(s).bf16, "The same with bfloat16."}, \
   {CLI__FLAG, "best", 0, NULL, &(s).best, "Allow every precision that the target has."}, \
   {CLI__FLAG, "noTF32", 0, NULL, &(s).no_tf32, "Compute float32 products exactly, not with 10 bits of mantissa (GPUs)."}, \
-  {CLI__TEXT, "memPoolSize", 0, "workspace:N", &(s).pools, "Leave out kernels that want more than N MiB of workspace, unless all do (no limit)."}
+  {CLI__TEXT, "memPoolSize", 0, "workspace:N", &(s).pools, "Leave out kernels that want more than N MiB of workspace, unless all do (no limit)."}, \
+  {CLI__TEXT, "tacticSources", 0, "-NAME,..", &(s).tactics, "Leave out NVIDIA's kernels of CUBLAS_LT or CUDNN (-), or take them in (+). Default: " \
+   "those whose library is found."}
 
 /* The options of building an ONNX file on the fly, for run, bench and compare; `s` is a cli__build_settings lvalue. */
 #define CLI__BUILD_OPTIONS(s) \

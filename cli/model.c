@@ -107,6 +107,24 @@ static ingot_status set_pools(const char *text, ingot_config *config) {
   return cli__fail(INGOT_E_ARGUMENT, "--memPoolSize wants workspace:N, N in MiB or with B, K, M or G; '%s' isn't that", text);
 }
 
+/* trtexec's words: what is taken out of the default, or put into it. */
+static ingot_status set_tactics(const char *text, ingot_config *config) {
+  static const struct { const char *name; unsigned flag; } sources[] = {{"CUBLAS_LT", INGOT_TACTIC_CUBLAS_LT}, {"CUDNN", INGOT_TACTIC_CUDNN}};
+  unsigned flags = INGOT_TACTIC_CUBLAS_LT | INGOT_TACTIC_CUDNN;
+  for (const char *at = text, *end; at; at = *end ? end + 1 : NULL) {
+    end = at + strcspn(at, ",");
+    const size_t length = (size_t)(end - at);
+    unsigned flag = 0;
+    for (size_t i = 0; i < sizeof sources / sizeof *sources; i++)
+      if (length == strlen(sources[i].name) + 1 && strncasecmp(at + 1, sources[i].name, length - 1) == 0) flag = sources[i].flag;
+    if (!flag || (*at != '+' && *at != '-'))
+      return cli__fail(INGOT_E_ARGUMENT, "--tacticSources wants -NAME or +NAME, and commas between them, of CUBLAS_LT and CUDNN; '%s' isn't that",
+                       text);
+    flags = *at == '+' ? flags | flag : flags & ~flag;
+  }
+  return cli__library(ingot_config_set_tactic_sources(config, flags));
+}
+
 ingot_status cli__settings_apply(const cli__build_settings *settings, ingot_config **config) {
   *config = NULL;
   CLI_TRY(cli__library(ingot_config_create(cli__env(), config)));
@@ -121,6 +139,7 @@ ingot_status cli__settings_apply(const cli__build_settings *settings, ingot_conf
                        (settings->bf16 || settings->best ? INGOT_PRECISION_BF16 : 0);
   CLI_TRY(cli__library(ingot_config_set_precision(*config, precision)));
   if (settings->pools) CLI_TRY(set_pools(settings->pools, *config));
+  if (settings->tactics) CLI_TRY(set_tactics(settings->tactics, *config));
   if (settings->timing_cache) CLI_TRY(cli__library(ingot_config_set_timing_cache(*config, settings->timing_cache)));
   if (settings->dump) CLI_TRY(cli__library(ingot_config_set_dump(*config, settings->dump)));
   for (size_t i = 0; i < settings->skip.count; i++)

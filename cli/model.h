@@ -37,6 +37,7 @@ typedef struct cli__build_settings {
   const char *device;               /* NULL: the CPU */
   bool fp16, bf16, best, no_tf32;
   const char *pools;                /* "workspace:64", MiB; NULL: no limits */
+  const char *tactics;              /* "-CUBLAS_LT,+CUDNN"; NULL: the default */
 } cli__build_settings;
 
 /* Loads the file and lists its inputs and outputs. Free with cli__model_free, also after a failure. */

@@ -19,6 +19,8 @@ static inline bool testing_gpu(void) {
   }
   setenv("INGOT_CUDA_DRIVER", INGOT_EMULATED_DRIVER, 1);
   setenv("INGOT_NVRTC", INGOT_EMULATED_DRIVER, 1);
+  setenv("INGOT_CUBLASLT", INGOT_EMULATED_DRIVER, 0);
+  setenv("INGOT_CUDNN", INGOT_EMULATED_DRIVER, 0);
   setenv("INGOT_CACHE", INGOT_EMULATED_CACHE, 0);
   return true;
 #else

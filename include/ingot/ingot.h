@@ -224,6 +224,11 @@ INGOT_API ingot_status ingot_config_set_device(ingot_config *config, const char 
 #define INGOT_PRECISION_FP16 2u
 #define INGOT_PRECISION_BF16 4u
 INGOT_API ingot_status ingot_config_set_precision(ingot_config *config, unsigned flags);
+/* Whose kernels besides ingot's own may be chosen, for GPUs: INGOT_TACTIC_ flags, or-ed; default: all. Those of a library that isn't found are no
+ * candidates; an engine that has them runs without it too, by other kernels (docs/cuda.md). */
+#define INGOT_TACTIC_CUBLAS_LT 2u
+#define INGOT_TACTIC_CUDNN 4u
+INGOT_API ingot_status ingot_config_set_tactic_sources(ingot_config *config, unsigned flags);
 /* Leaves out kernels that want more workspace at the shapes they are chosen for, unless all do. 0, the default: no limit. */
 INGOT_API ingot_status ingot_config_set_workspace(ingot_config *config, size_t bytes);
 INGOT_API ingot_status ingot_config_set_verify(ingot_config *config, bool verify);       /* default on */

@@ -17,6 +17,9 @@ Profile = Union[Shape, tuple[Shape, Shape, Shape]]
 Progress = Callable[[str, int, int], Optional[bool]]
 
 
+_SOURCES = {"CUBLAS_LT": lib.INGOT_TACTIC_CUBLAS_LT, "CUDNN": lib.INGOT_TACTIC_CUDNN}
+
+
 class _Watcher:
     """What a build's progress callback needs, and the exception it raised."""
 
@@ -46,7 +49,8 @@ def _find_nvrtc() -> None:
 def build(model: Any, *, shapes: Optional[Mapping[str, Profile]] = None, profiles: Sequence[Mapping[str, Profile]] = (), threads: int = 0, budget: float = 10.0,
           timing_cache: Union[str, os.PathLike[str], None] = None, verify: bool = True, progress: Optional[Progress] = None,
           reference: bool = False, folder: Union[str, os.PathLike[str], None] = None, memory_limit: int = 0, device: str = "cpu", fp16: bool = False,
-          bf16: bool = False, best: bool = False, tf32: bool = True, workspace_limit: int = 0) -> Engine:
+          bf16: bool = False, best: bool = False, tf32: bool = True, workspace_limit: int = 0,
+          tactic_sources: Optional[Sequence[str]] = None) -> Engine:
     """Compiles a network into an engine.
 
     model         path of an ONNX file, its bytes, an onnx.ModelProto, or an ingot.Network
@@ -67,6 +71,7 @@ def build(model: Any, *, shapes: Optional[Mapping[str, Profile]] = None, profile
     best          any precision that the device has
     tf32          on a GPU float32 products may be computed by tensor cores, with 10 bits of mantissa; False: exactly
     workspace_limit  bytes that one kernel may want for itself, unless all of a layer's want more; 0: no limit
+    tactic_sources   NVIDIA's libraries whose kernels may be chosen on a GPU, where they are found: "CUBLAS_LT", "CUDNN"; None: all, (): none
 
     The GIL is released while it works. Raises ingot.Error: DeviceError where the GPU, its driver or NVRTC is missing, ArgumentError for another
     device's name."""
@@ -83,6 +88,11 @@ def build(model: Any, *, shapes: Optional[Mapping[str, Profile]] = None, profile
     check(lib.ingot_config_set_precision(config, (lib.INGOT_PRECISION_TF32 if tf32 else 0) | (lib.INGOT_PRECISION_FP16 if fp16 or best else 0) |
                                          (lib.INGOT_PRECISION_BF16 if bf16 or best else 0)))
     check(lib.ingot_config_set_workspace(config, workspace_limit))
+    if tactic_sources is not None:
+        unknown = [name for name in tactic_sources if name not in _SOURCES]
+        if isinstance(tactic_sources, str) or unknown:
+            raise ValueError(f"tactic_sources: a sequence of {', '.join(_SOURCES)}, not {tactic_sources!r}")
+        check(lib.ingot_config_set_tactic_sources(config, sum({_SOURCES[name] for name in tactic_sources})))
     if timing_cache is not None:
         check(lib.ingot_config_set_timing_cache(config, os.fsencode(timing_cache)))
     for i, given in enumerate([shapes or {}, *profiles] if shapes or not profiles else profiles):

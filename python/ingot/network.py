@@ -4,6 +4,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import sysconfig
 from dataclasses import dataclass
 from typing import Any, Optional, Union
 
@@ -25,6 +26,7 @@ def ingot_python_log(user: Any, severity: int, message: Any) -> None:
 
 def environment(memory_limit: int = 0) -> Any:
     """The C environment: messages go to Python's logger "ingot", as urgent as it wants them now."""
+    os.environ.setdefault("INGOT_SITE_PACKAGES", sysconfig.get_paths()["purelib"])  # where NVIDIA's wheels have put their libraries
     env = ffi.new("ingot_env *")
     env.log = lib.ingot_python_log
     env.log_level = max(number for number, level in _LEVELS.items() if number == lib.INGOT_LOG_ERROR or log.isEnabledFor(level))

@@ -19,6 +19,7 @@ ingot_status ingot_config_create(const ingot_env *env, ingot_config **config) {
   if (env) c->env = *env;
   c->budget = DEFAULT_BUDGET;
   c->precision = INGOT_PRECISION_TF32;
+  c->tactics = INGOT_TACTIC_CUBLAS_LT | INGOT_TACTIC_CUDNN;
   c->verify = true;
   c->n_profile = 1;
   *config = c;
@@ -89,6 +90,14 @@ ingot_status ingot_config_set_precision(ingot_config *config, unsigned flags) {
   const unsigned known = INGOT_PRECISION_TF32 | INGOT_PRECISION_FP16 | INGOT_PRECISION_BF16;
   INGOT_REQUIRE(config && !(flags & ~known), "config is NULL, or an unknown precision");
   config->precision = flags;
+  return INGOT_OK;
+}
+
+ingot_status ingot_config_set_tactic_sources(ingot_config *config, unsigned flags) {
+  INGOT_CALL(NULL);
+  const unsigned known = INGOT_TACTIC_CUBLAS_LT | INGOT_TACTIC_CUDNN;
+  INGOT_REQUIRE(config && !(flags & ~known), "config is NULL, or an unknown source of tactics");
+  config->tactics = flags;
   return INGOT_OK;
 }
 

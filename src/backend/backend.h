@@ -14,6 +14,15 @@ enum {
   INGOT__K_VIEW = 8          /* no work: out[0] is in[0]'s memory; the runtime skips the step */
 };
 
+/* A library of the target's vendor, that kernels may call: used where it is found, never needed. */
+typedef struct ingot__library {
+  const char *name;          /* "cuBLASLt" */
+  unsigned source;           /* INGOT_TACTIC_: builds may be told to do without it */
+  /* A number that times and choices belong to. 0: it isn't there, or doesn't work on the device that was opened last; *why, if why isn't NULL,
+   * is then what is missing, in words that stay. */
+  size_t (*version)(const char **why);
+} ingot__library;
+
 /* A kernel's functions, defined in its file as ingot__cpu_<name>. Unset ones: see each. All get one call struct. */
 typedef struct ingot__kernel_functions {
   /* Whether it computes this call (op, attributes, types, dims, which inputs are constant). Must not depend on dims that vary within a
@@ -37,7 +46,10 @@ typedef struct ingot__kernel_functions {
   const char *source;
   void (*define)(const ingot__call *call, ingot__text *text);
   unsigned host_inputs;      /* bit i: input i is read by the host (shapes, axes): its data is in host memory when it runs */
+  const ingot__library *library; /* what run() calls; NULL: it is all ours */
 } ingot__kernel_functions;
+
+#define INGOT__NEVER 1e9     /* seconds: a cost that says it can't be done */
 
 typedef struct ingot__kernel {
   const char *name;          /* its specification: "conv_nhwc_f32_avx512_6x64" */
@@ -103,7 +115,8 @@ typedef struct ingot__backend {
   /* The device in words for reports, and a key for timing caches: model, features. */
   const char *(*describe)(void);
   /* The rows that the device can run and that support the call, preferred first, the reference last; returns how many were written. The
-   * layouts of call->in[0] and out[0] must be those of the row: rows for other layouts are left out. */
+   * layouts of call->in[0] and out[0] must be those of the row: rows for other layouts are left out. Whether the library that a row calls is
+   * there isn't asked: it would be opened. */
   size_t (*candidates)(const ingot__call *call, const ingot__kernel **list, size_t max);
   const ingot__kernel *(*find)(const char *name);        /* NULL: this version has none of that name */
   bool (*available)(const ingot__kernel *kernel);        /* the device has what it needs */

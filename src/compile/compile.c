@@ -49,7 +49,8 @@ static ingot_status make_plan(ingot__build *b) {
   double start = ingot__now();
   b->tuner.cold = weights_are_cold(b->engine->network);
   b->planner = (ingot__planner){.engine = b->engine, .arena = &b->arena, .diag = b->diag, .progress = &b->config->progress, .pool = b->pool,
-                                .tf32 = b->config->precision & INGOT_PRECISION_TF32, .workspace = b->config->workspace};
+                                .tf32 = b->config->precision & INGOT_PRECISION_TF32, .tactics = b->config->tactics,
+                                .workspace = b->config->workspace};
   if (b->config->budget > 0 || b->config->timing_cache) {
     b->planner.time = ingot__tuner_time;
     b->planner.time_user = &b->tuner;

@@ -29,6 +29,7 @@ struct ingot_config {
   const char *backend;          /* NULL: the default */
   int device_index;
   unsigned precision;           /* INGOT_PRECISION_ */
+  unsigned tactics;             /* INGOT_TACTIC_ */
   size_t workspace;             /* bytes that a kernel may want; 0: any */
   bool verify;
   ingot__progress progress;

@@ -388,7 +388,7 @@ static ingot_status other_sizes(verifier *v, ingot_context *context, ingot__aren
   const ingot__build *b = v->build;
   const ingot_engine *e = b->engine;
   bool any = false;
-  for (size_t i = 0; i < e->network->n_node; i++) any = any || e->step[i].n_other;
+  for (size_t i = 0; i < e->network->n_node; i++) any = any || (e->step[i].n_other && e->step[i].size > 0); /* 0: a stand-in alone */
   for (size_t p = 0; any && p < e->n_profile; p++)
     for (int which = AT_OPT; which <= AT_MAX; which++) {
       const ingot__profile *profile = &e->profile[p * context->n_in];

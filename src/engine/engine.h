@@ -31,7 +31,8 @@ typedef struct ingot__step {
   bool one_thread;             /* too little work to share */
   float size;                  /* ingot__call_size at the shapes it was chosen for; 0: the same for all shapes */
   uint8_t n_other;
-  struct ingot__step *other;   /* what was chosen at other shapes of the profiles; layouts and what kernels can take are the same */
+  struct ingot__step *other;   /* what was chosen at other shapes of the profiles; layouts and what kernels can take are the same. One of this
+                                * one's size stands in for it where a vendor's library is missing: this one goes before it */
 } ingot__step;
 enum { INGOT__MAX_OTHERS = 16 };
 

@@ -55,12 +55,23 @@ static void sort_candidates(ingot__candidate *c, size_t n) { /* few: by insertio
     }
 }
 
+/* What a vendor's library takes can't be told beforehand: its kernels are always worth it. */
+static size_t add_libraries(ingot__candidate *c, size_t k, size_t n) {
+  for (size_t i = k; i < n; i++) {
+    if (!c[i].kernel->functions->library || c[i].estimated >= INGOT__NEVER) continue;
+    ingot__candidate found = c[i];
+    memmove(&c[k + 1], &c[k], (i - k) * sizeof *c);
+    c[k++] = found;
+  }
+  return k;
+}
+
 size_t ingot__plan_shortlist(ingot__candidate *c, size_t n) {
   size_t k = 0, most = n && c[0].kernel->on_device ? TIMED_ON_DEVICE : TIMED;
   sort_candidates(c, n);
   /* The reference is slow, and may call back into a context that isn't there (If, Loop). */
   while (k < n && k < most && strcmp(c[k].kernel->name, "reference") && c[k].estimated <= 8 * c[0].estimated) k++;
-  return k;
+  return add_libraries(c, k, n);
 }
 
 /* Times the likeliest of n candidates, in the order of their estimates; short ones on one thread as well, where sharing costs more than
@@ -121,6 +132,8 @@ size_t ingot__plan_kernels(const ingot__planner *p, const ingot__call *call, con
   for (size_t i = 0; i < n; i++) {
     const ingot__kernel *k = list[i];
     if (!p->tf32 && strstr(k->name, "tf32")) continue;
+    const ingot__library *library = k->functions->library; /* not opened for nothing: without times ours are taken */
+    if (library && (!p->time || !(p->tactics & library->source) || !library->version(NULL))) continue;
     size_t wanted = p->workspace && k->functions->workspace ? k->functions->workspace(call) : 0;
     if (wanted <= p->workspace) list[kept++] = k;
     else if (!modest || wanted < least) modest = k, least = wanted;

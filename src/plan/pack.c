@@ -82,6 +82,7 @@ ingot_status ingot__plan(ingot__planner *p) {
   INGOT_TRY(ingot__plan_spaces(p));
   INGOT_TRY(ingot__plan_homes(p));
   INGOT_TRY(ingot__plan_sizes(p));
+  INGOT_TRY(ingot__plan_stand_ins(p));
   INGOT_TRY(ingot__plan_pack(p));
   return ingot__plan_code(p);
 }

@@ -31,6 +31,7 @@ typedef struct ingot__planner {
   const ingot__progress *progress;
   ingot__pool *pool;                  /* threads to compile code with */
   bool tf32;                          /* kernels that round float32 to TF32 are allowed */
+  unsigned tactics;                   /* INGOT_TACTIC_: vendors' libraries whose kernels are allowed */
   size_t workspace;                   /* bytes that a kernel may want; 0: any */
   ingot__choice *choice;              /* out, by node id */
   size_t n_choice;
@@ -53,6 +54,7 @@ ingot_status ingot__plan_spaces(ingot__planner *planner);  /* the device's memor
 ingot_status ingot__plan_homes(ingot__planner *planner);
 ingot_status ingot__plan_prepare(ingot__planner *planner); /* compiles what will be timed on a device */
 ingot_status ingot__plan_code(ingot__planner *planner);    /* compiles what runs on a device */
+ingot_status ingot__plan_stand_ins(ingot__planner *planner); /* for kernels of vendors' libraries */
 ingot_status ingot__plan_sizes(ingot__planner *planner);
 /* The target's candidates for a call that the build allows; list has room for INGOT__MAX_CANDIDATES. */
 size_t ingot__plan_kernels(const ingot__planner *planner, const ingot__call *call, const ingot__kernel **list);

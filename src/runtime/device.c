@@ -116,7 +116,9 @@ ingot_status ingot__segments_find(const ingot__instance *inst, ingot__region *re
   for (size_t i = 0; i < region->n_step;) {
     size_t n = 0;
     while (i + n < region->n_step && recordable(inst, &region->step[i + n], by_shapes)) n++;
-    if (n >= LEAST) region->segment[region->n_segment++] = (ingot__segment){.first = i, .n = n};
+    bool warms = false;
+    for (size_t k = 0; k < n; k++) warms = warms || region->step[i + k].step->kernel->functions->library;
+    if (n >= LEAST) region->segment[region->n_segment++] = (ingot__segment){.first = i, .n = n, .warms = warms};
     i += n ? n : 1;
   }
   return INGOT_OK;
@@ -141,7 +143,9 @@ static ingot_status put_steps(ingot__region *region, const ingot__segment *segme
 ingot_status ingot__segment_run(ingot_context *context, ingot__region *region, ingot__segment *segment, ingot__diag *diag) {
   const ingot__device_functions *d = device_of(context);
   context->busy = true;
-  if (!segment->recording && region->moved >= RESTLESS) return put_steps(region, segment, diag);
+  const bool warms = segment->warms;
+  segment->warms = false;
+  if (!segment->recording && (warms || region->moved >= RESTLESS)) return put_steps(region, segment, diag);
   if (!segment->recording) {
     INGOT_TRY(d->record(context->queue, diag));
     ingot_status status = put_steps(region, segment, diag);

@@ -50,12 +50,20 @@ int64_t ingot__call_bytes(const ingot__call *call, size_t packed) {
   return total;
 }
 
-/* What runs where shapes are nearer to another size than to the optimum's. */
+/* What runs where shapes are nearer to another size than to the optimum's, or where a library is missing. */
 static void others(ingot__text *t, const ingot_engine *e, const ingot__step *step) {
+  uint8_t stand_ins = 0;
+  for (uint8_t i = 0; i < step->n_other; i++) {
+    if (step->other[i].size != step->size) continue;
+    ingot__json_string(t, "stand_in", step->other[i].kernel->name);
+    stand_ins++;
+  }
+  if (stand_ins == step->n_other) return;
   ingot__json_double(t, "elements", (double)step->size, 7);
   ingot__json_open(t, "at_other_sizes", '[');
   for (uint8_t i = 0; i < step->n_other; i++) {
     const ingot__step *o = &step->other[i];
+    if (o->size == step->size) continue;
     ingot__json_open(t, NULL, '{');
     ingot__json_double(t, "elements", (double)o->size, 7);
     ingot__json_string(t, "kernel", o->kernel->name);

@@ -3,15 +3,22 @@
 #include "runtime/load.h"
 #include <string.h>
 
-/* A view of the value as the engine was tuned for it; symbolic dims count as 1. */
+/* A view of the value as the engine was tuned for it; dims that can't be told count as 1. */
 static void view_of(const ingot_engine *e, const ingot__value *v, ingot__view *view) {
   int64_t dim[INGOT_MAX_RANK];
+  if (ingot__load_view(e, v, view)) return;
   *view = (ingot__view){.dtype = INGOT_UNDEFINED};
   if (!v || v->type.rank < 0 || v->type.kind != INGOT__TENSOR) return;
   for (int d = 0; d < v->type.rank; d++) dim[d] = ingot__dim_is_number(v->type.dim[d]) ? v->type.dim[d] : 1;
   ingot__view_set(view, v->type.dtype, v->type.rank, dim, (ingot__layout)e->place[v->id].layout);
   view->constant = !v->producer && !v->is_input;
   view->data = (void *)v->data;
+}
+
+/* The vendor's library that the kernel calls and that isn't here; NULL: nothing is missing. */
+static const ingot__library *missing_library(const ingot__kernel *k) {
+  const ingot__library *library = k ? k->functions->library : NULL;
+  return library && !library->version(NULL) ? library : NULL;
 }
 
 static ingot_status substitute(ingot_engine *e, const ingot__node *n, const char *name, ingot__diag *diag, const ingot__kernel **kernel) {
@@ -21,8 +28,15 @@ static ingot_status substitute(ingot_engine *e, const ingot__node *n, const char
   for (size_t i = 0; i < n->n_out; i++) view_of(e, n->out[i], &out[i]);
   ingot__call call = {.node = n, .attrs = n->attrs, .in = in, .out = out, .n_in = n->n_in, .n_out = n->n_out, .threads = e->threads,
                       .packed = e->step[n->id].packed};
+  const ingot__library *missing = missing_library(e->backend->find(name));
+  const char *why = "";
   *kernel = e->backend->substitute(name, &call);
   if (*kernel) return INGOT_OK;
+  if (missing) {
+    missing->version(&why);
+    return INGOT__FAIL_NODE(diag, INGOT_E_UNSUPPORTED, n, "was built for kernel %s of %s, which isn't here (%s), and no other takes its place; build "
+                            "the engine again", name, missing->name, why);
+  }
   return INGOT__FAIL_NODE(diag, INGOT_E_UNSUPPORTED, n, "was built for kernel %s, which this machine or version can't run; build the engine again",
       name);
 }
@@ -49,18 +63,26 @@ static ingot_status check_places(const ingot_engine *e, ingot__diag *diag) {
   return INGOT_OK;
 }
 
+typedef struct missed { const ingot__library *library; size_t kernels; } missed; /* the last library that is missing; kernels of all that are */
+
+/* The kernel that a step was planned with, if it is there and reads what was packed; NULL otherwise. */
+static const ingot__kernel *as_planned(const ingot_engine *e, const ingot__planned *planned, const ingot__step *step, missed *m) {
+  const ingot__kernel *k = e->backend->find(planned->kernel);
+  const ingot__library *library = missing_library(k);
+  if (library) m->library = library, m->kernels++;
+  if (!k || !e->backend->available(k)) return NULL;
+  const char *format = k->functions->pack_format;
+  return (format ? planned->pack_format && !strcmp(format, planned->pack_format) : !step->packed) ? k : NULL;
+}
+
 /* Kernels for other shapes must read what the first one does in the same layouts; on another device they are left out, for their times don't
  * hold there. */
-static void find_others(ingot_engine *e, const ingot__node *n, bool replaced) {
+static void find_others(ingot_engine *e, const ingot__node *n, bool replaced, missed *m) {
   ingot__step *step = &e->step[n->id];
   uint8_t kept = 0;
   for (uint8_t i = 0; i < step->n_other && !replaced; i++) {
-    const ingot__planned *planned = &e->planned[n->id].other[i];
-    const ingot__kernel *k = e->backend->find(planned->kernel);
-    const char *format = k ? k->functions->pack_format : NULL;
-    if (!k || !e->backend->available(k)) continue;
-    if (format ? !planned->pack_format || strcmp(format, planned->pack_format) : step->other[i].packed != NULL) continue;
-    if ((k->flags & step->kernel->flags) != step->kernel->flags || (k->flags & INGOT__K_VIEW)) continue;
+    const ingot__kernel *k = as_planned(e, &e->planned[n->id].other[i], &step->other[i], m);
+    if (!k || (k->flags & step->kernel->flags) != step->kernel->flags || (k->flags & INGOT__K_VIEW)) continue;
     if (k->op != INGOT__OP_NONE && k->op != n->op) continue;
     step->other[kept] = step->other[i];
     step->other[kept++].kernel = k;
@@ -68,24 +90,54 @@ static void find_others(ingot_engine *e, const ingot__node *n, bool replaced) {
   step->n_other = kept;
 }
 
+/* One of those for other shapes in the place of the first, whose library is missing: the nearest to its size, with its code. NULL: there is none. */
+static const ingot__kernel *stand_in(ingot_engine *e, const ingot__node *n) {
+  ingot__step *step = &e->step[n->id];
+  ingot__planned *planned = &e->planned[n->id];
+  const ingot__kernel *best = NULL;
+  float least = 0;
+  uint8_t at = 0;
+  for (uint8_t i = 0; i < step->n_other; i++) {
+    missed ignored = {0};
+    const ingot__kernel *k = as_planned(e, &planned->other[i], &step->other[i], &ignored), *first = e->backend->find(planned->kernel);
+    const float a = step->other[i].size + 1, b = step->size + 1, ratio = a > b ? a / b : b / a;
+    if (!k || k->in_layout != first->in_layout || k->out_layout != first->out_layout || (k->flags & first->flags) != first->flags) continue;
+    if (!best || ratio < least) best = k, least = ratio, at = i;
+  }
+  if (!best) return NULL;
+  const ingot__step *from = &step->other[at];
+  *planned = (ingot__planned){.kernel = planned->other[at].kernel, .pack_format = planned->other[at].pack_format, .other = planned->other};
+  *step = (ingot__step){.kernel = best, .packed = from->packed, .packed_size = from->packed_size, .code = from->code, .code_size = from->code_size,
+                        .one_thread = from->one_thread, .microseconds = from->microseconds, .size = step->size, .n_other = step->n_other,
+                        .other = step->other};
+  return best;
+}
+
 static ingot_status find_kernels(ingot_engine *e, ingot__diag *diag) {
   size_t replaced = 0;
+  missed m = {0};
   for (size_t i = 0; i < e->network->n_node; i++) {
     const char *name = e->planned[i].kernel;
-    if (!name || !e->network->node[i]) continue;
-    const ingot__kernel *k = e->backend->find(name);
-    const char *format = k ? k->functions->pack_format : NULL;
-    bool same = k && e->backend->available(k) && (format ? e->planned[i].pack_format && !strcmp(format, e->planned[i].pack_format)
-        : !e->step[i].packed);
+    const ingot__node *n = e->network->node[i];
+    if (!name || !n) continue;
+    const size_t before = m.kernels;
+    const ingot__kernel *k = as_planned(e, &e->planned[i], &e->step[i], &m);
+    if (!k && m.kernels > before) k = stand_in(e, n);
+    const bool same = k != NULL;
     if (!same) {
-      INGOT_TRY(substitute(e, e->network->node[i], name, diag, &k));
-      replaced++;
+      INGOT_TRY(substitute(e, n, name, diag, &k));
+      replaced += m.kernels == before;
     }
-    if (k->op != INGOT__OP_NONE && k->op != e->network->node[i]->op)
-      return INGOT__FAIL_NODE(diag, INGOT_E_FORMAT, e->network->node[i], "the engine file is damaged: kernel %s is for another operator", name);
+    if (k->op != INGOT__OP_NONE && k->op != n->op)
+      return INGOT__FAIL_NODE(diag, INGOT_E_FORMAT, n, "the engine file is damaged: kernel %s is for another operator", name);
     e->step[i].kernel = k;
-    find_others(e, e->network->node[i], !same);
+    find_others(e, n, !same, &m);
   }
+  const char *why = "";
+  if (m.library && m.library->version(&why)) why = "";
+  if (m.library)
+    ingot__logf(&e->log, INGOT_LOG_WARNING, "the engine was built with %s, which isn't here (%s): others take the place of %zu of its kernels; build "
+                "it here for best speed", m.library->name, why, m.kernels);
   if (replaced)
     ingot__logf(&e->log, INGOT_LOG_WARNING, "the engine was built on %s, this is %s: %zu kernels were replaced; build it here for best speed",
                 e->device, e->opened ? e->backend->device->describe(e->opened) : e->backend->describe(), replaced);

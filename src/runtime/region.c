@@ -227,6 +227,31 @@ static const ingot__step *step_for(const ingot__step *base, const ingot__call *c
   return best;
 }
 
+/* What else of the step the call takes. */
+static void take_step(const ingot__step *step, ingot__run_step *run) {
+  run->step = step;
+  run->call.packed = step->kernel->on_device ? step->packed_on_device : step->packed;
+  run->call.code = step->loaded;
+}
+
+/* Bytes that the kernel wants. A vendor's library may have nothing for these shapes: then one of ours beside it is taken. */
+static ingot_status ask_workspace(const planner *p, ingot__run_step *run, size_t *size) {
+  const ingot__step *base = &p->engine->step[run->node->id];
+  const ingot__library *library = run->step->kernel->functions->library;
+  size_t (*workspace)(const ingot__call *) = run->step->kernel->functions->workspace;
+  *size = workspace ? workspace(&run->call) : 0;
+  for (int i = -1; *size == SIZE_MAX && library && i < base->n_other; i++) {
+    const ingot__step *other = i < 0 ? base : &base->other[i];
+    if (!other->kernel->on_device || other->kernel->functions->library) continue;
+    take_step(other, run);
+    workspace = other->kernel->functions->workspace;
+    *size = workspace ? workspace(&run->call) : 0;
+  }
+  if (*size != SIZE_MAX) return INGOT_OK;
+  if (library) return INGOT__FAIL_NODE(p->inst->diag, INGOT_E_UNSUPPORTED, run->node, "%s has nothing for these shapes", library->name);
+  return INGOT__FAIL_NODE(p->inst->diag, INGOT_E_LIMIT, run->node, "needs more workspace than there can be");
+}
+
 static ingot_status make_call(planner *p, const ingot__node *n, ingot__run_step *run) {
   ingot__instance *inst = p->inst;
   ingot__arena *arena = &p->region->arena;
@@ -245,9 +270,8 @@ static ingot_status make_call(planner *p, const ingot__node *n, ingot__run_step 
   }
   run->node = n;
   run->call = (ingot__call){.node = n, .attrs = n->attrs, .in = in, .out = out, .n_in = n->n_in, .n_out = n->n_out};
-  const ingot__step *step = run->step = step_for(&p->engine->step[n->id], &run->call);
-  run->call.packed = step->kernel->on_device ? step->packed_on_device : step->packed;
-  run->call.code = step->loaded;
+  const ingot__step *step = step_for(&p->engine->step[n->id], &run->call);
+  take_step(step, run);
   run->call.queue = step->kernel->on_device ? inst->context->queue : NULL;
   run->call.pool = step->one_thread ? NULL : inst->context->pool;
   run->call.threads = step->one_thread ? 1 : inst->context->threads;
@@ -351,9 +375,9 @@ ingot_status ingot__region_place(ingot__frame *frame, ingot__region *region, boo
     bool dynamic = region->dynamic_end && s + 1 == p.n_node;
     if (!dynamic && computes_nothing(&run->call)) continue;
     INGOT_TRY(fall_back(&p, run));
+    size_t size;
+    INGOT_TRY(ask_workspace(&p, run, &size));
     kernel = run->step->kernel;
-    size_t size = kernel->functions->workspace ? kernel->functions->workspace(&run->call) : 0;
-    if (size == SIZE_MAX) return INGOT__FAIL_NODE(inst->diag, INGOT_E_LIMIT, n, "needs more workspace than there can be");
     run->call.workspace_size = size;
     workspace_block[region->n_step++] = size ? (uint32_t)p.n_block : NONE;
     if (size) p.block[p.n_block++] = (ingot__block){.size = size, .first = (uint32_t)s, .last = (uint32_t)s, .space = kernel->on_device};

@@ -24,6 +24,16 @@ static ingot_status renew(ingot_engine *e, const ingot__node *n, ingot__step *st
   return e->backend->device->compile(e->opened, k, &call, diag, &step->code, &step->code_size);
 }
 
+/* Why a kernel of a vendor's library needs another in its place. */
+static void explain(const ingot_engine *e, const ingot__node *n, ingot__diag *diag) {
+  const ingot__kernel *planned = e->planned[n->id].kernel ? e->backend->find(e->planned[n->id].kernel) : NULL;
+  const ingot__library *library = planned ? planned->functions->library : NULL;
+  const char *why = "";
+  if (!library || library->version(&why)) return;
+  INGOT__FAIL_NODE(diag, INGOT_E_DEVICE, n, "was built for kernel %s of %s, which isn't here (%s), so that %s has to be compiled in its place",
+                   planned->name, library->name, why, e->step[n->id].kernel->name);
+}
+
 ingot_status ingot__load_renew_code(ingot_engine *e, ingot__diag *diag) {
   if (!e->opened) return INGOT_OK;
   const char *here = e->backend->device->describe(e->opened);
@@ -38,6 +48,7 @@ ingot_status ingot__load_renew_code(ingot_engine *e, ingot__diag *diag) {
     bool replaced = n && step->kernel && e->planned[i].kernel && strcmp(step->kernel->name, e->planned[i].kernel);
     if (!n || (same && !replaced)) continue;
     status = renew(e, n, step, &arena, diag);
+    if (status != INGOT_OK && replaced) explain(e, n, diag);
     for (uint8_t k = 0; k < step->n_other && status == INGOT_OK; k++) status = renew(e, n, &step->other[k], &arena, diag);
     renewed += step->kernel && step->kernel->on_device;
   }

@@ -33,6 +33,7 @@ typedef struct ingot__run_step {
 typedef struct ingot__segment {
   size_t first, n;           /* of the region's steps */
   void *recording;           /* NULL: not yet */
+  bool warms;                /* it calls a vendor's library, which loads code of its own in the first run: that one isn't recorded */
 } ingot__segment;
 
 /* Memory that is made at run time for one output whose size depends on data; kept and grown. */

@@ -104,10 +104,12 @@ static bool prepare(trial *t, const ingot__kernel *kernel, const ingot__call *as
   if (!prepare_views(t, f)) return false;
   t->call.in = t->views;
   t->call.out = t->views + asked->n_in;
-  t->call.workspace_size = f->workspace ? f->workspace(asked) : 0;
+  if (t->device->queue_new(opened, NULL, NULL, &t->queue) != INGOT_OK) return false;
+  ingot__call question = *asked; /* of this device */
+  question.queue = t->queue;
+  t->call.workspace_size = f->workspace ? f->workspace(&question) : 0;
   if (t->call.workspace_size == SIZE_MAX || (t->call.workspace_size && !(t->call.workspace = room(t, t->call.workspace_size)))) return false;
   t->call.code = t->code;
-  if (t->device->queue_new(opened, NULL, NULL, &t->queue) != INGOT_OK) return false;
   t->call.queue = t->queue;
   return t->device->mark_new(opened, NULL, &t->mark[0]) == INGOT_OK && t->device->mark_new(opened, NULL, &t->mark[1]) == INGOT_OK;
 }

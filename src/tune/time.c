@@ -92,6 +92,10 @@ static uint64_t key_of(const ingot__tuner *t, const ingot__kernel *kernel, const
     uint64_t code = t->engine->backend->device->code_key();
     XXH3_64bits_update(&h, &code, sizeof code);
   }
+  if (kernel->functions->library) {
+    uint64_t version = kernel->functions->library->version(NULL);
+    XXH3_64bits_update(&h, &version, sizeof version);
+  }
   XXH3_64bits_update(&h, kernel->name, strlen(kernel->name) + 1);
   XXH3_64bits_update(&h, &call->threads, sizeof call->threads);
   hash_node(&h, call->node->op, call->attrs);

@@ -114,7 +114,7 @@ static void add_jobs(const grid *g, ingot__layout in_layout, ingot__layout out_l
   make_question(g, in_layout, out_layout, in, out, &call);
   size_t n = ingot__cuda_backend.candidates(&call, list, CUDA_ROWS + 64);
   for (size_t k = 0; k < n; k++) {
-    if (!list[k]->on_device) continue;
+    if (!list[k]->on_device || !ingot__cuda_backend.available(list[k])) continue;
     if (n_cuda_job % 1024 == 0) cuda_jobs = realloc(cuda_jobs, (n_cuda_job + 1024) * sizeof *cuda_jobs);
     assert_non_null(cuda_jobs);
     job *j = &cuda_jobs[n_cuda_job++];

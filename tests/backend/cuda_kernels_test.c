@@ -108,6 +108,11 @@ static void run_kernel(const grid *g, const ingot__kernel *kernel, const variant
   snprintf(where, sizeof where, "%s, %s to %s, slack %d %d %d axis %d%s", kernel->name, v->in ? "NHWC" : "NCHW", v->out ? "NHWC" : "NCHW",
            (int)v->in_slack, (int)v->out_slack, (int)v->other_slack, v->axis, v->in_place ? ", in place" : "");
   call.queue = queue, call.code = current_code, call.diag = &diag;
+  size_t workspace = f->workspace ? f->workspace(&call) : 0;
+  if (workspace == SIZE_MAX && f->library) { /* it has nothing for this */
+    free_call(g, in, out);
+    return;
+  }
   size_t size = f->pack_size ? f->pack_size(&call) : 0;
   if (size) {
     void *bytes = aligned_alloc(64, ingot__align(size, 64));
@@ -115,7 +120,6 @@ static void run_kernel(const grid *g, const ingot__kernel *kernel, const variant
     call.packed = *packed = upload(bytes, size);
     free(bytes);
   }
-  size_t workspace = f->workspace ? f->workspace(&call) : 0;
   unsigned char *bytes = malloc(workspace + 64);
   memset(bytes, 0x7f, workspace); /* NaN-like: nothing may count on cleared memory */
   memset(bytes + workspace, PATTERN, 64);
@@ -137,7 +141,8 @@ static void run_kernel(const grid *g, const ingot__kernel *kernel, const variant
   compare(g, kernel, out, out_memory, where);
   size_t row = 0;
   while (row < CUDA_ROWS && strcmp(cuda_rows[row], kernel->name)) row++;
-  if (row < CUDA_ROWS && !__atomic_fetch_add(&runs[row], 1, __ATOMIC_RELAXED) && !v->in_place) { /* again, recorded: a run that leaves something behind fails */
+  /* Again, recorded: a run that leaves something behind fails. */
+  if (row < CUDA_ROWS && !__atomic_fetch_add(&runs[row], 1, __ATOMIC_RELAXED) && !v->in_place) {
     void *recording = NULL;
     assert_int_equal(device->record(queue, &diag), INGOT_OK);
     assert_int_equal(f->run(&call), INGOT_OK);

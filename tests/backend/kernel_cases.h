@@ -559,7 +559,7 @@ static const kernel_case kernel_cases[] = {
   {LOOSE, "input x: float32[5,197,768]\nconst g: float32[768] = random(3)\nconst b: float32[768] = random(4)\ny = LayerNormalization(x, g, b)"},
   {LOOSE, "input x: float32[3,5,7]\ninput g: float32[5,7]\ny, m, v = LayerNormalization(x, g) {axis=1}"},
   {LOOSE, "input x: float32[9,33]\ninput g: float32[33]\ny = RMSNormalization(x, g)"},
-  {CLOSE, X4(2, 36, 1, 1) "const g: float32[36] = random(3)\nconst b: float32[36] = random(4)\ny = InstanceNormalization(x, g, b)"}, /* x - mean is 0 */
+  {CLOSE, X4(2, 36, 1, 1) "const g: float32[36] = random(3)\nconst b: float32[36] = random(4)\ny = InstanceNormalization(x, g, b)"}, /* of 0 */
   {LOOSE, X4(2, 36, 9, 11) "const g: float32[36] = random(3)\nconst b: float32[36] = random(4)\ny = InstanceNormalization(x, g, b)"},
   {LOOSE, X4(2, 36, 9, 11) "const g: float32[36] = random(3)\nconst b: float32[36] = random(4)\ny = GroupNormalization(x, g, b) {num_groups=4}"},
   {LOOSE, X4(1, 64, 20, 21) "const g: float32[64] = random(3)\nconst b: float32[64] = random(4)\ny = GroupNormalization(x, g, b) {num_groups=1}"},

@@ -94,6 +94,30 @@ def test_pools(ingot, model, tmp_path):
         assert result.returncode != 0 and "--memPoolSize wants workspace:N" in result.stderr
 
 
+def test_tactic_sources(ingot, model, tmp_path):
+    for text in ("-CUBLAS_LT", "-CUBLAS_LT,-CUDNN", "+CUDNN,-cublas_lt"):
+        ingot("build", model, "-o", tmp_path / "net.ingot", "--budget", "0", "--tacticSources=" + text)
+    for text in ("CUBLAS_LT", "-CUBLAS", ",", "-CUBLAS_LT,", "*CUDNN"):
+        result = ingot("build", model, "-o", tmp_path / "net.ingot", "--tacticSources=" + text, check=False)
+        assert result.returncode != 0 and "--tacticSources wants -NAME or +NAME" in result.stderr
+
+
+@pytest.mark.parametrize("library", ["there", "none"])
+def test_products_by_cublaslt(gpus, build, library, tmp_path, monkeypatch):
+    """A candidate where it is found and wanted: the report says so."""
+    monkeypatch.setenv("INGOT_CUBLASLT", str(build / "libcuda_emulated.so") if library == "there" else "none")
+    value, path = helper.make_tensor_value_info, tmp_path / "product.onnx"
+    w = np.arange(16 * 24, dtype=np.float32).reshape(16, 24) / 100
+    graph = helper.make_graph([helper.make_node("MatMul", ["x", "w"], ["y"])], "test", [value("x", TensorProto.FLOAT, (5, 16))],
+                              [value("y", TensorProto.FLOAT, (5, 24))], [numpy_helper.from_array(w, "w")])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10), path)
+    for options, wanted in (([], library == "there"), (["--tacticSources=-CUBLAS_LT"], False)):
+        gpus("build", path, "-o", tmp_path / "net.ingot", "--device", "cuda", "--budget", "0.001", "--noTF32", "--report", tmp_path / "report.json", *options)
+        layers = json.loads((tmp_path / "report.json").read_text())["layers"]
+        kernels = {c["kernel"] for layer in layers for c in layer["candidates"]}
+        assert ("cuda_cublaslt_matmul_f32" in kernels) == wanted and "cuda_matmul_f32_64x64" in kernels
+
+
 def test_what_the_cpu_has_not(ingot, model):
     for option in (["--streams", "2"], ["--noDataTransfers"]):
         result = ingot("bench", model, "--shapes", "6x8", *option, check=False)

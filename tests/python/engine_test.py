@@ -195,6 +195,15 @@ def test_a_limit_on_workspace(package):
     assert wanted[1] == wanted[0] > 1 << 16 >= wanted[2] >= wanted[3]
 
 
+def test_tactic_sources(package):
+    net = models.model([helper.make_node("Relu", ["x"], ["y"])], [("x", TensorProto.FLOAT, (2, 3))], [("y", TensorProto.FLOAT, (2, 3))])
+    for sources in (None, (), ("CUBLAS_LT",), ["CUDNN", "CUBLAS_LT"]):
+        package.build(net, budget=0, tactic_sources=sources)
+    for sources in ("CUBLAS_LT", ["CUBLAS"], ["cudnn"]):
+        with pytest.raises(ValueError, match="tactic_sources"):
+            package.build(net, budget=0, tactic_sources=sources)
+
+
 def test_threads_share_an_engine(engine):
     wrong = []
 

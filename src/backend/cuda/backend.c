@@ -14,7 +14,9 @@ static const ingot__kernel kernels[] = {
 enum { KERNELS = sizeof kernels / sizeof kernels[0], SHAPE_LIKE = 64 /* elements */ };
 
 static bool available(const ingot__kernel *kernel) {
-  return kernel->on_device ? kernel->level <= ingot__cuda_info_get()->arch : ingot__cpu_backend.available(kernel);
+  if (!kernel->on_device) return ingot__cpu_backend.available(kernel);
+  const ingot__library *library = kernel->functions->library;
+  return kernel->level <= ingot__cuda_info_get()->arch && (!library || library->version(NULL) != 0);
 }
 
 /* Whether the views of in[0] and out[0] are such that the row takes them: layouts, and slices only where it says so. */
@@ -52,11 +54,16 @@ static bool shape_like(const ingot__call *call) {
   return true;
 }
 
+/* Whether the row takes the call, its library apart, which isn't opened for the question. */
+static bool takes(const ingot__kernel *kernel, const ingot__call *call) {
+  if (kernel->op != INGOT__OP_NONE && call->node && kernel->op != call->node->op) return false;
+  if (!layouts_fit(kernel, call) || !tensors(call) || kernel->level > ingot__cuda_info_get()->arch) return false;
+  return !kernel->functions->supports || kernel->functions->supports(call);
+}
+
 static bool fits(const ingot__kernel *kernel, const ingot__call *call) {
   if (!kernel->on_device) return ingot__cpu_backend.fits(kernel, call);
-  if (kernel->op != INGOT__OP_NONE && call->node && kernel->op != call->node->op) return false;
-  if (!available(kernel) || !layouts_fit(kernel, call) || !tensors(call)) return false;
-  return !kernel->functions->supports || kernel->functions->supports(call);
+  return takes(kernel, call) && available(kernel);
 }
 
 /* The host's: views, which are no work wherever they are; and all of them where no row of ours is. */
@@ -72,7 +79,7 @@ static size_t candidates(const ingot__call *call, const ingot__kernel **list, si
   size_t n = host_candidates(call, true, list, max);
   if (!shape_like(call) || (call->node && call->node->op == INGOT__OP_Transfer))
     for (size_t i = 0; i < KERNELS && n < max; i++)
-      if (fits(&kernels[i], call)) list[n++] = &kernels[i];
+      if (takes(&kernels[i], call)) list[n++] = &kernels[i];
   return n ? n : host_candidates(call, false, list, max);
 }
 
@@ -82,21 +89,6 @@ static const ingot__kernel *find(const char *name) {
   return ingot__cpu_backend.find(name);
 }
 
-static bool same_text(const char *a, const char *b) { return a == b || (a && b && strcmp(a, b) == 0); }
-
-/* On a device: a row that reads the same packed bytes and has the same layouts. */
-static const ingot__kernel *substitute(const char *name, const ingot__call *call) {
-  const ingot__kernel *old = find(name);
-  if (!old || !old->on_device) return ingot__cpu_backend.substitute(name, call);
-  for (size_t i = 0; i < KERNELS; i++) {
-    const ingot__kernel *now = &kernels[i];
-    if (now == old || now->op != old->op || now->in_layout != old->in_layout || now->out_layout != old->out_layout) continue;
-    if ((now->flags & old->flags) != old->flags || now->functions->packs_inputs != old->functions->packs_inputs) continue;
-    if (same_text(now->functions->pack_format, old->functions->pack_format) && fits(now, call)) return now;
-  }
-  return NULL;
-}
-
 static double cost(const ingot__kernel *kernel, const ingot__call *call) {
   if (kernel->flags & INGOT__K_VIEW) return 0;
   if (!kernel->on_device) return ingot__cpu_backend.cost(kernel, call);
@@ -104,9 +96,29 @@ static double cost(const ingot__kernel *kernel, const ingot__call *call) {
   return ingot__cuda_cost(ingot__cuda_bytes(call), (double)ingot__op_flops(call), 30e12);
 }
 
+static bool same_text(const char *a, const char *b) { return a == b || (a && b && strcmp(a, b) == 0); }
+
+/* On a device: the row that is estimated to take least among those of ours that read the same packed bytes and have the same
+ * layouts. */
+static const ingot__kernel *substitute(const char *name, const ingot__call *call) {
+  const ingot__kernel *old = find(name);
+  if (!old || !old->on_device) return ingot__cpu_backend.substitute(name, call);
+  const ingot__kernel *best = NULL;
+  double least = 0;
+  for (size_t i = 0; i < KERNELS; i++) {
+    const ingot__kernel *now = &kernels[i];
+    if (now == old || now->functions->library || now->op != old->op) continue;
+    if (now->in_layout != old->in_layout || now->out_layout != old->out_layout) continue;
+    if ((now->flags & old->flags) != old->flags || now->functions->packs_inputs != old->functions->packs_inputs) continue;
+    if (!same_text(now->functions->pack_format, old->functions->pack_format) || !fits(now, call)) continue;
+    const double seconds = cost(now, call);
+    if (!best || seconds < least) best = now, least = seconds;
+  }
+  return best;
+}
+
 static const char *describe(void) { return "NVIDIA GPU"; }
 static bool wants_channels_last(void) { return true; }
-
 
 static const ingot__device_functions device_functions = {
   .open = ingot__cuda_open,

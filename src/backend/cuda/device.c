@@ -1,4 +1,6 @@
 /* Opening GPUs, their memory, and copies that wait. */
+#include "backend/cuda/cublaslt.h"
+#include "backend/cuda/cudnn.h"
 #include "backend/cuda/device.h"
 #include <stdio.h>
 #include <string.h>
@@ -7,6 +9,7 @@ enum { MOST_DEVICES = 64 };
 static ingot__device *open_devices[MOST_DEVICES];
 static pthread_mutex_t open_lock = PTHREAD_MUTEX_INITIALIZER;
 static ingot__cuda_info planned_for;
+static int planned_index = -1;
 
 const ingot__cuda_info *ingot__cuda_info_get(void) { return &planned_for; }
 
@@ -84,9 +87,20 @@ ingot_status ingot__cuda_open(int index, ingot__diag *diag, ingot__device **devi
     *device = open_devices[index];
     (*device)->references++;
     planned_for = (*device)->info;
+    planned_index = index;
   }
   pthread_mutex_unlock(&open_lock);
   return status;
+}
+
+ingot__device *ingot__cuda_hold(const ingot__call *call) {
+  const ingot__cuda_queue *q = call ? call->queue : NULL;
+  pthread_mutex_lock(&open_lock);
+  ingot__device *device = q ? q->device : planned_index < 0 ? NULL : open_devices[planned_index];
+  for (int i = 0; !device && i < MOST_DEVICES; i++) device = open_devices[i];
+  if (device) device->references++;
+  pthread_mutex_unlock(&open_lock);
+  return device;
 }
 
 void ingot__cuda_close(ingot__device *device) {
@@ -96,6 +110,8 @@ void ingot__cuda_close(ingot__device *device) {
   if (last) open_devices[device->index] = NULL;
   pthread_mutex_unlock(&open_lock);
   if (!last) return;
+  ingot__cublaslt_leave(device);
+  ingot__cudnn_leave(device);
   device->driver->cuDevicePrimaryCtxRelease_v2(device->handle);
   ingot__cuda_forget(device);
   pthread_mutex_destroy(&device->lock);

@@ -22,6 +22,8 @@ struct ingot__device {
   char text[192];
   pthread_mutex_t lock;        /* of `compiled` and of loaded code's entries */
   ingot__cuda_compiled *compiled;
+  struct ingot__cublaslt_state *cublaslt; /* cublaslt.c's; NULL until it is used. Under the lock, too */
+  struct ingot__cudnn_state *cudnn;       /* cudnn.c's, likewise */
 };
 
 typedef struct ingot__cuda_queue {
@@ -31,6 +33,9 @@ typedef struct ingot__cuda_queue {
   cu_stream resumed;           /* while recording: the one to go on in */
 } ingot__cuda_queue;
 
+/* The device of the call's queue; without one the device that was opened last, or another that is open. Held: to be closed by the caller. NULL: none
+ * is open. call may be NULL. */
+ingot__device *ingot__cuda_hold(const ingot__call *call);
 /* Makes the device's context the thread's. */
 ingot_status ingot__cuda_enter(const ingot__device *device, ingot__diag *diag);
 

@@ -4,6 +4,7 @@
  * Packed ("taps..."): for each group and each of its output channels the taps in order, of each its channels, filled up with zeros to 16
  * bytes. Groups of few channels are taken several at once, as one group whose weights are zero between them. */
 #include <string.h>
+#include "backend/cuda/kernels/product/conv.h"
 #include "backend/cuda/kernels/product/weights.h"
 #include "ops/window.h"
 
@@ -27,7 +28,7 @@ static bool read_window(const ingot__call *call, ingot__window *window) {
   return true;
 }
 
-static bool takes(const ingot__call *call) {
+bool ingot__conv_takes(const ingot__call *call) {
   if (call->n_in < 2 || !ingot__has_out(call, 0)) return false;
   const ingot__view *x = &call->in[0], *w = &call->in[1], *y = &call->out[0];
   if (!ingot__cuda_is_float(x->dtype) || w->dtype != x->dtype || y->dtype != x->dtype || !w->constant) return false;
@@ -109,10 +110,10 @@ static ingot_status prepare(const ingot__call *call, conv *d) {
   return INGOT_OK;
 }
 
-static bool supports_halves(const ingot__call *call) { return takes(call) && call->in[0].dtype != INGOT_FLOAT32; }
-static bool supports_floats(const ingot__call *call) { return takes(call) && call->in[0].dtype == INGOT_FLOAT32; }
+static bool supports_halves(const ingot__call *call) { return ingot__conv_takes(call) && call->in[0].dtype != INGOT_FLOAT32; }
+static bool supports_floats(const ingot__call *call) { return ingot__conv_takes(call) && call->in[0].dtype == INGOT_FLOAT32; }
 
-static size_t pack_size(const ingot__call *call) {
+size_t ingot__conv_pack_size(const ingot__call *call) {
   conv d;
   size_t n;
   set_weights(call, &d);
@@ -134,16 +135,37 @@ static void pack(const ingot__call *call, void *packed, bool tf32) {
         ingot__put_weight(packed, to, w->data, own ? (o * c + i % c) * d.taps + tap : -1, d.product.size, tf32);
       }
 }
-static void pack_plain(const ingot__call *call, void *packed) { pack(call, packed, false); }
-static void pack_tf32(const ingot__call *call, void *packed) { pack(call, packed, true); }
+void ingot__conv_pack(const ingot__call *call, void *packed) { pack(call, packed, false); }
+void ingot__conv_pack_tf32(const ingot__call *call, void *packed) { pack(call, packed, true); }
+
+static bool has_points(const ingot__call *call) {
+  ingot__window window;
+  return read_window(call, &window) && is_point(&window, call->in[0].rank - 2);
+}
 
 static void define(const ingot__call *call, ingot__text *text, const ingot__product_tile *tile) {
   const ingot__view *x = &call->in[0];
-  ingot__window window;
-  const bool point = read_window(call, &window) && is_point(&window, x->rank - 2);
   ingot__product_define(call, text, tile, (int)INGOT__ATTRS(call, Conv)->act);
-  ingot__cuda_define(text, "WINDOW", point ? 0 : x->rank == 5 ? 3 : 2);
+  ingot__cuda_define(text, "WINDOW", has_points(call) ? 0 : x->rank == 5 ? 3 : 2);
   ingot__text_printf(text, "#define TRANSPOSED 0\n#define A_STRIDED 0\n#define B_STRIDED 0\n#define B_PACKED 1\n");
+}
+
+/* Lines follow each other as their pixels do: the other rows find an input's pixel by its line. */
+static bool lines_even(const ingot__view *v) {
+  for (int i = 2; i < v->rank - 1; i++)
+    if (v->dim[i] > 1 && v->stride[i] != v->stride[i + 1] * v->dim[i + 1]) return false;
+  return true;
+}
+
+bool ingot__conv_is_point(const ingot__call *call) {
+  return ingot__conv_takes(call) && INGOT__ATTRS(call, Conv)->group == 1 && has_points(call) && lines_even(&call->in[0]);
+}
+
+ingot_status ingot__conv_point(const ingot__call *call, ingot__product *product) {
+  conv d;
+  INGOT_TRY(prepare(call, &d));
+  *product = d.product;
+  return INGOT_OK;
 }
 
 static double cost(const ingot__call *call, const ingot__product_tile *tile) {
@@ -167,12 +189,12 @@ static ingot_status run(const ingot__call *call, const ingot__product_tile *tile
   static void kind##_##bm##x##bn##_define(const ingot__call *call, ingot__text *text) { define(call, text, &kind##_##bm##x##bn); } \
   static ingot_status kind##_##bm##x##bn##_run(const ingot__call *call) { return run(call, &kind##_##bm##x##bn); } \
   const ingot__kernel_functions ingot__cuda_conv_##kind##_##bm##x##bn = { \
-    .supports = types, .cost = kind##_##bm##x##bn##_cost, .workspace = kind##_##bm##x##bn##_workspace, .pack_size = pack_size, .pack = packing, \
-    .pack_format = format, .packs_inputs = 1u << 1, .run = kind##_##bm##x##bn##_run, .source = "product/mma.cu", \
-    .define = kind##_##bm##x##bn##_define};
-#define HALVES(...) ROW(mma, INGOT__MMA, supports_halves, pack_plain, "taps", __VA_ARGS__)
-#define TF32(...) ROW(tf32, INGOT__MMA, supports_floats, pack_tf32, "taps_tf32", __VA_ARGS__)
-#define FLOATS(...) ROW(f32, INGOT__FMA, supports_floats, pack_plain, "taps", __VA_ARGS__)
+    .supports = types, .cost = kind##_##bm##x##bn##_cost, .workspace = kind##_##bm##x##bn##_workspace, \
+    .pack_size = ingot__conv_pack_size, .pack = packing, .pack_format = format, .packs_inputs = 1u << 1, \
+    .run = kind##_##bm##x##bn##_run, .source = "product/mma.cu", .define = kind##_##bm##x##bn##_define};
+#define HALVES(...) ROW(mma, INGOT__MMA, supports_halves, ingot__conv_pack, "taps", __VA_ARGS__)
+#define TF32(...) ROW(tf32, INGOT__MMA, supports_floats, ingot__conv_pack_tf32, "taps_tf32", __VA_ARGS__)
+#define FLOATS(...) ROW(f32, INGOT__FMA, supports_floats, ingot__conv_pack, "taps", __VA_ARGS__)
 INGOT__PRODUCT_TILES(HALVES)
 INGOT__PRODUCT_TILES(TF32)
 FLOATS(128, 128, 2, 4, 3, 1)

@@ -83,6 +83,20 @@ double ingot__product_cost(const ingot__call *call, const ingot__product_tile *t
   return 1e-6 + (compute > memory ? compute : memory);
 }
 
+double ingot__product_library_cost(const ingot__call *call, int64_t m, int64_t n, int64_t k, int64_t batches, bool tensor_cores) {
+  static const ingot__product_tile tiles[] = {{INGOT__MMA, 128, 128, 2, 4, 3, 1}, {INGOT__MMA, 64, 64, 2, 2, 4, 2}, {INGOT__MMA, 32, 64, 2, 2, 5, 3}};
+  const ingot__product like = {.p = {.n = (uint32_t)n, .k = (uint32_t)k}, .m = m, .unit = 1, .batches = batches,
+                               .size = ingot__dtype_size(call->in[0].dtype)};
+  double least = INGOT__NEVER;
+  for (size_t i = 0; i < sizeof tiles / sizeof tiles[0]; i++) {
+    ingot__product_tile tile = tiles[i];
+    if (like.size == 4 && !tensor_cores) tile.math = INGOT__FMA;
+    const double seconds = ingot__product_cost(call, &tile, &like);
+    if (seconds < least) least = seconds;
+  }
+  return 2e-6 + 1.5 * least;
+}
+
 void ingot__product_number(product_params *p, int64_t bm, int64_t bn, int64_t batches, int64_t splits) {
   const int64_t tiles_m = ingot__divide_up(p->m, bm), tiles_n = ingot__divide_up(p->n, bn), last = tiles_m % PRODUCT_BAND;
   p->splits = (uint32_t)splits;

@@ -26,6 +26,9 @@ int ingot__product_align(const void *data, size_t size, const int64_t *stride, i
 void ingot__product_define(const ingot__call *call, ingot__text *text, const ingot__product_tile *tile, int act);
 size_t ingot__product_workspace(const ingot__product_tile *tile, const ingot__product *product);
 double ingot__product_cost(const ingot__call *call, const ingot__product_tile *tile, const ingot__product *product);
+/* Of a vendor's library, of which nobody but it knows: a little more than ours of the same product, so that without timing ours, which need no
+ * library, are taken. tensor_cores: of float32, rounded to tf32. */
+double ingot__product_library_cost(const ingot__call *call, int64_t m, int64_t n, int64_t k, int64_t batches, bool tensor_cores);
 ingot_status ingot__product_launch(const ingot__call *call, const ingot__product_tile *tile, ingot__product *product);
 
 /* Sets what find_place() in place.cuh needs; rows and columns are p's. */
