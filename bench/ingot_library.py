@@ -30,7 +30,7 @@ def describe_device(name="cuda"):
 
 class _Info(ctypes.Structure):
     _fields_ = [("name", ctypes.c_char_p), ("is_input", ctypes.c_bool), ("dtype", ctypes.c_int), ("rank", ctypes.c_int)] + [
-        (n, ctypes.c_int64 * 8) for n in ("dims", "min", "opt", "max")]
+        (n, ctypes.c_int64 * 8) for n in ("dims", "min", "opt", "max")] + [("kind", ctypes.c_int)]
 
 
 class _ContextOptions(ctypes.Structure):

@@ -77,6 +77,7 @@ size_t ingot__plan_shortlist(ingot__candidate *c, size_t n) {
 /* Times the likeliest of n candidates, in the order of their estimates; short ones on one thread as well, where sharing costs more than
  * it gains. */
 static void measure(const ingot__planner *p, ingot__call *call, ingot__candidate *c, size_t n) {
+  if (!ingot__plan_sizes_told(p->engine, call->node)) return;
   size_t worth = ingot__plan_shortlist(c, n);
   for (size_t i = 0; i < worth; i++) {
     if (c[i].kernel->flags & INGOT__K_VIEW) continue;

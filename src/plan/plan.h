@@ -49,6 +49,9 @@ bool ingot__plan_call(const ingot__planner *planner, const ingot__node *node, in
 bool ingot__plan_same_memory(const ingot__type *type);
 /* A value's view at the profile's optimum. */
 bool ingot__plan_view(const ingot_engine *engine, const ingot__value *v, ingot__layout layout, ingot__view *view);
+/* Whether all dims of the node's tensors are told by the profile. Where they aren't (they depend on data), views have some size or other, one that
+ * needn't fit from tensor to tensor: good for estimates, not for running. */
+bool ingot__plan_sizes_told(const ingot_engine *engine, const ingot__node *node);
 ingot_status ingot__plan_layouts(ingot__planner *planner); /* kernels and Reformats */
 ingot_status ingot__plan_spaces(ingot__planner *planner);  /* the device's memory and the host's, and Transfers */
 ingot_status ingot__plan_homes(ingot__planner *planner);

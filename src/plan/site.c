@@ -23,6 +23,22 @@ static bool symbol_value(void *user, const char *symbol, int64_t *number) {
   return false;
 }
 
+static bool sizes_told(const ingot_engine *engine, const ingot__value *v) {
+  symbols s = {engine};
+  int64_t number;
+  for (int d = 0; v && d < v->type.rank; d++)
+    if (!ingot__dim_evaluate(&engine->network->dims, v->type.dim[d], symbol_value, &s, &number) || number < 0) return false;
+  return true;
+}
+
+bool ingot__plan_sizes_told(const ingot_engine *engine, const ingot__node *node) {
+  for (size_t i = 0; i < node->n_in; i++)
+    if (!sizes_told(engine, node->in[i])) return false;
+  for (size_t i = 0; i < node->n_out; i++)
+    if (!sizes_told(engine, node->out[i])) return false;
+  return true;
+}
+
 bool ingot__plan_view(const ingot_engine *engine, const ingot__value *v, ingot__layout layout, ingot__view *view) {
   symbols s = {engine};
   int64_t dim[INGOT_MAX_RANK];

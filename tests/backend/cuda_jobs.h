@@ -159,8 +159,8 @@ static bool too_long(const job *j) {
   return false;
 }
 
-/* Leaves `chosen` set for jobs whose text is among the chosen ones. */
-static void choose_jobs(void) {
+/* Leaves `chosen` set for jobs whose text is among the chosen ones: of a row's n the root of n, and at most so many. */
+static void choose_jobs(size_t most) {
   uint64_t *texts = calloc(n_cuda_job + 1, sizeof *texts), *kept = calloc(n_cuda_job + 1, sizeof *kept);
   size_t n_kept = 0;
   assert_true(texts && kept);
@@ -172,7 +172,7 @@ static void choose_jobs(void) {
       while (k < n && texts[k] != cuda_jobs[i].text) k++;
       if (k == n) texts[n++] = cuda_jobs[i].text;
     }
-    while ((quota + 1) * (quota + 1) <= n) quota++;
+    while ((quota + 1) * (quota + 1) <= n && quota < most) quota++;
     for (size_t q = 0; q < quota && n; q++) kept[n_kept++] = texts[(q * n / quota + row) % n];
   }
   for (size_t i = 0; i < n_cuda_job; i++) {

@@ -206,7 +206,7 @@ static const char *only;
 
 static void choose(int share, int shares) {
   list_jobs();
-  if (!whole && !only) choose_jobs();
+  if (!whole && !only) choose_jobs(SIZE_MAX);
   for (size_t i = 0; i < n_cuda_job && only; i++) cuda_jobs[i].chosen = strstr(cuda_jobs[i].kernel->name, only) != NULL;
   int grids = -1;
   for (size_t i = 0; i < n_cuda_job; i++) {

@@ -89,7 +89,7 @@ static void for_architecture(const char *number, const char *option) {
   if (ingot__cuda_backend.device->open(0, &diag, &gpu) != INGOT_OK) fail_msg("%s", diag.text);
   const char *full = getenv("INGOT_TEST_FULL");
   list_jobs();
-  if (!(full && *full == '1')) choose_jobs();
+  if (!(full && *full == '1')) choose_jobs(3);
   mark_first_jobs();
   int bad = compile_all(option);
   free_jobs();

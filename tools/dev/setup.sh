@@ -54,7 +54,8 @@ need_python_package() {
 # Python in .venv with the packages that tests and benchmarks take as their second opinion. PyTorch is taken in its CPU build only (the
 # other one brings gigabytes of CUDA): where that can't be had, the tests that need it say so and skip.
 need_python() {
-  PYTHON_PACKAGES="numpy onnx==1.23.2 onnxruntime onnxscript pytest pillow cffi ml_dtypes mypy"
+  # nvidia-cuda-nvrtc: CUDA's compiler, which needs no GPU: tests/cuda/compile_test.c
+  PYTHON_PACKAGES="numpy onnx==1.23.2 onnxruntime onnxscript pytest pillow cffi ml_dtypes mypy nvidia-cuda-nvrtc==13.*"
   local stamp log
   stamp=$VENV/ready-$(printf '%s' "$PYTHON_PACKAGES torch" | cksum | cut -d' ' -f1)
   [ -e "$stamp" ] && return
@@ -64,7 +65,8 @@ need_python() {
   log=$(mktemp)
   say "making $VENV with $PYTHON_PACKAGES"
   rm -rf "$VENV"
-  if ! { python3 -m venv $VENV && $VENV/bin/pip install -q $PYTHON_PACKAGES; } >"$log" 2>&1; then
+  # shellcheck disable=SC2086
+  if ! { set -f && python3 -m venv $VENV && $VENV/bin/pip install -q $PYTHON_PACKAGES && set +f; } >"$log" 2>&1; then
     tail -n 15 "$log" >&2
     rm -rf "$log" "$VENV"
     die "could not make the Python environment; without it './dev test' can't compare with other runtimes"

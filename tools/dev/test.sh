@@ -88,6 +88,7 @@ run_tests() {
   python=$(find tests -name '*_test.py' 2>/dev/null | grep -E -- "$filter" || :)
   [ -z "$python" ] || need_python_package
   build
+  export INGOT_TEST_NVRTC=${INGOT_TEST_NVRTC:-$(find "$ROOT/$VENV/lib" -name 'libnvrtc.so.1*' 2>/dev/null | head -n 1)}
   run_ctest C "$BUILD" ${filter:+-R "$filter"}
   if [ -n "$python" ]; then
     [ -z "$filter" ] || export INGOT_SLOW=1 # what takes minutes is run by its name
