@@ -25,7 +25,7 @@ FILES = {"classify/squeezenet_fp16.onnx": 1e-2, "classify/mnist/model.onnx": 1e-
          "detect/ultraface_rfb320.onnx": 1e-3, "detect/yolox_nano.onnx": 1e-3, "segment/portrait_prisma.onnx": 1e-3, "ocr/en_rec.onnx": 1e-3,
          "face/mobilefacenet.onnx": 1e-3, "audio/silero_vad.onnx": 1e-3, "audio/gtcrn_simple.onnx": 1e-3,
          "restore/super_resolution_10/model.onnx": 1e-3, "transformer/cct_2_opset20.onnx": 1e-3}
-FREE = {"ocr/en_rec.onnx": {0: 1, 2: 32, 3: 320}, "audio/silero_vad.onnx": {0: 1, 1: 576}}
+FREE = {"ocr/en_rec.onnx": {"x": {3: 320}}, "audio/silero_vad.onnx": {"input": {1: 576}}}
 ON_EMULATION = ("classify/mnist/model.onnx", "transformer/cct_2_opset20.onnx")
 
 
@@ -90,7 +90,7 @@ def feeds_of(path, name, rng):
         if value.name in constants:
             continue
         kind = onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
-        free = FREE.get(name, {})
+        free = FREE.get(name, {}).get(value.name, {})
         shape = [d.dim_value or free.get(i, 1) for i, d in enumerate(value.type.tensor_type.shape.dim)]
         if np.issubdtype(kind, np.integer):
             feeds[value.name] = np.full(shape, 16000, kind)
