@@ -28,8 +28,7 @@ static ingot_status run_passes(ingot__build *b) {
   b->passes = INGOT_NEW_ARRAY(&b->arena, ingot__pass_count, ingot__pass_record);
   if (!b->passes) return ingot__no_memory(b->diag);
   ingot__pass_context context = {.diag = b->diag, .log = &b->engine->log, .float_only = true, .device = b->engine->backend->device != NULL,
-      .narrow = narrow_type(b),
-                                .pool = b->pool};
+                                .narrow = b->narrow, .wide = b->wide, .n_wide = b->n_wide, .pool = b->pool};
   ingot__pass_options options = {.dump_folder = b->config->dump_folder, .stop_after = b->config->stop_after, .skip = b->config->skip,
                                  .n_skip = b->config->n_skip};
   INGOT_TRY(ingot__passes_run(b->engine->network, &context, &options, b->passes, &b->n_passes));
@@ -116,6 +115,8 @@ static ingot_status build(ingot__build *b, const ingot__network *network, bool r
     INGOT_TRY(plan_reference(b));
     return own_constants(b);
   }
+  b->narrow = narrow_type(b);
+  if (b->narrow == INGOT_FLOAT16) INGOT_TRY(ingot__build_ranges(b, network));
   INGOT_TRY(run_passes(b));
   INGOT_TRY(make_plan(b));
   if (b->config->timing_cache && b->tuner.changed) INGOT_TRY(ingot__tuner_save(&b->tuner, b->config->timing_cache, b->diag));

@@ -47,6 +47,9 @@ typedef struct ingot__build {
   ingot__pool *pool;
   ingot__tuner tuner;
   ingot__planner planner;
+  ingot_dtype narrow;           /* what float32 may become; INGOT_UNDEFINED: nothing */
+  const char *const *wide;      /* names, sorted, of values that leave float16's range */
+  size_t n_wide;
   ingot__pass_record *passes;
   size_t n_passes;
   double start, seconds_passes, seconds_plan, seconds_verify;
@@ -57,6 +60,18 @@ ingot_status ingot__compile(const ingot__network *network, const ingot_config *c
 
 /* ---- Steps */
 ingot_status ingot__build_profile(ingot__build *build);  /* profiles of inputs; fixed dims become numbers everywhere */
+/* Fills `wide`: from a run of the network, as it was given, on the host. That it can't be run is no error. */
+ingot_status ingot__build_ranges(ingot__build *build, const ingot__network *network);
 ingot_status ingot__build_verify(ingot__build *build);
 ingot_status ingot__build_report(ingot__build *build);
+
+/* ---- Runs on random inputs: random_run.c */
+enum { INGOT__AT_OPT, INGOT__AT_MIN, INGOT__AT_MAX };
+uint64_t ingot__random(uint64_t *state);
+const int64_t *ingot__dims_at(const ingot__profile *profile, int which);
+/* Sets a context's inputs, of the shapes that the profile (one an input) has at `which`; their memory is the arena's, which is reset. */
+ingot_status ingot__random_inputs(ingot_context *context, const ingot__profile *profile, int which, uint64_t *random, ingot__arena *arena,
+                                  ingot__diag *diag);
+/* A run that is cancelled after `most` seconds: INGOT_E_LIMIT. */
+ingot_status ingot__run_guarded(ingot_context *context, int most, ingot__diag *diag);
 #endif

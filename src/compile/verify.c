@@ -3,10 +3,8 @@
 #include "compile/compile.h"
 #include "compile/element.h"
 #include "runtime/state.h"
-#include <errno.h>
 #include <math.h>
 #include <string.h>
-#include <time.h>
 
 enum { SAMPLES = 48, ELEMENTWISE_SAMPLES = 512, WHOLE_FLOPS = 2000000, WHOLE_COUNT = 1 << 17, MOST = 60 /* seconds after which it gives up */ };
 #define TOLERANCE 1e-3 /* of the largest magnitude among the compared elements */
@@ -24,15 +22,8 @@ typedef struct verifier {
   bool late;                /* there is no time for the present step */
 } verifier;
 
-static uint64_t next(verifier *v) { /* splitmix64 (Steele, Lea, Flood 2014) */
-  uint64_t z = v->random += 0x9e3779b97f4a7c15u;
-  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-  z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-  return z ^ (z >> 31);
-}
-
 static void random_position(verifier *v, const ingot__view *view, int64_t *at) {
-  for (int d = 0; d < view->rank; d++) at[d] = (int64_t)(next(v) % (uint64_t)view->dim[d]);
+  for (int d = 0; d < view->rank; d++) at[d] = (int64_t)(ingot__random(&v->random) % (uint64_t)view->dim[d]);
 }
 
 /* A dense PLAIN copy in the arena; the view itself if it is one already. */
@@ -272,112 +263,11 @@ static ingot_status check(void *user, ingot__run_step *run, bool after, ingot__d
   return run->step->kernel->on_device ? check_device(v, run, after, diag) : check_step(v, run, after);
 }
 
-/* A sequence, or what an optional holds: tensors of three random numbers. Operators that want other shapes end the run, which is no fault. */
-static ingot_status random_object(verifier *v, ingot_context *context, ingot__io *io) {
-  const ingot__type *type = &io->value->type;
-  static const int64_t dim[1] = {3};
-  static const ingot_string words[3];
-  bool sequence = type->kind != INGOT__OPTIONAL;
-  ingot__object *list = ingot__object_list(context->store, sequence ? INGOT__SEQUENCE : INGOT__OPTIONAL, type->dtype, sequence ? 3 : 1);
-  if (!list) return ingot__no_memory(v->build->diag);
-  io->object = list;
-  for (size_t i = 0; i < list->n; i++) {
-    ingot__object *o = type->dtype == INGOT_STRING ? ingot__object_strings(context->store, 1, dim, words)
-                                                   : ingot__object_tensor(context->store, type->dtype, 1, dim);
-    if (!(list->item[i] = o)) return ingot__no_memory(v->build->diag);
-    if (type->dtype == INGOT_STRING) continue;
-    memset(o->data, 0, o->bytes);
-    for (size_t k = 0; ingot__dtype_is_float(type->dtype) && ingot__dtype_size(type->dtype) >= 2 && k < 3; k++)
-      ingot__set_double(type->dtype, o->data, k, (double)(next(v) >> 11) * 0x1p-52 - 1);
-  }
-  return INGOT_OK;
-}
-
-enum { AT_OPT, AT_MIN, AT_MAX };
-
-static const int64_t *dims_at(const ingot__profile *profile, int which) {
-  return which == AT_OPT ? profile->opt : which == AT_MIN ? profile->min : profile->max;
-}
-
-static ingot_status random_inputs(verifier *v, ingot_context *context, const ingot__profile *profile, int which, ingot__arena *arena) {
-  ingot__arena_reset(arena);
-  context->current = NULL;
-  for (size_t i = 0; i < context->n_in; i++) {
-    ingot__io *io = &context->io[i];
-    size_t count = 1, bytes;
-    if (io->value->type.kind != INGOT__TENSOR) {
-      INGOT_TRY(random_object(v, context, io));
-      continue;
-    }
-    for (int d = 0; d < io->value->type.rank; d++) {
-      io->dim[d] = dims_at(&profile[i], which)[d];
-      if (!ingot__mul(count, (size_t)io->dim[d], &count)) return INGOT_E_LIMIT;
-    }
-    io->shape_set = true;
-    if (!ingot__dtype_bytes(io->value->type.dtype, count, &bytes) || !(io->address = ingot__arena_alloc(arena, bytes)))
-      return ingot__no_memory(v->build->diag);
-    if (ingot__dtype_is_float(io->value->type.dtype) && ingot__dtype_size(io->value->type.dtype) >= 2)
-      for (size_t k = 0; k < count; k++) ingot__set_double(io->value->type.dtype, io->address, k, (double)(next(v) >> 11) * 0x1p-52 - 1);
-  }
-  return INGOT_OK;
-}
-
-/* A Loop may go on for as long as its model says: a thread that waits cancels the run when it has taken too long. */
-typedef struct guard {
-  pthread_t thread;
-  pthread_mutex_t mutex;
-  pthread_cond_t wake;
-  ingot_context *context;
-  bool over, fired;
-} guard;
-
-static void *watch(void *user) {
-  guard *g = user;
-  struct timespec until;
-  clock_gettime(CLOCK_MONOTONIC, &until);
-  until.tv_sec += MOST;
-  pthread_mutex_lock(&g->mutex);
-  int result = 0;
-  while (!g->over && result != ETIMEDOUT) result = pthread_cond_timedwait(&g->wake, &g->mutex, &until);
-  g->fired = !g->over;
-  if (g->fired) g->context->cancelled = true;
-  pthread_mutex_unlock(&g->mutex);
-  return NULL;
-}
-
-static ingot_status run_guarded(ingot_context *context, ingot__diag *diag) {
-  guard g = {.context = context};
-  pthread_condattr_t attributes;
-  pthread_condattr_init(&attributes);
-  pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-  pthread_mutex_init(&g.mutex, NULL);
-  pthread_cond_init(&g.wake, &attributes);
-  pthread_condattr_destroy(&attributes);
-  ingot_status status = INGOT_OK;
-  if (pthread_create(&g.thread, NULL, watch, &g)) {
-    status = ingot__fail(diag, INGOT_E_DEVICE, NULL, "a thread can't be started");
-  } else {
-    status = ingot__context_execute(context, diag);
-    pthread_mutex_lock(&g.mutex);
-    g.over = true;
-    pthread_cond_signal(&g.wake);
-    pthread_mutex_unlock(&g.mutex);
-    pthread_join(g.thread, NULL);
-    if (g.fired && status == INGOT_E_CANCELLED) {
-      ingot__diag_init(diag, diag->file);
-      status = ingot__fail(diag, INGOT_E_LIMIT, NULL, "the run takes longer than %d s", MOST);
-    }
-  }
-  pthread_mutex_destroy(&g.mutex);
-  pthread_cond_destroy(&g.wake);
-  return status;
-}
-
 static double elements(const ingot__build *b, const ingot__profile *profile, int which) {
   double total = 1;
   for (size_t i = 0; i < b->engine->network->main->n_input; i++) {
     double n = 1;
-    for (int d = 0; d < b->engine->network->main->input[i]->type.rank; d++) n *= (double)dims_at(&profile[i], which)[d];
+    for (int d = 0; d < b->engine->network->main->input[i]->type.rank; d++) n *= (double)ingot__dims_at(&profile[i], which)[d];
     total += n;
   }
   return total;
@@ -390,12 +280,12 @@ static ingot_status other_sizes(verifier *v, ingot_context *context, ingot__aren
   bool any = false;
   for (size_t i = 0; i < e->network->n_node; i++) any = any || (e->step[i].n_other && e->step[i].size > 0); /* 0: a stand-in alone */
   for (size_t p = 0; any && p < e->n_profile; p++)
-    for (int which = AT_OPT; which <= AT_MAX; which++) {
+    for (int which = INGOT__AT_OPT; which <= INGOT__AT_MAX; which++) {
       const ingot__profile *profile = &e->profile[p * context->n_in];
-      if (p == 0 && which == AT_OPT) continue;
-      if (ingot__now() > v->deadline || elements(b, profile, which) > LARGER * elements(b, e->profile, AT_OPT)) continue;
-      INGOT_TRY(random_inputs(v, context, profile, which, inputs));
-      INGOT_TRY(run_guarded(context, b->diag));
+      if (p == 0 && which == INGOT__AT_OPT) continue;
+      if (ingot__now() > v->deadline || elements(b, profile, which) > LARGER * elements(b, e->profile, INGOT__AT_OPT)) continue;
+      INGOT_TRY(ingot__random_inputs(context, profile, which, &v->random, inputs, b->diag));
+      INGOT_TRY(ingot__run_guarded(context, MOST, b->diag));
     }
   return INGOT_OK;
 }
@@ -410,12 +300,12 @@ ingot_status ingot__build_verify(ingot__build *b) {
   ingot_context_options options = {.threads = b->engine->threads};
   ingot_context *context = NULL;
   ingot_status status = ingot__context_new(b->engine, &options, b->diag, &context);
-  if (status == INGOT_OK) status = random_inputs(&v, context, b->engine->profile, AT_OPT, &inputs);
+  if (status == INGOT_OK) status = ingot__random_inputs(context, b->engine->profile, INGOT__AT_OPT, &v.random, &inputs, b->diag);
   if (status == INGOT_OK) {
     v.context = context;
     context->trace = check;
     context->trace_user = &v;
-    status = run_guarded(context, b->diag);
+    status = ingot__run_guarded(context, MOST, b->diag);
   }
   if (status == INGOT_OK) status = other_sizes(&v, context, &inputs);
   ingot__context_free(context);

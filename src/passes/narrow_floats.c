@@ -3,9 +3,12 @@
  *
  * What stays float32: operators that aren't in the list below (kernels accumulate in float32 all the same), those that may leave float16's range
  * whatever their inputs (powers, exponentials, quotients, sums of many), which elementwise chains compute in float32 in between; and
- * nodes with a constant beyond the range, with a word. The network's inputs and outputs keep their types. */
+ * nodes with a constant beyond the range, with a word, or with a value that leaves it where the network was measured (compile/ranges.c). The network's
+ * inputs and outputs keep their types. */
 #include "passes/rewrite.h"
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
 #define LARGEST_HALF 65504.0f
 
@@ -58,6 +61,20 @@ static bool in_range(const narrower *w, const ingot__value *v) {
   return true;
 }
 
+static int name_order(const void *name, const void *entry) { return strcmp(name, *(const char *const *)entry); }
+
+/* Whether its elements were measured beyond the range, here or before they were moved. */
+static bool leaves_range(const narrower *w, const ingot__value *v) {
+  const ingot__pass_context *c = w->context;
+  if (w->to != INGOT_FLOAT16 || !c->n_wide) return false;
+  for (; is_float(v); v = v->producer->in[0]) {
+    if (is_constant(v)) return false;
+    if (bsearch(v->name, c->wide, c->n_wide, sizeof *c->wide, name_order)) return true;
+    if (!v->producer || !moves(v->producer)) return false;
+  }
+  return false;
+}
+
 static bool can_be_narrow(const narrower *w, const ingot__node *n) {
   unsigned inputs = data_inputs(n);
   bool any = false;
@@ -68,11 +85,14 @@ static bool can_be_narrow(const narrower *w, const ingot__node *n) {
     if (!v || !(inputs >> (i < 31 ? i : 31) & 1)) continue;
     if (v->type.dtype != INGOT_FLOAT32 && v->type.dtype != w->to && !(n->op == INGOT__OP_FusedAttention && i == 3)) return false;
     any |= is_float(v);
+    if (leaves_range(w, v)) return false;
     if (is_float(v) && !in_range(w, v)) {
       ingot__logf(w->context->log, INGOT_LOG_INFO, "%s stays in float32: a constant of it is beyond float16's range", ingot__where(n));
       return false;
     }
   }
+  for (size_t i = 0; i < n->n_out; i++)
+    if (leaves_range(w, n->out[i])) return false;
   if (moves(n)) return any && n->in[0] && n->in[0]->id < w->n_value && w->narrow[n->in[0]->id];
   return any;
 }

@@ -9,6 +9,8 @@ typedef struct ingot__pass_context {
   bool float_only;   /* float16 and bfloat16 are computed as float32, or narrowed again at the end */
   bool device;       /* the target has a device of its own */
   ingot_dtype narrow; /* what float32 may become; INGOT_UNDEFINED: nothing */
+  const char *const *wide; /* names, sorted, of values whose layers stay in float32 */
+  size_t n_wide;
   ingot__pool *pool; /* for folding; may be NULL */
 } ingot__pass_context;
 

@@ -46,6 +46,8 @@ bool ingot__tuner_put(ingot__tuner *t, uint64_t key, float seconds) {
   return true;
 }
 
+bool ingot__tuner_knows(const ingot__tuner *t, uint64_t key) { return slot(t->table, t->capacity, key)->key == key; }
+
 static void hash_view(XXH3_state_t *h, const ingot__view *v) {
   int32_t head[4] = {(int32_t)v->dtype, v->rank, v->layout, v->constant};
   XXH3_64bits_update(h, head, sizeof head);
@@ -72,7 +74,12 @@ static void hash_node(XXH3_state_t *h, ingot__op op, const void *attrs) {
     case INGOT__ATTR_GRAPH:
       if (*(struct ingot__graph *const *)p) hash_graph(h, *(struct ingot__graph *const *)p);
       break;
-    case INGOT__ATTR_STRINGS: case INGOT__ATTR_TENSOR: break;
+    case INGOT__ATTR_TENSOR: {
+      const ingot__literal *t = (const ingot__literal *)p;
+      if (t->dtype != INGOT_STRING) XXH3_64bits_update(h, t->data, t->bytes);
+      break;
+    }
+    case INGOT__ATTR_STRINGS: break;
     }
   }
 }
@@ -101,6 +108,38 @@ static uint64_t key_of(const ingot__tuner *t, const ingot__kernel *kernel, const
   hash_node(&h, call->node->op, call->attrs);
   for (size_t i = 0; i < call->n_in; i++) hash_view(&h, &call->in[i]);
   for (size_t i = 0; i < call->n_out; i++) hash_view(&h, &call->out[i]);
+  uint64_t key = XXH3_64bits_digest(&h);
+  return key ? key : 1;
+}
+
+static void hash_value(XXH3_state_t *h, const ingot__value *v) {
+  const ingot__type *t = &v->type;
+  int64_t head[4] = {v->id, (int64_t)t->dtype, t->kind, t->rank};
+  XXH3_64bits_update(h, head, sizeof head);
+  if (t->rank > 0) XXH3_64bits_update(h, t->dim, (size_t)t->rank * sizeof t->dim[0]);
+  if (v->data && t->dtype != INGOT_STRING) XXH3_64bits_update(h, v->data, v->bytes);
+}
+
+static void hash_ids(XXH3_state_t *h, ingot__value *const *v, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    int64_t id = v[i] ? (int64_t)v[i]->id : -1;
+    XXH3_64bits_update(h, &id, sizeof id);
+  }
+}
+
+uint64_t ingot__tuner_network_key(const ingot__network *network, const void *more, size_t bytes) {
+  XXH3_state_t h;
+  XXH3_64bits_reset(&h);
+  XXH3_64bits_update(&h, ingot_version(), strlen(ingot_version()) + 1);
+  XXH3_64bits_update(&h, more, bytes);
+  for (size_t i = 0; i < network->n_value; i++)
+    if (network->value[i]) hash_value(&h, network->value[i]);
+  for (size_t g = 0; g < network->n_graph; g++)
+    for (const ingot__node *n = network->graph[g] && !network->graph[g]->removed ? network->graph[g]->first : NULL; n; n = n->next) {
+      hash_node(&h, n->op, n->attrs);
+      hash_ids(&h, n->in, n->n_in);
+      hash_ids(&h, n->out, n->n_out);
+    }
   uint64_t key = XXH3_64bits_digest(&h);
   return key ? key : 1;
 }

@@ -23,6 +23,9 @@ void ingot__tuner_free(ingot__tuner *tuner);
 /* Seconds of a run of the kernel on random data, the least of several; from the cache if it is there; < 0 when the budget is spent or the
  * call can't be made. Signature of ingot__time_fn. */
 bool ingot__tuner_put(ingot__tuner *tuner, uint64_t key, float seconds); /* false: no memory */
+bool ingot__tuner_knows(const ingot__tuner *tuner, uint64_t key);
+/* A key for what is known of a whole network, as it was given but for the dims that a profile fixes, and of `more`: the same on all devices. */
+uint64_t ingot__tuner_network_key(const ingot__network *network, const void *more, size_t bytes);
 double ingot__tuner_time(void *tuner, const ingot__kernel *kernel, const ingot__call *call, double estimated);
 
 /* The same on the engine's device: device.c. < 0: the call can't be made. */
