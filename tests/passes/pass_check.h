@@ -149,6 +149,7 @@ static inline double *pass_numbers(const ingot__network *network, size_t *total)
 /* What the target is like, as passes are told. */
 static ingot_dtype pass_narrow = INGOT_UNDEFINED;
 static bool pass_device;
+static const char *pass_wide; /* the name of a value that leaves float16's range; NULL: none */
 
 /* Runs the pass over the text's network and compares its outputs' expressions, "; " between, with `expected` (NULL: not looked at), and their
  * numbers with those before, within `tolerance` (0: not computed). */
@@ -159,7 +160,8 @@ static inline void pass_check_within(ingot__pass_fn pass, const char *text, cons
   if (ingot__infer_network(before, &diag) != INGOT_OK) fail_msg("%s in %s", diag.text, text);
   ingot__network *after = ingot__network_clone(before, NULL);
   assert_non_null(after);
-  ingot__pass_context context = {.diag = &diag, .log = &after->log, .float_only = true, .device = pass_device, .narrow = pass_narrow};
+  ingot__pass_context context = {.diag = &diag, .log = &after->log, .float_only = true, .device = pass_device, .narrow = pass_narrow,
+                                .wide = &pass_wide, .n_wide = pass_wide ? 1 : 0};
   bool changed = false;
   if (pass(after, &context, &changed) != INGOT_OK) fail_msg("%s in %s", diag.text, text);
   if (ingot__network_verify(after, &diag) != INGOT_OK) fail_msg("%s in %s", diag.text, text);
