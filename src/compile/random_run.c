@@ -1,5 +1,5 @@
-/* Runs on random inputs, which verification and the measuring of ranges need: numbers from -1 to 1 for inputs of floats, zeros for others, and a limit
- * to how long a run may take. */
+/* Runs on random inputs, which verification and the measuring of ranges need: numbers from -1 to 1 for inputs of floats, zeros for others, and a
+ * limit to how long a run may take. */
 #include "compile/compile.h"
 #include "runtime/state.h"
 #include <errno.h>

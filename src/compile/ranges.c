@@ -173,8 +173,8 @@ static ingot_status keep_names(meter *m) {
   }
   qsort(names, count, sizeof *names, by_name);
   b->wide = names;
-  ingot__logf(&b->engine->log, INGOT_LOG_WARNING, "%zu values leave float16's range, or come near its end (up to %.3g in '%s'): their layers stay in float32",
-              count, (double)m->largest[most->id], most->name);
+  ingot__logf(&b->engine->log, INGOT_LOG_WARNING,
+              "%zu values leave float16's range, or come near its end (up to %.3g in '%s'): their layers stay in float32", count, (double)m->largest[most->id], most->name);
   return INGOT_OK;
 }
 
@@ -201,7 +201,8 @@ ingot_status ingot__build_ranges(ingot__build *b, const ingot__network *network)
   ingot__arena_init(&m.arena, &b->heap);
   ingot__profile *profile = shapes(b, &b->arena);
   if (!profile) return ingot__no_memory(b->diag);
-  uint64_t key = b->config->timing_cache ? ingot__tuner_network_key(b->engine->network, profile, b->engine->network->main->n_input * sizeof *profile) : 0;
+  const ingot__network *net = b->engine->network;
+  uint64_t key = b->config->timing_cache ? ingot__tuner_network_key(net, profile, net->main->n_input * sizeof *profile) : 0;
   if (key && ingot__tuner_knows(&b->tuner, key)) return INGOT_OK;
   ingot_status status = run(&m, network, profile, &left_out);
   status = finish(&m, status, left_out, key);

@@ -3,8 +3,8 @@
  *
  * What stays float32: operators that aren't in the list below (kernels accumulate in float32 all the same), those that may leave float16's range
  * whatever their inputs (powers, exponentials, quotients, sums of many), which elementwise chains compute in float32 in between; and
- * nodes with a constant beyond the range, with a word, or with a value that leaves it where the network was measured (compile/ranges.c). The network's
- * inputs and outputs keep their types. */
+ * nodes with a constant beyond the range, with a word, or with a value that leaves it where the network was measured (compile/ranges.c). The
+ * network's inputs and outputs keep their types. */
 #include "passes/rewrite.h"
 #include <math.h>
 #include <stdlib.h>
