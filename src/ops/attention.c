@@ -200,7 +200,7 @@ static bool add_mask(const job *j, int64_t batch, int64_t l, int64_t begin, int6
   return any;
 }
 
-/* In halves as NumPy computes it: exponents rounded, bfloat16's sum rounded at every step, float16's at its end. */
+/* In halves exponents are rounded, and their sum at its end. */
 static void softmax(const job *j, bool any, double *score) {
   const ingot_dtype p = j->precision;
   double max = -INFINITY, sum = 0;
@@ -210,7 +210,7 @@ static void softmax(const job *j, bool any, double *score) {
   }
   for (int64_t s = 0; s < j->positions; s++) {
     double e = any && score[s] != -INFINITY ? ingot__row_round(p, exp(ingot__row_round(p, score[s] - max))) : 0;
-    sum = p == INGOT_BFLOAT16 ? ingot__row_round(p, sum + e) : sum + e;
+    sum += e;
     score[s] = e;
   }
   sum = ingot__row_round(p, sum);

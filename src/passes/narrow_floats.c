@@ -184,8 +184,24 @@ static ingot_status drop_pairs(const narrower *w) {
   return INGOT_OK;
 }
 
+/* Whether most of its products are of 8-bit levels. What is float32 between those is little, and rounded to halves it would fall to another level
+ * now and then, which is far more than a half's rounding. */
+static bool is_quantised(const ingot__network *network) {
+  size_t products = 0, levels = 0;
+  for (const ingot__node *n = network->main->first; n; n = n->next) {
+    if (n->op != INGOT__OP_Conv && n->op != INGOT__OP_MatMul && n->op != INGOT__OP_MatMulInteger) continue;
+    products++;
+    levels += n->in[0] && ingot__dtype_is_int(n->in[0]->type.dtype);
+  }
+  return levels > products / 2;
+}
+
 ingot_status ingot__pass_narrow_floats(ingot__network *network, const ingot__pass_context *context, bool *changed) {
   if (context->narrow == INGOT_UNDEFINED) return INGOT_OK;
+  if (is_quantised(network)) {
+    ingot__logf(context->log, INGOT_LOG_INFO, "the network is quantised: what is float32 in it stays so");
+    return INGOT_OK;
+  }
   narrower w = {.network = network, .context = context, .to = context->narrow, .n_value = network->n_value};
   w.narrow = ingot__arena_array(&network->arena, w.n_value + 1, sizeof *w.narrow);
   w.wide = ingot__arena_array(&network->arena, w.n_value + 1, sizeof *w.wide);

@@ -122,3 +122,18 @@ def test_what_the_cpu_has_not(ingot, model):
     for option in (["--streams", "2"], ["--noDataTransfers"]):
         result = ingot("bench", model, "--shapes", "6x8", *option, check=False)
         assert result.returncode != 0 and "for engines on a GPU" in result.stderr
+
+
+@pytest.mark.parametrize("missing, words", [("driver", "no NVIDIA driver"), ("compiler", "NVRTC is missing"), ("gpu", "no usable GPU")])
+def test_what_is_missing_is_said(ingot, build, model, tmp_path, missing, words):
+    """A build without driver, NVRTC or GPU ends with an error that names it, and leaves no file."""
+    driver = build / "libcuda_emulated.so"
+    if missing != "driver" and not driver.exists():
+        pytest.skip("the emulated GPU isn't built here")
+    nowhere = str(tmp_path / "lib.so")
+    env = {**os.environ, "INGOT_CUDA_DRIVER": nowhere if missing == "driver" else str(driver), "INGOT_CACHE": str(tmp_path),
+           "INGOT_NVRTC": nowhere if missing == "compiler" else str(driver), "INGOT_EMULATED_ARCH": "0" if missing == "gpu" else "90"}
+    result = ingot("build", model, "-o", tmp_path / "net.ingot", "--device", "cuda", "--shapes", "6x8", env=env, check=False)
+    assert result.returncode == 13 and words in result.stderr, result.stderr
+    assert not (tmp_path / "net.ingot").exists()
+    assert ingot("build", model, "-o", tmp_path / "net.ingot", "--budget", "0", env=env).returncode == 0

@@ -1,4 +1,5 @@
-/* Kernels of layers whose sizes depend on data aren't timed: the sizes that are made up for estimates don't fit from tensor to tensor. INGOT_TEST_ASAN */
+/* Kernels of layers whose sizes depend on data aren't timed: the sizes that are made up for estimates don't fit from tensor to tensor.
+ * INGOT_TEST_ASAN */
 #include "testing.h"
 #include "testing_networks.h"
 #include <string.h>

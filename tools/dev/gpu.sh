@@ -103,6 +103,8 @@ run_gpu_tests() { # [--no-build] [FILTER of names]
     local before=("$passed" "$failed" "$skipped")
     run_pytest "${together[@]}" "$python" >"$BUILD/gpu_pytest.log" 2>&1
     sed 1d "$BUILD/gpu_pytest.log"
+    name=$(basename "$python" .py)
+    cp "$BUILD/pytest.log" "$BUILD/gpu_$name.log"
     local now=("$passed" "$failed" "$skipped")
     passed=${before[0]} failed=${before[1]} skipped=${before[2]}
     gpu_count "${python#tests/}" $((now[0] - before[0])) $((now[1] - before[1])) $((now[2] - before[2])) $((SECONDS - start))

@@ -56,6 +56,10 @@ static inline void ingot__cuda_define(ingot__text *text, const char *name, int64
 double ingot__cuda_cost(double bytes, double flops, double flops_per_second);
 double ingot__cuda_bytes(const ingot__call *call); /* of all inputs and outputs */
 
+/* Activations that take a dozen registers more than the others. */
+static inline bool ingot__cuda_act_is_long(int64_t act) {
+  return act == INGOT__ACT_TANH || act == INGOT__ACT_GELU || act == INGOT__ACT_SOFTPLUS || act == INGOT__ACT_MISH;
+}
 static inline bool ingot__cuda_is_float(ingot_dtype t) { return t == INGOT_FLOAT32 || t == INGOT_FLOAT16 || t == INGOT_BFLOAT16; }
 static inline int64_t ingot__divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 #endif

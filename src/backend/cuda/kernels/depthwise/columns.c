@@ -23,8 +23,8 @@ static void define(const ingot__call *call, ingot__text *text, int wide) {
   ingot__cuda_define(text, "STRIDE_Y", w->stride[0]);
   ingot__cuda_define(text, "STRIDE_X", w->stride[1]);
   ingot__cuda_define(text, "WIDE", wide);
-  const int64_t act = INGOT__ATTRS(call, Conv)->act; /* some take registers that three blocks haven't */
-  const bool large = act == INGOT__ACT_TANH || act == INGOT__ACT_GELU || act == INGOT__ACT_SOFTPLUS || act == INGOT__ACT_MISH;
+  const int64_t act = INGOT__ATTRS(call, Conv)->act; /* some take registers that three blocks haven't, so do floats, and strides of 1 by 2 */
+  const bool large = ingot__cuda_act_is_long(act) || call->in[0].dtype == INGOT_FLOAT32 || w->stride[0] != w->stride[1];
   ingot__cuda_define(text, "BLOCKS", wide != 4 ? 4 : large ? 2 : 3);
   ingot__cuda_define(text, "ACT", act);
 }
