@@ -174,7 +174,8 @@ static ingot_status keep_names(meter *m) {
   qsort(names, count, sizeof *names, by_name);
   b->wide = names;
   ingot__logf(&b->engine->log, INGOT_LOG_WARNING,
-              "%zu values leave float16's range, or come near its end (up to %.3g in '%s'): their layers stay in float32", count, (double)m->largest[most->id], most->name);
+              "%zu values leave float16's range, or come near its end (up to %.3g in '%s'): their layers stay in float32", count,
+              (double)m->largest[most->id], most->name);
   return INGOT_OK;
 }
 
