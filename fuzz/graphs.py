@@ -1,5 +1,5 @@
 """Differential fuzzing: random valid ONNX models by ingot's engine, by its reference kernels and by ONNX Runtime. Run it with
-./dev fuzz graphs [SECONDS | --count N] [--seed S] [--one SEED] [--row NAME]; the library is build/libingot.so unless BUILD says otherwise.
+./dev fuzz graphs [SECONDS | --count N] [--seed S] [--one SEED] [--row NAME] [--device cuda]; the library is build/libingot.so unless BUILD says otherwise.
 
 Models are made and run in child processes, one for each of INGOT_ISA's sets in turn; one that dies or hangs is a finding of the model that it was
 at. A finding is made smaller, printed as ONNX's text and saved with its inputs in the build folder's graphs/."""
@@ -189,9 +189,12 @@ def main():
     p.add_argument("--one", type=int, help="one seed's model alone: print it, run it, reduce it")
     p.add_argument("--reduce", type=float, default=60, help="seconds to make a finding smaller; 0: not at all")
     p.add_argument("--findings", type=int, default=25, help="stop after so many")
+    p.add_argument("--device", help="of the engines: cuda (INGOT_CUDA_DRIVER and INGOT_NVRTC may name the emulated one); the CPU without it")
     p.add_argument("--row", help="models of this row of the generator's table alone, with a few nodes around it")
     a = p.parse_args()
     warnings.simplefilter("ignore")
+    if a.device:
+        os.environ["INGOT_FUZZ_DEVICE"] = a.device
     build = ROOT / os.environ.get("BUILD", "build")
     import generate  # noqa: F401  loaded once, before children are made
     import reduce  # noqa: F401

@@ -1,6 +1,7 @@
 """A model through libingot: built and run as a plan says (passes left out, threads, an engine written and read again), or by the reference
 kernels."""
 import ctypes as c
+import os
 import pathlib
 import sys
 
@@ -17,6 +18,7 @@ class Env(c.Structure):
     _fields_ = [("allocator", c.c_void_p), ("log", LOG), ("log_user", c.c_void_p), ("log_level", c.c_int), ("memory_limit", c.c_size_t)]
 
 
+DEVICE = os.environ.get("INGOT_FUZZ_DEVICE")  # of the engines: "cuda"; the CPU without it
 GUARD = 64  # bytes around an output's memory that must stay as they are
 
 
@@ -120,6 +122,9 @@ class Engines(Library):
             reference = plan is None
             plan = plan or {"threads": 1, "budget": 0.0, "verify": False, "skip": [], "stop": None, "file": False, "memory": False}
             self.configure(config, sets, plan)
+            if DEVICE and not reference:
+                self.call("ingot_config_set_device", config, DEVICE.encode())
+                self.call("ingot_config_set_precision", config, 0)  # float32, without TF32
             self.call("ingot_build_reference" if reference else "ingot_build", network, config, c.byref(engine))
             if plan["file"]:
                 again = self.through_a_file(engine)
