@@ -5,6 +5,7 @@
  * It runs on an emulated GPU, which has each memory access checked, with a choice of texts (a compilation takes a second or two); with
  * INGOT_TEST_GPU=1 on the real one, with all of them, which processes share among themselves (INGOT_TEST_PROCESSES), since the reference takes
  * the most time; INGOT_TEST_FULL=1 and =0 say otherwise. INGOT_TEST_ONLY=name: one row, all texts.
+ * INGOT_TEST_LIST=1 only lists operators and the rows that take them.
  * INGOT_TEST_ON_GPU INGOT_TEST_SECONDS 1500 */
 #include "testing_gpu.h"
 #include "backend/cuda_jobs.h"
@@ -235,6 +236,15 @@ static int run_share(int share, int shares) {
   return failed;
 }
 
+/* For docs/operators.md: operators and the rows that take them. */
+static int print_rows(int share, int shares) {
+  (void)share, (void)shares;
+  list_jobs();
+  for (size_t i = 0; i < n_cuda_job; i++) printf("%s %s\n", ingot__op_get(cuda_jobs[i].grid->node->op)->name, cuda_jobs[i].kernel->name);
+  free_jobs();
+  return 0;
+}
+
 static int check_rows(int share, int shares) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(every_row_ran)};
   (void)share, (void)shares;
@@ -264,6 +274,7 @@ int main(void) {
   ingot__diag_init(&diag, NULL);
   if (!testing_gpu()) return 77;
   device = ingot__cuda_backend.device;
+  if (getenv("INGOT_TEST_LIST")) return with_device(print_rows, 0, 1);
   only = getenv("INGOT_TEST_ONLY");
   whole = full && *full ? *full == '1' : testing_real_gpu();
   runs = mmap(NULL, sizeof *runs * CUDA_ROWS, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
