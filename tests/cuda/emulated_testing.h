@@ -140,8 +140,13 @@ static inline void gpu_run(void *module, const char *name, unsigned blocks, unsi
   OK(cuStreamSynchronize(NULL));
 }
 
-/* What function(user) writes to stderr before the signal that must end it; it runs in a child. */
+/* What function(user) writes to stderr before the signal that must end it; it runs in a child. ThreadSanitizer would end it first, for what is
+ * said in the signal's handler takes memory. */
 static inline void gpu_dies(void (*function)(void *), void *user, const char *words) {
+#ifdef __SANITIZE_THREAD__
+  (void)function, (void)user, (void)words;
+  skip();
+#endif
   int pipes[2], status;
   char text[16384] = "";
   assert_int_equal(pipe(pipes), 0);
