@@ -5,7 +5,7 @@
  * an algorithm belongs to a version of it and a device, and is asked for anew where an engine runs. */
 #include "backend/cuda/cublaslt.h"
 #include "backend/cuda/device.h"
-#include "backend/cuda/search.h"
+#include "backend/cuda/vendor.h"
 #include <stdio.h>
 #include <string.h>
 #include <xxhash.h>
@@ -18,9 +18,7 @@ static struct {
 #include "backend/cuda/cublaslt.def"
 #undef INGOT_CUBLASLT
 } lt;
-static bool there;
-static char problem[512];
-static const char not_opened[] = "it can't be opened on this GPU";
+static ingot__vendor vendor;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 /* ---- The library */
@@ -29,18 +27,13 @@ static void open_library(void) {
   static const char *const names[] = {"libcublasLt.so.13", "libcublasLt.so.12", NULL};
   const ingot__cuda_driver *d = ingot__cuda_driver_get(NULL);
   const ingot__search search = {.variable = "INGOT_CUBLASLT", .names = d && d->version < 13000 ? names + 1 : names, .wheel = "cublas"};
-  void *library = d ? ingot__search_vendor(&search, problem, sizeof problem) : NULL;
-  if (!library) {
-    if (!*problem) snprintf(problem, sizeof problem, "there is no NVIDIA driver");
-    return;
-  }
-#define INGOT_CUBLASLT(result, name, parameters) lt.name = (result (*) parameters)ingot__search_symbol(library, #name, problem, sizeof problem);
+  void *library = ingot__vendor_open(&vendor, &search);
+  if (!library) return;
+#define INGOT_CUBLASLT(result, name, parameters) \
+  lt.name = (result (*) parameters)ingot__search_symbol(library, #name, vendor.problem, sizeof vendor.problem);
 #include "backend/cuda/cublaslt.def"
 #undef INGOT_CUBLASLT
-  if (*problem) return;
-  const size_t wants = lt.cublasLtGetCudartVersion() / 1000;
-  there = wants <= (size_t)d->version / 1000;
-  if (!there) snprintf(problem, sizeof problem, "it is of CUDA %zu, the driver of CUDA %d", wants, d->version / 1000);
+  vendor.there = !*vendor.problem && ingot__vendor_suits_driver(&vendor, lt.cublasLtGetCudartVersion());
 }
 
 /* ---- What a device keeps. Plans are in a table of fixed size: where it is full, the oldest of those that collide goes. */
@@ -84,19 +77,14 @@ void ingot__cublaslt_leave(ingot__device *device) {
   device->cublaslt = NULL;
 }
 
+static bool works(ingot__device *device) {
+  const state *s = state_of(device);
+  return s && s->handle;
+}
+
 static size_t version(const char **why) {
   pthread_once(&once, open_library);
-  if (!there) {
-    if (why) *why = problem;
-    return 0;
-  }
-  ingot__device *device = ingot__cuda_hold(NULL);
-  if (!device) return lt.cublasLtGetVersion();
-  const state *s = state_of(device);
-  const bool works = s && s->handle;
-  ingot__cuda_close(device);
-  if (!works && why) *why = not_opened;
-  return works ? lt.cublasLtGetVersion() : 0;
+  return ingot__vendor_version(&vendor, works, lt.cublasLtGetVersion, why);
 }
 const ingot__library ingot__cublaslt = {.name = "cuBLASLt", .source = INGOT_TACTIC_CUBLAS_LT, .version = version};
 
@@ -307,8 +295,8 @@ ingot_status ingot__cublaslt_run(const ingot__call *call, const ingot__cublaslt_
   plan chosen = {0};
   if (empty(p)) return INGOT_OK;
   pthread_once(&once, open_library);
-  state *s = there ? state_of(q->device) : NULL;
-  if (!s || !s->handle) return INGOT__FAIL_CALL(call, INGOT_E_DEVICE, "its kernel calls cuBLASLt: %s", there ? not_opened : problem);
+  state *s = vendor.there ? state_of(q->device) : NULL;
+  if (!s || !s->handle) return INGOT__FAIL_CALL(call, INGOT_E_DEVICE, "its kernel calls cuBLASLt: %s", ingot__vendor_problem(&vendor));
   if (p->m > INT32_MAX || p->n > INT32_MAX || p->k > INT32_MAX || p->batches > INT32_MAX)
     return INGOT__FAIL_CALL(call, INGOT_E_LIMIT, "a matrix is too large for this kernel");
   if (p->k > 0) {

@@ -2,7 +2,7 @@
  * for recorded work may need what is theirs. An engine keeps nothing of the library's. */
 #include "backend/cuda/cudnn.h"
 #include "backend/cuda/device.h"
-#include "backend/cuda/search.h"
+#include "backend/cuda/vendor.h"
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,9 +12,7 @@
 #define MOST_WORKSPACE ((size_t)64 << 20) /* bytes */
 
 static ingot__cudnn_functions dnn;
-static bool there;
-static char problem[512];
-static const char not_opened[] = "it can't be opened on this GPU";
+static ingot__vendor vendor;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 /* cuDNN ends the process where it wants cuBLASLt, of its version of CUDA, and doesn't find it by its name: it does once the library is open, from
@@ -33,20 +31,17 @@ static bool has_cublaslt(void *library, size_t cuda) {
 static void open_library(void) {
   static const char *const names[] = {"libcudnn.so.9", NULL};
   static const ingot__search search = {.variable = "INGOT_CUDNN", .names = names, .wheel = "cudnn"};
-  const ingot__cuda_driver *d = ingot__cuda_driver_get(NULL);
-  void *library = d ? ingot__search_vendor(&search, problem, sizeof problem) : NULL;
-  if (!library) {
-    if (!*problem) snprintf(problem, sizeof problem, "there is no NVIDIA driver");
-    return;
-  }
-#define INGOT_CUDNN(result, name, parameters) dnn.name = (result (*) parameters)ingot__search_symbol(library, #name, problem, sizeof problem);
+  void *library = ingot__vendor_open(&vendor, &search);
+  if (!library) return;
+#define INGOT_CUDNN(result, name, parameters) \
+  dnn.name = (result (*) parameters)ingot__search_symbol(library, #name, vendor.problem, sizeof vendor.problem);
 #include "backend/cuda/cudnn.def"
 #undef INGOT_CUDNN
-  if (*problem) return;
-  const size_t wants = dnn.cudnnGetCudartVersion() / 1000;
-  if (wants > (size_t)d->version / 1000) snprintf(problem, sizeof problem, "it is of CUDA %zu, the driver of CUDA %d", wants, d->version / 1000);
-  else if (!has_cublaslt(library, wants)) snprintf(problem, sizeof problem, "it needs libcublasLt.so.%zu, which isn't found", wants);
-  there = !*problem;
+  if (*vendor.problem) return;
+  const size_t cuda = dnn.cudnnGetCudartVersion();
+  if (!ingot__vendor_suits_driver(&vendor, cuda)) return;
+  vendor.there = has_cublaslt(library, cuda / 1000);
+  if (!vendor.there) snprintf(vendor.problem, sizeof vendor.problem, "it needs libcublasLt.so.%zu, which isn't found", cuda / 1000);
 }
 
 typedef struct ingot__cudnn_state {
@@ -82,19 +77,14 @@ void ingot__cudnn_leave(ingot__device *device) {
   device->cudnn = NULL;
 }
 
+static bool works(ingot__device *device) {
+  const state *s = state_of(device);
+  return s && s->handle;
+}
+
 static size_t version(const char **why) {
   pthread_once(&once, open_library);
-  if (!there) {
-    if (why) *why = problem;
-    return 0;
-  }
-  ingot__device *device = ingot__cuda_hold(NULL);
-  if (!device) return dnn.cudnnGetVersion();
-  const state *s = state_of(device);
-  const bool works = s && s->handle;
-  ingot__cuda_close(device);
-  if (!works && why) *why = not_opened;
-  return works ? dnn.cudnnGetVersion() : 0;
+  return ingot__vendor_version(&vendor, works, dnn.cudnnGetVersion, why);
 }
 const ingot__library ingot__cudnn = {.name = "cuDNN", .source = INGOT_TACTIC_CUDNN, .version = version};
 
@@ -194,8 +184,8 @@ ingot_status ingot__cudnn_run(const ingot__call *call, const ingot__cudnn_conv *
   const ingot__cuda_queue *q = call->queue;
   if (empty(conv)) return INGOT_OK;
   pthread_once(&once, open_library);
-  state *s = there ? state_of(q->device) : NULL;
-  if (!s || !s->handle) return INGOT__FAIL_CALL(call, INGOT_E_DEVICE, "its kernel calls cuDNN: %s", there ? not_opened : problem);
+  state *s = vendor.there ? state_of(q->device) : NULL;
+  if (!s || !s->handle) return INGOT__FAIL_CALL(call, INGOT_E_DEVICE, "its kernel calls cuDNN: %s", ingot__vendor_problem(&vendor));
   const ingot__cudnn_plan *plan = NULL;
   pthread_mutex_lock(&s->lock);
   ingot_status status = plan_for(q->device, s, conv, call->diag, call->node, &plan);

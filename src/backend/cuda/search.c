@@ -58,22 +58,6 @@ void *ingot__search_open(const ingot__search *s) {
   return library;
 }
 
-void *ingot__search_vendor(const ingot__search *s, char *problem, size_t size) {
-  const char *path = getenv(s->variable), *driver = getenv("INGOT_CUDA_DRIVER");
-  if (path && (!*path || !strcmp(path, "none"))) {
-    snprintf(problem, size, "%s turns it off", s->variable);
-    return NULL;
-  }
-  if (!path && driver && *driver && !strstr(driver, "libcuda.so")) {
-    snprintf(problem, size, "with another driver (INGOT_CUDA_DRIVER) only what %s names is used", s->variable);
-    return NULL;
-  }
-  void *library = ingot__search_open(s);
-  const char *words = library ? NULL : dlerror();
-  if (!library) snprintf(problem, size, "%s isn't found: %s", s->names[0], words ? words : "not there");
-  return library;
-}
-
 void *ingot__search_symbol(void *library, const char *name, char *problem, size_t size) {
   void *p = dlsym(library, name);
   if (!p && !*problem) snprintf(problem, size, "the library lacks %s (it is older than CUDA 12)", name);

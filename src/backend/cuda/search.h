@@ -13,9 +13,6 @@ typedef struct ingot__search {
 /* From dlopen, which tells what was wrong when it is NULL: by name; then in CUDA_HOME and CUDA_PATH (a toolkit, or a Python's site-packages),
  * INGOT_SITE_PACKAGES (which the Python package sets) and /usr/local/cuda*. */
 void *ingot__search_open(const ingot__search *search);
-/* The same of a library that is used where it is found: not where the variable is set to nothing or "none", nor, without it, beside another driver
- * than NVIDIA's. NULL, with the reason in `problem`. */
-void *ingot__search_vendor(const ingot__search *search, char *problem, size_t size);
 /* A function by its name; NULL, with words in `problem` if it was empty. */
 void *ingot__search_symbol(void *library, const char *name, char *problem, size_t size);
 #endif

@@ -21,17 +21,10 @@ static bool is_row(const ingot__value *v, int64_t n) {
   return true;
 }
 
-static bool same_dims(const ingot__value *a, const ingot__value *b) {
-  if (a->type.rank != b->type.rank) return false;
-  for (int i = 0; i < a->type.rank; i++)
-    if (a->type.dim[i] != b->type.dim[i]) return false;
-  return true;
-}
-
 static bool has_addends(const ingot__call *call, int64_t n) {
   const ingot__node *node = call->node;
   if (ingot__has_in(call, 2) && !is_row(node->in[2], n)) return false;
-  return !ingot__has_in(call, 3) || same_dims(node->in[3], node->out[0]);
+  return !ingot__has_in(call, 3) || ingot__type_same(&node->in[3]->type, &node->out[0]->type);
 }
 
 static void set_common(const ingot__call *call, bool tf32, const ingot__product *from, ingot__cublaslt_product *to) {

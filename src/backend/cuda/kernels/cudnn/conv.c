@@ -4,24 +4,8 @@
 #include <string.h>
 #include "backend/cuda/cudnn.h"
 #include "backend/cuda/kernels/product/conv.h"
-#include "ops/window.h"
 
 enum { ALIGN = 16 };
-
-static bool read_window(const ingot__call *call, ingot__window *window) {
-  const ingot__view *x = &call->in[0], *w = &call->in[1];
-  const ingot__window_attrs attrs = INGOT__WINDOW_ATTRS(INGOT__ATTRS(call, Conv));
-  if (ingot__window_read(NULL, call->node, &attrs, x->rank - 2, &w->dim[2], window) != INGOT_OK) return false;
-  ingot__window_pads(window, &x->dim[2]);
-  return true;
-}
-
-static bool same_dims(const ingot__value *a, const ingot__value *b) {
-  if (a->type.rank != b->type.rank) return false;
-  for (int i = 0; i < a->type.rank; i++)
-    if (a->type.dim[i] != b->type.dim[i]) return false;
-  return true;
-}
 
 static bool takes(const ingot__call *call) {
   if (!call->node || !ingot__conv_takes(call) || call->in[0].rank != 4) return false;
@@ -30,7 +14,7 @@ static bool takes(const ingot__call *call) {
   if (attrs->group != 1 || w[0] % whole || w[1] % whole || (attrs->act != INGOT__ACT_NONE && attrs->act != INGOT__ACT_RELU)) return false;
   if (!ingot__has_in(call, 2) && (ingot__has_in(call, 3) || attrs->act != INGOT__ACT_NONE)) return false;
   if (ingot__has_in(call, 2) && (call->in[2].rank != 1 || call->in[2].dim[0] != w[0])) return false;
-  return !ingot__has_in(call, 3) || same_dims(call->node->in[3], call->node->out[0]);
+  return !ingot__has_in(call, 3) || ingot__type_same(&call->node->in[3]->type, &call->node->out[0]->type);
 }
 
 static void copy_dims(const ingot__view *v, int64_t *dim, int64_t *stride) {
@@ -43,7 +27,7 @@ static void copy_dims(const ingot__view *v, int64_t *dim, int64_t *stride) {
 static bool read(const ingot__call *call, ingot__cudnn_conv *c, ingot__cudnn_operands *o) {
   ingot__window window;
   memset(c, 0, sizeof *c); /* it is compared as bytes */
-  if (!read_window(call, &window)) return false;
+  if (!ingot__conv_window(call, &window)) return false;
   copy_dims(&call->in[0], c->x_dim, c->x_stride);
   copy_dims(&call->out[0], c->out_dim, c->out_stride);
   memcpy(c->w_dim, call->in[1].dim, sizeof c->w_dim);

@@ -6,7 +6,6 @@
 #include <string.h>
 #include "backend/cuda/kernels/product/conv.h"
 #include "backend/cuda/kernels/product/weights.h"
-#include "ops/window.h"
 
 typedef struct conv {
   ingot__product product;
@@ -20,7 +19,7 @@ static bool is_point(const ingot__window *w, int n) { /* each output pixel needs
   return true;
 }
 
-static bool read_window(const ingot__call *call, ingot__window *window) {
+bool ingot__conv_window(const ingot__call *call, ingot__window *window) {
   const ingot__view *x = &call->in[0], *w = &call->in[1];
   const ingot__window_attrs attrs = INGOT__WINDOW_ATTRS(INGOT__ATTRS(call, Conv));
   if (ingot__window_read(NULL, call->node, &attrs, x->rank - 2, &w->dim[2], window) != INGOT_OK) return false;
@@ -40,7 +39,7 @@ bool ingot__conv_takes(const ingot__call *call) {
   for (int i = 0; i < w->rank; i++)
     if (w->dim[i] < 1 || w->dim[i] > INT32_MAX / 64) return false;
   ingot__window window;
-  return read_window(call, &window) && INGOT__ATTRS(call, Conv)->act <= INGOT__ACT_MISH;
+  return ingot__conv_window(call, &window) && INGOT__ATTRS(call, Conv)->act <= INGOT__ACT_MISH;
 }
 
 /* The weights' numbers; the rest if the call has dims. */
@@ -68,7 +67,7 @@ static ingot_status prepare(const ingot__call *call, conv *d) {
   const ingot__view *x = &call->in[0], *w = &call->in[1], *y = &call->out[0];
   set_weights(call, d);
   ingot__window window;
-  if (!read_window(call, &window)) return INGOT__FAIL_CALL(call, INGOT_E_INTERNAL, "a window that this kernel doesn't take");
+  if (!ingot__conv_window(call, &window)) return INGOT__FAIL_CALL(call, INGOT_E_INTERNAL, "a window that this kernel doesn't take");
   const int n = x->rank - 2;
   ingot__product *product = &d->product;
   product_params *p = &product->p;
@@ -140,7 +139,7 @@ void ingot__conv_pack_tf32(const ingot__call *call, void *packed) { pack(call, p
 
 static bool has_points(const ingot__call *call) {
   ingot__window window;
-  return read_window(call, &window) && is_point(&window, call->in[0].rank - 2);
+  return ingot__conv_window(call, &window) && is_point(&window, call->in[0].rank - 2);
 }
 
 static void define(const ingot__call *call, ingot__text *text, const ingot__product_tile *tile) {

@@ -2,8 +2,11 @@
 #ifndef INGOT_BACKEND_CUDA_PRODUCT_CONV_H
 #define INGOT_BACKEND_CUDA_PRODUCT_CONV_H
 #include "backend/cuda/kernels/product/launch.h"
+#include "ops/window.h"
 
 bool ingot__conv_takes(const ingot__call *call);
+/* Its window, pads and all, for the input's size; false where it is none. */
+bool ingot__conv_window(const ingot__call *call, ingot__window *window);
 /* Whether it is of one group too, and its output pixels need the input's of the same place alone: a product of the pixels' matrix, whose rows are
  * channels, and the packed weights. */
 bool ingot__conv_is_point(const ingot__call *call);
