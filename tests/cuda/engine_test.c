@@ -2,36 +2,10 @@
  * best and most of their shapes and again, on several threads, compared with the CPU's reference engine.
  * INGOT_TEST_ON_GPU INGOT_TEST_SECONDS 600 */
 #include "networks.h"
-#include <pthread.h>
 
 static const struct { const char *name; unsigned flags; double tolerance; } precisions[] = {
   {"float32", 0, 1e-4}, {"fp16", INGOT_PRECISION_FP16, 1e-2}, {"bf16", INGOT_PRECISION_BF16, 6e-2},
 };
-
-typedef struct job {
-  const device_network *network;
-  ingot_engine *engine, *truth;
-  double tolerance;
-  uint64_t seed;
-  char words[400];
-} job;
-
-/* In a context of its own; twice with each input, for the second run is played from a recording. */
-static void *run(void *user) {
-  job *j = user;
-  ingot_context *got = NULL, *want = NULL;
-  if (ingot_context_create(j->engine, NULL, &got) != INGOT_OK || ingot_context_create(j->truth, NULL, &want) != INGOT_OK)
-    snprintf(j->words, sizeof j->words, "%s", ingot_last_error());
-  for (int i = 0; i < 6 && !*j->words; i++) {
-    uint64_t seed = j->seed + (uint64_t)(i / 2 + i % 2 * 3); /* the same shape, other numbers */
-    if (device_network_run(j->truth, want, j->network, seed) != INGOT_OK || device_network_run(j->engine, got, j->network, seed) != INGOT_OK)
-      snprintf(j->words, sizeof j->words, "run %d: %s", i, ingot_last_error());
-    else device_network_same(j->engine, got, want, j->tolerance, j->words, sizeof j->words);
-  }
-  if (got) ingot_context_destroy(got);
-  if (want) ingot_context_destroy(want);
-  return NULL;
-}
 
 static void networks(void **state) {
   (void)state;
@@ -41,10 +15,10 @@ static void networks(void **state) {
     ingot_engine *truth = NULL;
     if (device_network_build(NULL, n, NULL, 0, 0, &truth) != INGOT_OK) fail_msg("%s: %s", n->name, ingot_last_error());
     for (size_t p = 0; p < (n->float32_alone ? 1 : sizeof precisions / sizeof precisions[0]); p++) {
-      job j = {.network = n, .truth = truth, .tolerance = precisions[p].tolerance * (n->looser ? n->looser : 1)};
+      device_network_job j = {.network = n, .truth = truth, .inputs = 2, .tolerance = precisions[p].tolerance * (n->looser ? n->looser : 1)};
       if (device_network_build(NULL, n, "cuda", precisions[p].flags, 0, &j.engine) != INGOT_OK || device_network_reload(NULL, &j.engine) != INGOT_OK)
         snprintf(j.words, sizeof j.words, "%s", ingot_last_error());
-      else run(&j);
+      else device_network_work(&j);
       if (*j.words) print_error("%s in %s: %s\n", n->name, precisions[p].name, j.words), bad++;
       if (j.engine) ingot_engine_destroy(j.engine);
     }
@@ -55,21 +29,13 @@ static void networks(void **state) {
 
 static void threads(void **state) {
   (void)state;
-  enum { THREADS = 4 };
   for (size_t i = 0; i < DEVICE_NETWORKS; i += 2) {
     const device_network *n = &device_networks[i];
     ingot_engine *truth = NULL, *engine = NULL;
     if (device_network_build(NULL, n, NULL, 0, 0, &truth) != INGOT_OK || device_network_build(NULL, n, "cuda", 0, 0, &engine) != INGOT_OK)
       fail_msg("%s: %s", n->name, ingot_last_error());
-    job j[THREADS];
-    pthread_t thread[THREADS];
-    for (int t = 0; t < THREADS; t++) {
-      j[t] = (job){.network = n, .engine = engine, .truth = truth, .tolerance = 1e-4 * (n->looser ? n->looser : 1), .seed = (uint64_t)t * 7};
-      assert_int_equal(pthread_create(&thread[t], NULL, run, &j[t]), 0);
-    }
-    for (int t = 0; t < THREADS; t++) pthread_join(thread[t], NULL);
-    for (int t = 0; t < THREADS; t++)
-      if (*j[t].words) fail_msg("%s on thread %d: %s", n->name, t, j[t].words);
+    device_network_on_threads(&(device_network_job){.network = n, .engine = engine, .truth = truth, .inputs = 2,
+                                                    .tolerance = 1e-4 * (n->looser ? n->looser : 1)});
     ingot_engine_destroy(engine);
     ingot_engine_destroy(truth);
   }

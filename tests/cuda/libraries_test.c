@@ -7,7 +7,6 @@
 #include "backend/backend.h"
 #include "engine/engine.h"
 #include <dlfcn.h>
-#include <pthread.h>
 
 static const device_network networks[] = {
   {.name = "perceptron", .rank = 2, .least = {1, 24}, .best = {16, 24}, .most = {50, 24}, .text =
@@ -22,7 +21,7 @@ static const device_network networks[] = {
    "const w2: float32[32,64,3,3] = random(3)\nconst b2: float32[32] = random(4)\na = Conv(x, w1, b1) {pads=[1,1,1,1]}\nh = Relu(a)\n"
    "second = Conv(h, w2, b2) {pads=[1,1,1,1]}\ns = Add(second, x)\ny = Relu(s)\noutput y\n}\n"},
 };
-enum { NETWORKS = sizeof networks / sizeof networks[0], IMAGES = 2, THREADS = 4 };
+enum { NETWORKS = sizeof networks / sizeof networks[0], IMAGES = 2 };
 static const char *const kernels[NETWORKS] = {"cuda_cublaslt_matmul_f32", "cuda_cublaslt_conv_f32", "cuda_cudnn_conv_tf32"};
 static const char *const libraries[NETWORKS] = {"cuBLASLt", "cuBLASLt", "cuDNN"};
 static const char *const variables[NETWORKS] = {"INGOT_CUBLASLT", "INGOT_CUBLASLT", "INGOT_CUDNN"};
@@ -65,39 +64,19 @@ static ingot_engine *build(const device_network *n) {
   return loaded;
 }
 
-typedef struct job {
-  const device_network *network;
-  ingot_engine *engine, *truth;
-  uint64_t seed;
-  char words[400];
-} job;
-
-/* In a context of its own; each shape with three inputs, for later runs are played from recordings. */
-static void *run(void *user) {
-  job *j = user;
-  ingot_context *got = NULL, *want = NULL;
-  if (ingot_context_create(j->engine, NULL, &got) != INGOT_OK || ingot_context_create(j->truth, NULL, &want) != INGOT_OK)
-    snprintf(j->words, sizeof j->words, "%s", ingot_last_error());
-  for (int i = 0; i < 9 && !*j->words; i++) {
-    uint64_t seed = j->seed + (uint64_t)(i / 3 + i % 3 * 3);
-    if (device_network_run(j->truth, want, j->network, seed) != INGOT_OK || device_network_run(j->engine, got, j->network, seed) != INGOT_OK)
-      snprintf(j->words, sizeof j->words, "run %d: %s", i, ingot_last_error());
-    else device_network_same(j->engine, got, want, 1e-5 * (j->network->looser ? j->network->looser : 1), j->words, sizeof j->words);
-  }
-  if (got) ingot_context_destroy(got);
-  if (want) ingot_context_destroy(want);
-  return NULL;
-}
-
 static ingot_engine *truth_of(const device_network *n) {
   ingot_engine *truth = NULL;
   if (device_network_build(NULL, n, NULL, 0, 0, &truth) != INGOT_OK) fail_msg("%s: %s", n->name, ingot_last_error());
   return truth;
 }
 
+static device_network_job job_of(const device_network *n, ingot_engine *engine, ingot_engine *truth) {
+  return (device_network_job){.network = n, .engine = engine, .truth = truth, .inputs = 3, .tolerance = 1e-5 * (n->looser ? n->looser : 1)};
+}
+
 static void check(const device_network *n, ingot_engine *engine) {
-  job j = {.network = n, .engine = engine, .truth = truth_of(n)};
-  run(&j);
+  device_network_job j = job_of(n, engine, truth_of(n));
+  device_network_work(&j);
   if (*j.words) fail_msg("%s: %s", n->name, j.words);
   ingot_engine_destroy(j.truth);
 }
@@ -106,18 +85,10 @@ static void threads(void **state) {
   (void)state;
   for (size_t i = 0; i < NETWORKS; i++) {
     if (!has_library[i]) continue;
-    ingot_engine *e = build(&networks[i]), *truth = truth_of(&networks[i]);
-    job j[THREADS];
-    pthread_t thread[THREADS];
-    for (int t = 0; t < THREADS; t++) {
-      j[t] = (job){.network = &networks[i], .engine = e, .truth = truth, .seed = (uint64_t)t * 7};
-      assert_int_equal(pthread_create(&thread[t], NULL, run, &j[t]), 0);
-    }
-    for (int t = 0; t < THREADS; t++) pthread_join(thread[t], NULL);
-    for (int t = 0; t < THREADS; t++)
-      if (*j[t].words) fail_msg("%s on thread %d: %s", networks[i].name, t, j[t].words);
-    ingot_engine_destroy(e);
-    ingot_engine_destroy(truth);
+    const device_network_job j = job_of(&networks[i], build(&networks[i]), truth_of(&networks[i]));
+    device_network_on_threads(&j);
+    ingot_engine_destroy(j.engine);
+    ingot_engine_destroy(j.truth);
   }
 }
 
@@ -195,9 +166,9 @@ static int replaced(const char *path, const device_network *n) {
     return fprintf(stderr, "heard: %s\n", heard), 1;
   for (size_t i = 0; i < e->network->n_node; i++)
     if (e->network->node[i] && e->step[i].kernel && e->step[i].kernel->functions->library) return fprintf(stderr, "a kernel is the library's\n"), 1;
-  job j = {.network = n, .engine = e};
+  device_network_job j = job_of(n, e, NULL);
   if (device_network_build(NULL, n, NULL, 0, 0, &j.truth) != INGOT_OK) return 1;
-  run(&j);
+  device_network_work(&j);
   if (*j.words) fprintf(stderr, "%s\n", j.words);
   ingot_engine_destroy(j.truth);
   ingot_engine_destroy(e);

@@ -4,6 +4,7 @@
 #define INGOT_TESTS_CUDA_NETWORKS_H
 #include "testing_gpu.h"
 #include "testing_networks.h"
+#include <pthread.h>
 
 typedef struct device_network {
   const char *name, *text;
@@ -158,5 +159,47 @@ static inline bool device_network_same(ingot_engine *engine, ingot_context *got,
     }
   }
   return true;
+}
+
+/* Runs of an engine beside the reference engine's, as a thread does them. */
+typedef struct device_network_job {
+  const device_network *network;
+  ingot_engine *engine, *truth;
+  double tolerance;
+  uint64_t seed;
+  int inputs;                /* for each of the three shapes in turn: later runs are played from recordings */
+  char words[400];           /* what was wrong */
+} device_network_job;
+
+/* Each of them in a context of its own. Its parameter is as pthread_create wants it: a device_network_job. */
+static inline void *device_network_work(void *user) {
+  device_network_job *j = user;
+  ingot_context *got = NULL, *want = NULL;
+  if (ingot_context_create(j->engine, NULL, &got) != INGOT_OK || ingot_context_create(j->truth, NULL, &want) != INGOT_OK)
+    snprintf(j->words, sizeof j->words, "%s", ingot_last_error());
+  for (int i = 0; i < 3 * j->inputs && !*j->words; i++) {
+    uint64_t seed = j->seed + (uint64_t)(i / j->inputs + i % j->inputs * 3); /* the same shape, other numbers */
+    if (device_network_run(j->truth, want, j->network, seed) != INGOT_OK || device_network_run(j->engine, got, j->network, seed) != INGOT_OK)
+      snprintf(j->words, sizeof j->words, "run %d: %s", i, ingot_last_error());
+    else device_network_same(j->engine, got, want, j->tolerance, j->words, sizeof j->words);
+  }
+  if (got) ingot_context_destroy(got);
+  if (want) ingot_context_destroy(want);
+  return NULL;
+}
+
+/* On several threads at once; fails with what was wrong on one. */
+static inline void device_network_on_threads(const device_network_job *job) {
+  enum { THREADS = 4 };
+  device_network_job j[THREADS];
+  pthread_t thread[THREADS];
+  for (int t = 0; t < THREADS; t++) {
+    j[t] = *job;
+    j[t].seed = (uint64_t)t * 7;
+    assert_int_equal(pthread_create(&thread[t], NULL, device_network_work, &j[t]), 0);
+  }
+  for (int t = 0; t < THREADS; t++) pthread_join(thread[t], NULL);
+  for (int t = 0; t < THREADS; t++)
+    if (*j[t].words) fail_msg("%s on thread %d: %s", job->network->name, t, j[t].words);
 }
 #endif

@@ -12,7 +12,8 @@ typedef struct ingot__vendor {
 /* A library that is used where it is found: not where its variable is set to nothing or "none", nor, without it, beside another driver than
  * NVIDIA's. NULL, with words in vendor->problem. */
 void *ingot__vendor_open(ingot__vendor *vendor, const ingot__search *search);
-/* To be asked last, when its functions were found: whether a library made for that version of CUDA (13000: 13.0) suits the driver. Words where not. */
+/* To be asked last, when its functions were found: whether a library made for that version of CUDA (13000: 13.0) suits the driver; words where
+ * it doesn't. */
 bool ingot__vendor_suits_driver(ingot__vendor *vendor, size_t cuda);
 /* ingot__library's version(): the library's where it is there and works on the device that was opened last, or none is open. */
 size_t ingot__vendor_version(const ingot__vendor *vendor, bool (*works)(ingot__device *device), size_t (*version)(void), const char **why);
