@@ -137,11 +137,10 @@ class Network:
 
         name, args, torch = self.name, self.args, self.torch
         weights, self.path = self.folder / f"{name}.pt", self.folder / (f"{name}.onnx" if args.float_io else f"{name}_half.onnx")
-        if self.path.exists() and weights.exists():  # normalisations' statistics differ a little between machines
+        known = weights.exists()
+        if known:  # normalisations' statistics differ a little between machines
             self.model.load_state_dict(torch.load(weights, weights_only=True))
-        else:
-            if weights.exists():
-                self.model.load_state_dict(torch.load(weights, weights_only=True))
+        if not known or not self.path.exists():
             module, dtype = (self.model, torch.float32) if args.float_io else (Halves(torch, self.model), torch.float16)
             networks.export(module, self.shape, self.path.with_suffix(".part"), dtype=dtype)
             torch.save(self.model.state_dict(), weights.with_suffix(".pt.part"))

@@ -54,6 +54,11 @@ def worst(got, want):
     return found
 
 
+def arrays(result):
+    """A model's outputs, one or several, as float32."""
+    return [t.float().numpy() for t in (result if isinstance(result, tuple) else (result,))]
+
+
 @pytest.mark.seconds(600)
 @pytest.mark.parametrize("name, size", FULL if REAL else SMALL)
 def test_torchvision(library, tmp_path, name, size):
@@ -66,8 +71,7 @@ def test_torchvision(library, tmp_path, name, size):
     for batch in (1, 3, 1) if REAL else (2,):
         x = torch.randn(batch, *shape, generator=rng)
         with torch.inference_mode():
-            want = model(x)
-        runs.append((x.numpy(), [t.numpy() for t in (want if isinstance(want, tuple) else (want,))]))
+            runs.append((x.numpy(), arrays(model(x))))
     errors, bounds = {}, {**PRECISIONS, **(MORE if REAL and name in ("resnet18", "small_swin") else {})}
     for precision in bounds:
         engine = library.Engine(path, {"input": ((1, *shape), (1, *shape), (4, *shape))}, budget=0.2 if REAL else 0, device="cuda:0",
@@ -81,8 +85,7 @@ def test_torchvision(library, tmp_path, name, size):
     path.unlink()
     if errors["fp16"] > bounds["fp16"]:
         with torch.inference_mode():
-            half = model.half()(torch.from_numpy(runs[0][0]).half())
-        bounds["fp16"] = worst([t.float().numpy() for t in (half if isinstance(half, tuple) else (half,))], runs[0][1])
+            bounds["fp16"] = worst(arrays(model.half()(torch.from_numpy(runs[0][0]).half())), runs[0][1])
     print(name, errors)
     assert all(errors[precision] <= bound for precision, bound in bounds.items()), (errors, bounds)
 

@@ -1,12 +1,5 @@
 # The tests on a real NVIDIA GPU: `./dev test --gpu`. What has INGOT_TEST_ON_GPU (C) or INGOT_TEST_GPU (Python) in its text runs on it, then some of it under
 # compute-sanitizer. Sourced by dev, after test.sh.
-gpu_results=()
-
-gpu_count() { # as count(), and kept for the file of results
-  count "$@"
-  gpu_results+=("{\"name\": \"$1\", \"passed\": $2, \"failed\": $3, \"skipped\": $4, \"seconds\": $5}")
-}
-
 # run_program NAME SECONDS COMMAND...: a test program, whose cases cmocka tells of; one that ends otherwise has failed.
 run_program() {
   local name=$1 limit=$2 start=$SECONDS log=$BUILD/gpu_${1//[^a-z0-9]/_}.log rc=0 ok bad skips
@@ -17,7 +10,7 @@ run_program() {
   skips=$(grep '^\[  SKIPPED \]' "$log" | grep -vc 'test(s)' || :)
   bad=$((bad / 2)) skips=$(((skips + 1) / 2)) # told of twice
   if [ $rc = 77 ]; then ok=0 bad=0 skips=1; elif [ $rc != 0 ] && [ "$bad" = 0 ]; then bad=1; fi
-  gpu_count "$name" "$ok" "$bad" "$skips" $((SECONDS - start))
+  count "$name" "$ok" "$bad" "$skips" $((SECONDS - start))
   if [ "$bad" -gt 0 ]; then
     [ $rc != 124 ] || say "$name: took longer than $limit s"
     grep -v '^\[ RUN' "$log" | head -n 60 | cut -c1-300
@@ -31,13 +24,13 @@ run_compute_sanitizer() {
   sanitizer=$(command -v compute-sanitizer || ls -d /usr/local/cuda*/bin/compute-sanitizer 2>/dev/null | tail -n 1 || :)
   if [ -z "$sanitizer" ]; then
     say "compute-sanitizer isn't here (it comes with CUDA's toolkit): skipped"
-    gpu_count "memcheck" 0 0 1 0
+    count "memcheck" 0 0 1 0
     return
   fi
   probe=$BUILD/gpu_sanitizer.log
   if ! timeout 120 "$sanitizer" --report-api-errors no --error-exitcode 9 "$BUILD/tests/test_cuda_streams" >"$probe" 2>&1 && grep -q 'Device not supported' "$probe"; then
     say "compute-sanitizer can't work with this GPU here: skipped"
-    gpu_count "memcheck" 0 0 1 0
+    count "memcheck" 0 0 1 0
     return
   fi
   for tool in memcheck racecheck; do
@@ -61,7 +54,7 @@ save_gpu_results() {
   {
     printf '{"machine": %s,\n "date": "%s", "commit": "%s",\n "tests": [' "$machine" "$(date +%Y-%m-%d)" "$(git rev-parse --short HEAD 2>/dev/null || echo unknown)"
     local IFS=$'\n' first=1 line
-    for line in "${gpu_results[@]}"; do
+    for line in "${results[@]}"; do
       [ $first = 1 ] || printf ','
       printf '\n  %s' "$line"
       first=0
@@ -72,7 +65,7 @@ save_gpu_results() {
 }
 
 run_gpu_tests() { # [--no-build] [FILTER of names]
-  local filter='' no_build='' word source name seconds start python
+  local filter='' no_build='' word source name seconds python
   for word in "$@"; do
     case $word in --no-build) no_build=1 ;; *) filter=$word ;; esac
   done
@@ -99,15 +92,7 @@ run_gpu_tests() { # [--no-build] [FILTER of names]
   fi
   for python in $(grep -l INGOT_TEST_GPU -r tests --include='*_test.py' | sort); do
     [[ $python =~ $filter ]] || continue
-    start=$SECONDS
-    local before=("$passed" "$failed" "$skipped")
-    run_pytest "${together[@]}" "$python" >"$BUILD/gpu_pytest.log" 2>&1
-    sed 1d "$BUILD/gpu_pytest.log"
-    name=$(basename "$python" .py)
-    cp "$BUILD/pytest.log" "$BUILD/gpu_$name.log"
-    local now=("$passed" "$failed" "$skipped")
-    passed=${before[0]} failed=${before[1]} skipped=${before[2]}
-    gpu_count "${python#tests/}" $((now[0] - before[0])) $((now[1] - before[1])) $((now[2] - before[2])) $((SECONDS - start))
+    run_pytest "${python#tests/}" "$BUILD/gpu_$(basename "$python" .py).log" ${together[@]+"${together[@]}"} "$python"
   done
   [[ sanitizer =~ $filter ]] && run_compute_sanitizer
   [ -n "$filter" ] || save_gpu_results

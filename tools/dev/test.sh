@@ -1,9 +1,11 @@
 # Tests: the C ones by ctest, the Python ones by pytest, the source tree's rules, and sanitized runs. Sourced by dev.
 passed=0 failed=0 skipped=0
+results=() # the lines as JSON
 
-# count NAME PASSED FAILED SKIPPED SECONDS: adds up and prints a line.
+# count NAME PASSED FAILED SKIPPED SECONDS: adds up, keeps and prints a line.
 count() {
   passed=$((passed + $2)) failed=$((failed + $3)) skipped=$((skipped + $4))
+  results+=("{\"name\": \"$1\", \"passed\": $2, \"failed\": $3, \"skipped\": $4, \"seconds\": $5}")
   if [ $(($2 + $3 + $4)) -gt 0 ]; then printf '%-22s %5d passed, %d failed, %d skipped  (%d s)\n' "$1" "$2" "$3" "$4" "$5"; fi
 }
 
@@ -51,14 +53,15 @@ run_ctest() {
   fi
 }
 
-run_pytest() { # FILES...
-  local start=$SECONDS log=$BUILD/pytest.log summary
+run_pytest() { # NAME LOG ARGUMENTS...
+  local name=$1 log=$2 start=$SECONDS summary
+  shift 2
   timeout 1200 "${PYTHON:-$VENV/bin/python}" -m pytest -c tests/pytest.ini --rootdir . -q "$@" >"$log" 2>&1 || :
   summary=$(grep -E '^[0-9]+ (passed|failed|skipped|error)|^(no tests ran)' "$log" | tail -n 1)
   number() { printf '%s\n' "$summary" | grep -oE "[0-9]+ $1" | grep -oE '[0-9]+' || echo 0; }
   local bad=$(($(number failed) + $(number 'errors?')))
   [ -n "$summary" ] || bad=1 # it was cut off, or didn't start
-  count Python "$(number passed)" "$bad" "$(number skipped)" $((SECONDS - start))
+  count "$name" "$(number passed)" "$bad" "$(number skipped)" $((SECONDS - start))
   if [ "$bad" -gt 0 ]; then
     tail -n 80 "$log" | cut -c1-300
     say "all of it: $log"
@@ -93,7 +96,7 @@ run_tests() {
   if [ -n "$python" ]; then
     [ -z "$filter" ] || export INGOT_SLOW=1 # what takes minutes is run by its name
     # shellcheck disable=SC2086
-    run_pytest $python
+    run_pytest Python "$BUILD/pytest.log" $python
   fi
   if [ -z "$filter" ]; then
     sanitized asan address,undefined -L asan
