@@ -76,10 +76,10 @@ ingot_status ingot__engine_read(const ingot_env *env, const char *path, ingot__d
 ingot_status ingot__engine_read_memory(const ingot_env *env, const void *data, size_t size, ingot__diag *diag, ingot_engine **engine);
 ingot_engine *ingot__engine_new(const ingot_env *env);   /* one reference; NULL: no memory */
 void ingot__engine_release(ingot_engine *engine);
-/* What a step's time depends on, as far as one number can tell: elements read and written, constants apart. */
 /* Opens the engine's device, if its target has one, puts constants into its memory and loads its code; once, before the first context. */
 ingot_status ingot__engine_make_resident(ingot_engine *engine, ingot__diag *diag);
 void ingot__engine_leave_device(ingot_engine *engine);
+/* What a step's time depends on, as far as one number can tell: elements read and written, constants apart. */
 float ingot__call_size(const ingot__call *call);
 /* Whether every reader of a constant has it in its packed form, so that the engine can do without its data. */
 bool ingot__engine_packed_away(const ingot_engine *engine, const ingot__value *constant);

@@ -1,16 +1,33 @@
 # The tests on a real NVIDIA GPU: `./dev test --gpu`. What has INGOT_TEST_ON_GPU (C) or INGOT_TEST_GPU (Python) in its text runs on it, then some of it under
 # compute-sanitizer. Sourced by dev, after test.sh.
-# run_program NAME SECONDS COMMAND...: a test program, whose cases cmocka tells of; one that ends otherwise has failed.
-run_program() {
-  local name=$1 limit=$2 start=$SECONDS log=$BUILD/gpu_${1//[^a-z0-9]/_}.log rc=0 ok bad skips
+log_of() { printf '%s/gpu_%s.log' "$BUILD" "${1//[^a-z0-9]/_}"; } # NAME
+# start_program NAME SECONDS COMMAND...: a test program, in the background; count_program NAME SECONDS waits for it: cmocka tells of its cases, and one that
+# ends otherwise has failed.
+declare -A started=() # the process of each
+start_program() {
+  local log limit=$2 name=$1
+  log=$(log_of "$name")
   shift 2
-  timeout -k 10 "$limit" "$@" >"$log" 2>&1 || rc=$?
+  rm -f "$log.rc"
+  {
+    local rc=0 start=$SECONDS
+    timeout -k 10 "$limit" "$@" >"$log" 2>&1 || rc=$?
+    echo "$rc $((SECONDS - start))" >"$log.rc"
+  } &
+  started[$name]=$!
+}
+count_program() {
+  local name=$1 limit=$2 log rc=1 took=0 ok bad skips
+  log=$(log_of "$name")
+  wait "${started[$name]}" || :
+  read -r rc took <"$log.rc" || :
+  rm -f "$log.rc"
   ok=$(grep -c '^\[       OK \]' "$log" || :)
   bad=$(grep '^\[  FAILED  \]' "$log" | grep -vc 'test(s)' || :)
   skips=$(grep '^\[  SKIPPED \]' "$log" | grep -vc 'test(s)' || :)
   bad=$((bad / 2)) skips=$(((skips + 1) / 2)) # told of twice
   if [ $rc = 77 ]; then ok=0 bad=0 skips=1; elif [ $rc != 0 ] && [ "$bad" = 0 ]; then bad=1; fi
-  count "$name" "$ok" "$bad" "$skips" $((SECONDS - start))
+  count "$name" "$ok" "$bad" "$skips" "$took"
   if [ "$bad" -gt 0 ]; then
     [ $rc != 124 ] || say "$name: took longer than $limit s"
     grep -v '^\[ RUN' "$log" | head -n 60 | cut -c1-300
@@ -18,7 +35,13 @@ run_program() {
   fi
 }
 
-# The checks of memory and of races between threads, of NVIDIA's compute-sanitizer: on a choice of the kernels and on whole networks.
+run_program() { # NAME SECONDS COMMAND...
+  start_program "$@"
+  count_program "$1" "$2"
+}
+
+# The checks of memory and of races between threads, of NVIDIA's compute-sanitizer: on a choice of the kernels and on whole networks,
+# all at once: each keeps one processor busy and the GPU hardly.
 run_compute_sanitizer() {
   local tool sanitizer probe
   sanitizer=$(command -v compute-sanitizer || ls -d /usr/local/cuda*/bin/compute-sanitizer 2>/dev/null | tail -n 1 || :)
@@ -34,8 +57,12 @@ run_compute_sanitizer() {
     return
   fi
   for tool in memcheck racecheck; do
-    INGOT_TEST_FULL=0 run_program "$tool, kernels" 900 "$sanitizer" --report-api-errors no --tool $tool --error-exitcode 9 "$BUILD/tests/test_backend_cuda_kernels"
-    run_program "$tool, networks" 600 "$sanitizer" --report-api-errors no --tool $tool --error-exitcode 9 "$BUILD/tests/test_cuda_engine"
+    INGOT_TEST_FULL=0 start_program "$tool, kernels" 900 "$sanitizer" --report-api-errors no --tool $tool --error-exitcode 9 "$BUILD/tests/test_backend_cuda_kernels"
+    start_program "$tool, networks" 600 "$sanitizer" --report-api-errors no --tool $tool --error-exitcode 9 "$BUILD/tests/test_cuda_engine"
+  done
+  for tool in memcheck racecheck; do
+    count_program "$tool, kernels" 900
+    count_program "$tool, networks" 600
   done
 }
 
