@@ -5,6 +5,7 @@
  * It runs on an emulated GPU, which has each memory access checked, with a choice of texts (a compilation takes a second or two); with
  * INGOT_TEST_GPU=1 on the real one, with all of them, which processes share among themselves (INGOT_TEST_PROCESSES), since the reference takes
  * the most time; INGOT_TEST_FULL=1 and =0 say otherwise. INGOT_TEST_ONLY=name: one row, all texts.
+ * INGOT_TEST_SHARE=2/4: the third of four parts.
  * INGOT_TEST_LIST=1 only lists operators and the rows that take them.
  * INGOT_TEST_ON_GPU INGOT_TEST_SECONDS 1500 */
 #include "testing_gpu.h"
@@ -279,6 +280,9 @@ int main(void) {
   whole = full && *full ? *full == '1' : testing_real_gpu();
   runs = mmap(NULL, sizeof *runs * CUDA_ROWS, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (runs == MAP_FAILED) return 1;
+  const char *share = getenv("INGOT_TEST_SHARE");
+  int part = 0, parts = 0;
+  if (share && sscanf(share, "%d/%d", &part, &parts) == 2 && part >= 0 && part < parts) return with_device(run_share, part, parts);
   long cores = sysconf(_SC_NPROCESSORS_ONLN), shares = processes ? strtol(processes, NULL, 10) : whole ? cores / 2 : 1;
   int failed = shares > 1 ? run_shares(shares < 16 ? (int)shares : 16) : with_device(run_share, 0, 1);
   return failed ? failed : only ? 0 : with_device(check_rows, 0, 1);
