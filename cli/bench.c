@@ -51,14 +51,25 @@ static const char description[] =
   "flight, each in a stream of its own: copies go on while others compute, and a run's latency holds the wait for its turn. --device cuda:all "
   "runs on every GPU, each with its part of the batch.\n\n"
   "--dumpProfile runs it some more with the profiler and prints a table by layer: the layers' times, the gaps between them, and the total, which "
-  "is the "
-  "sum.";
+  "is the sum. On a GPU a layer's time is what it adds to a run: the recorded work up to it is played with it and without it; roofline is the least "
+  "time that the GPU's arithmetic or memory allow, as a share of it (more than 100% where the cache had it).";
 
 static const char examples[] =
   "  ingot bench resnet50.ingot --threads 2\n"
   "  ingot bench unet.onnx --shapes input:4x1x512x512 --budget 10 --dumpProfile\n"
   "  ingot bench net.ingot --iterations 100 --duration 0 --json > result.json\n"
   "  ingot bench resnet50.onnx --shapes x:8x3x224x224 --device cuda --fp16 --streams 4\n";
+
+enum { PROFILES = 20, GPU_PROFILES = 3 }; /* runs with the profiler; on GPUs each plays every layer some times */
+
+/* Milliseconds on the GPU of the run in the middle. */
+static double median_on_gpu(const measured *m) {
+  double *sums = malloc(m->count * sizeof *sums), median = 0;
+  for (size_t i = 0; sums && i < m->count; i++) sums[i] = m->column[TO_DEVICE][i] + m->column[COMPUTE][i] + m->column[FROM_DEVICE][i];
+  if (sums && m->count) median = cli__stats_of(sums, m->count).median;
+  free(sums);
+  return median;
+}
 
 static ingot_status record(measured *m, const double values[COLUMNS]) {
   if (m->count == m->capacity) {
@@ -251,8 +262,8 @@ static ingot_status bench(options *o, cli__model *model, cli__arrays *inputs, cl
   ingot_status status = on_gpu ? measure_gpus(o, gpus, &m) : measure(o, context, &m);
   if (status == INGOT_OK) status = take_memory(context, &m);
   if (status == INGOT_OK && (o->dump_profile || o->export_profile)) {
-    size_t runs = m.count < 20 ? m.count : 20;
-    status = cli__layers_measure(context, runs, &layers);
+    const size_t most = on_gpu ? GPU_PROFILES : PROFILES;
+    status = cli__layers_measure(context, m.count < most ? m.count : most, on_gpu ? median_on_gpu(&m) : 0, &layers);
   }
   if (status == INGOT_OK) status = finish(o, model, &m, &layers);
   cli__layers_free(&layers);

@@ -373,8 +373,17 @@ INGOT_API const void *ingot_context_output(const ingot_context *context, const c
 /* After a run: an output that is a sequence or an optional. The context's until its next run: retain it to keep it. NULL for tensors. */
 INGOT_API ingot_value *ingot_context_value(const ingot_context *context, const char *name);
 
-/* One call a layer after each run, in running order. Times add up to the run's but for the gaps between layers. */
-typedef struct ingot_layer_profile { const char *name, *type, *kernel; double microseconds; int64_t flops, bytes; } ingot_layer_profile;
+/* One call a layer after each run, in running order. On the host, times add up to the run's but for the gaps between layers. On a GPU a layer's
+ * time is what it adds to a run: its part of a recorded graph is played with it and without it, and the times add up to what the GPU takes for a
+ * run; runs with a profiler take some hundred times longer. */
+typedef struct ingot_layer_profile {
+  const char *name, *type, *kernel;
+  double microseconds;
+  int64_t flops, bytes;      /* operations, and bytes of inputs, outputs and weights */
+  const char *precision;     /* "float16", "tf32".. */
+  double least_microseconds; /* that the GPU's arithmetic in this precision at its highest clock, and its memory, need for them (the roofline); what is
+                              * in its cache comes faster. 0: not known, on CPUs */
+} ingot_layer_profile;
 typedef void (*ingot_profiler_fn)(void *user, const ingot_layer_profile *layer);
 INGOT_API ingot_status ingot_context_set_profiler(ingot_context *context, ingot_profiler_fn profiler, void *user);
 /* How long a run took on a GPU, in microseconds: copying inputs there, the layers, copying outputs back. */

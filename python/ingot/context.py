@@ -22,7 +22,9 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True)
 class LayerProfile:
-    """One layer of one run: times in microseconds, the operations and bytes that it needs at least."""
+    """One layer of one run: times in microseconds, its operations, the bytes of its inputs, outputs and weights, and what it computes in ("float16",
+    "tf32", ..). On a GPU its time is what it adds to a run, and `least_microseconds` what the GPU's arithmetic and memory need for it at least (its
+    roofline; what is in the cache comes faster); 0 where that isn't known, on CPUs."""
 
     name: str
     type: str
@@ -30,6 +32,8 @@ class LayerProfile:
     microseconds: float
     flops: int
     bytes: int
+    precision: str = ""
+    least_microseconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -410,7 +414,8 @@ class _Listener:
 def ingot_python_profiler(user: Any, layer: Any) -> None:
     listener: _Listener = ffi.from_handle(user)
     try:
-        listener.profiler(LayerProfile(text(layer.name), text(layer.type), text(layer.kernel), layer.microseconds, layer.flops, layer.bytes))
+        listener.profiler(LayerProfile(text(layer.name), text(layer.type), text(layer.kernel), layer.microseconds, layer.flops, layer.bytes,
+                                       text(layer.precision) if layer.precision else "", layer.least_microseconds))
     except BaseException as error:  # raised again by run()
         listener.error = error
 

@@ -105,7 +105,10 @@ static void profile(ingot_context *context) {
         const ingot__run_step *s = &region->step[i];
         ingot_layer_profile p = {.name = s->node->name, .type = ingot__op_get(s->node->op)->name, .kernel = s->step->kernel->name,
                                  .microseconds = s->seconds * 1e6, .flops = ingot__op_flops(&s->call),
-                                 .bytes = ingot__call_bytes(&s->call, s->step->packed_size)};
+                                 .bytes = ingot__call_bytes(&s->call, s->step->packed_size),
+                                 .precision = ingot__step_precision(s->node, s->step->kernel)};
+        const ingot__device_functions *device = s->step->kernel->on_device ? context->engine->backend->device : NULL;
+        if (device) p.least_microseconds = device->least(context->engine->opened, p.precision, (double)p.flops, (double)p.bytes) * 1e6;
         context->profiler(context->profiler_user, &p);
       }
     }

@@ -72,6 +72,8 @@ typedef struct ingot__device_functions {
   int (*count)(void);                                     /* of devices; 0 where the driver is missing, too */
   const char *(*describe)(const ingot__device *device);   /* "NVIDIA H200, sm_90, driver 13.0": the key of timings and code */
   uint64_t (*code_key)(void);                             /* changes whenever the text of a kernel does */
+  /* Seconds that so many operations in a precision ("float16", "tf32") and so many bytes of memory take at least; 0: not known. */
+  double (*least)(const ingot__device *device, const char *precision, double flops, double bytes);
   /* Device memory: 256-byte aligned; INGOT_E_MEMORY. Copies wait until they are done. */
   ingot_status (*allocate)(ingot__device *device, size_t size, ingot__diag *diag, void **memory);
   void (*release)(ingot__device *device, void *memory);

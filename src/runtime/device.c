@@ -131,8 +131,8 @@ void ingot__segments_forget(ingot_context *context, ingot__region *region) {
   }
 }
 
-static ingot_status put_steps(ingot__region *region, const ingot__segment *segment, ingot__diag *diag) {
-  for (size_t i = segment->first; i < segment->first + segment->n; i++) {
+ingot_status ingot__segment_put(ingot__region *region, size_t first, size_t n, ingot__diag *diag) {
+  for (size_t i = first; i < first + n; i++) {
     ingot__run_step *run = &region->step[i];
     run->call.diag = diag;
     INGOT_TRY(run->step->kernel->functions->run(&run->call));
@@ -140,22 +140,26 @@ static ingot_status put_steps(ingot__region *region, const ingot__segment *segme
   return INGOT_OK;
 }
 
+ingot_status ingot__segment_record(ingot_context *context, ingot__region *region, size_t first, size_t n, ingot__diag *diag, void **recording) {
+  const ingot__device_functions *d = device_of(context);
+  *recording = NULL;
+  INGOT_TRY(d->record(context->queue, diag));
+  ingot_status status = ingot__segment_put(region, first, n, diag);
+  ingot_status ended = d->record_end(context->queue, status == INGOT_OK ? diag : NULL, recording);
+  if (status == INGOT_OK) status = ended;
+  if (status == INGOT_OK) return INGOT_OK;
+  if (*recording) d->recording_free(context->engine->opened, *recording);
+  *recording = NULL;
+  return status;
+}
+
 ingot_status ingot__segment_run(ingot_context *context, ingot__region *region, ingot__segment *segment, ingot__diag *diag) {
   const ingot__device_functions *d = device_of(context);
   context->busy = true;
   const bool warms = segment->warms;
   segment->warms = false;
-  if (!segment->recording && (warms || region->moved >= RESTLESS)) return put_steps(region, segment, diag);
-  if (!segment->recording) {
-    INGOT_TRY(d->record(context->queue, diag));
-    ingot_status status = put_steps(region, segment, diag);
-    void *recording = NULL;
-    ingot_status ended = d->record_end(context->queue, status == INGOT_OK ? diag : NULL, &recording);
-    if (status == INGOT_OK) status = ended;
-    if (status != INGOT_OK && recording) d->recording_free(context->engine->opened, recording);
-    INGOT_TRY(status);
-    segment->recording = recording;
-  }
+  if (!segment->recording && (warms || region->moved >= RESTLESS)) return ingot__segment_put(region, segment->first, segment->n, diag);
+  if (!segment->recording) INGOT_TRY(ingot__segment_record(context, region, segment->first, segment->n, diag, &segment->recording));
   return d->play(context->queue, segment->recording, diag);
 }
 

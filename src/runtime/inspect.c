@@ -39,6 +39,13 @@ static const ingot__run_step *step_of(const ingot_context *context, const ingot_
   return NULL;
 }
 
+const char *ingot__step_precision(const ingot__node *n, const ingot__kernel *kernel) {
+  if (kernel && strstr(kernel->name, "tf32")) return "tf32";
+  const ingot__value *in = n->n_in ? n->in[0] : NULL, *out = n->n_out ? n->out[0] : NULL;
+  const ingot__value *v = in && (!out || ingot__dtype_is_float(in->type.dtype)) ? in : out;
+  return v ? ingot_dtype_name(v->type.dtype) : NULL;
+}
+
 int64_t ingot__call_bytes(const ingot__call *call, size_t packed) {
   int64_t total = (int64_t)packed;
   for (size_t i = 0; i < call->n_in + call->n_out; i++) {
@@ -96,7 +103,7 @@ static void layer(ingot__text *t, const ingot_engine *e, const ingot_context *co
   }
   ingot__json_close(t, ']');
   ingot__json_string(t, "kernel", step->kernel ? step->kernel->name : NULL);
-  ingot__json_string(t, "precision", n->n_out && n->out[0] ? ingot_dtype_name(n->out[0]->type.dtype) : NULL);
+  ingot__json_string(t, "precision", ingot__step_precision(n, step->kernel));
   ingot__json_open(t, "inputs", '[');
   for (size_t i = 0; i < n->n_in; i++)
     if (n->in[i]) tensor(t, e, n->in[i]);

@@ -179,7 +179,7 @@ static void phases(const ingot__frame *frame, const ingot__region *region, size_
 static ingot_status run_region(ingot__frame *frame, ingot__region *region) {
   ingot__instance *inst = frame->instance;
   ingot_context *context = inst->context;
-  bool watched = context->profiler || context->observer || context->trace;
+  const bool watched = context->observer || context->trace, timed = context->profiler && !frame->graph->outer; /* a subgraph's is its node's */
   size_t segment = 0, copied_in = SIZE_MAX, computed = SIZE_MAX;
   put_addresses(context, region);
   if (context->timing) phases(frame, region, &copied_in, &computed);
@@ -195,7 +195,7 @@ static ingot_status run_region(ingot__frame *frame, ingot__region *region) {
     ingot__run_step *run = &region->step[i];
     if (segment < region->n_segment && region->segment[segment].first == i && !watched) {
       INGOT_TRY(go_on(inst));
-      INGOT_TRY(ingot__segment_run(context, region, &region->segment[segment], inst->diag));
+      INGOT_TRY((timed ? ingot__segment_profile : ingot__segment_run)(context, region, &region->segment[segment], inst->diag));
       i += region->segment[segment++].n - 1;
       continue;
     }
@@ -206,7 +206,7 @@ static ingot_status run_region(ingot__frame *frame, ingot__region *region) {
     run->call.subgraph = run_subgraph;
     run->call.user = inst;
     INGOT_TRY(go_on(inst));
-    if (!watched) {
+    if (!watched && !timed) {
       INGOT_TRY(run_step(context, run, inst->diag));
       continue;
     }

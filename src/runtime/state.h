@@ -242,6 +242,11 @@ void ingot__device_host_copy(ingot_context *context, void *to, const void *from,
 ingot_status ingot__segments_find(const ingot__instance *inst, ingot__region *region, bool by_shapes, ingot__diag *diag);
 void ingot__segments_forget(ingot_context *context, ingot__region *region); /* recordings are freed, segments stay */
 ingot_status ingot__segment_run(ingot_context *context, ingot__region *region, ingot__segment *segment, ingot__diag *diag);
+/* Puts n of the region's steps into the queue; records them. */
+ingot_status ingot__segment_put(ingot__region *region, size_t first, size_t n, ingot__diag *diag);
+ingot_status ingot__segment_record(ingot_context *context, ingot__region *region, size_t first, size_t n, ingot__diag *diag, void **recording);
+/* profile.c: runs the segment, having played it often to find the seconds of its steps. */
+ingot_status ingot__segment_profile(ingot_context *context, ingot__region *region, ingot__segment *segment, ingot__diag *diag);
 /* Seconds of a step on the device, by marks around it. */
 ingot_status ingot__device_timed(ingot_context *context, ingot__run_step *run, ingot__diag *diag);
 /* The call with all tensors in the host's memory: copies of those on the device, in the arena. */

@@ -64,7 +64,31 @@ def test_bench_tells_the_phases(gpus, model, tmp_path):
     runs = json.loads((tmp_path / "times.json").read_text())
     assert len(runs) == 5 and set(runs[0]) == {"startMs", "latencyMs", "enqMs", "h2dMs", "computeMs", "d2hMs"}
     text = gpus("bench", model, "--shapes", "6x8", "--device", "cuda", "--duration", "0", "--dumpProfile").stdout
-    assert all(word in text for word in ("H2D ms", "compute ms", "D2H ms", "enqueue ms", "cuda_transfer", "cuda_move", "GFLOP/s", "GB/s"))
+    assert all(word in text for word in ("H2D ms", "compute ms", "D2H ms", "enqueue ms", "cuda_transfer", "cuda_move", "GFLOP/s", "GB/s", "precision", "roofline %", "(sum of layers)", "(a run)"))
+
+
+def test_what_layers_add_up_to(gpus, tmp_path):
+    """The profile's times are parts of a run: on a real GPU their sum is within 5% of a run without the profiler."""
+    count, rng = (24, np.random.default_rng(1)) if os.environ.get("INGOT_TEST_GPU") == "1" else (3, np.random.default_rng(1))
+    value, side = helper.make_tensor_value_info, 56 if count > 3 else 5
+    nodes, weights = [], []
+    for i in range(count):
+        weights.append(numpy_helper.from_array((rng.standard_normal((64, 64, 3, 3)) / 24).astype(np.float32), f"w{i}"))
+        nodes += [helper.make_node("Conv", [f"x{i}", f"w{i}"], [f"c{i}"], pads=[1, 1, 1, 1]), helper.make_node("Relu", [f"c{i}"], [f"x{i + 1}"])]
+    shape = (1, 64, side, side)
+    graph = helper.make_graph(nodes, "test", [value("x0", TensorProto.FLOAT, shape)], [value(f"x{count}", TensorProto.FLOAT, shape)], weights)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10), tmp_path / "net.onnx")
+    gpus("build", tmp_path / "net.onnx", "-o", tmp_path / "net.ingot", "--device", "cuda", "--fp16", "--budget", "5" if count > 3 else "0")
+    bench(gpus, tmp_path / "net.ingot", "--noDataTransfers", "--exportProfile", tmp_path / "profile.json")
+    found = json.loads((tmp_path / "profile.json").read_text())
+    convolutions = [layer for layer in found["layers"] if layer["type"] == "Conv"]
+    assert len(convolutions) == count and found["total_ms"] > 0
+    for layer in convolutions:
+        assert layer["precision"] == "float16" and layer["ms"] >= 0 and layer["roofline_ms"] > 0
+        assert layer["flops"] == 2 * 64 * 64 * 9 * side * side
+    assert found["sum_ms"] == pytest.approx(sum(layer["ms"] for layer in found["layers"]), rel=1e-6)
+    if count > 3:
+        assert found["sum_ms"] == pytest.approx(found["total_ms"], rel=0.05)
 
 
 @pytest.mark.parametrize("options", [["--streams", "3"], ["--noDataTransfers"], ["--streams", "2", "--noDataTransfers"]])

@@ -85,8 +85,45 @@ static void on_the_device(void **state) {
   ingot_device_destroy(device);
 }
 
+typedef struct seen { size_t layers, device_layers; double seconds; bool odd; } seen;
+static void profiled(void *user, const ingot_layer_profile *p) {
+  seen *s = user;
+  const bool on_device = !strncmp(p->kernel, "cuda_", 5);
+  s->layers++;
+  s->device_layers += on_device;
+  s->seconds += p->microseconds * 1e-6;
+  s->odd |= !(p->microseconds >= 0) || !p->precision || p->least_microseconds < 0 || (on_device && p->bytes > 0 && p->least_microseconds == 0);
+}
+
+/* A run with a profiler plays its layers again and again, whose memory others write over: its outputs are right all the same. */
+static void profiles(void **state) {
+  (void)state;
+  for (size_t i = 0; i < DEVICE_NETWORKS; i++) {
+    const device_network *n = &device_networks[i];
+    ingot_engine *truth = NULL, *engine = NULL;
+    ingot_context *got = NULL, *want = NULL;
+    char words[200] = "";
+    if (device_network_build(NULL, n, NULL, 0, 0, &truth) != INGOT_OK || device_network_build(NULL, n, "cuda", 0, 0, &engine) != INGOT_OK)
+      fail_msg("%s: %s", n->name, ingot_last_error());
+    assert_int_equal(ingot_context_create(engine, NULL, &got), INGOT_OK);
+    assert_int_equal(ingot_context_create(truth, NULL, &want), INGOT_OK);
+    for (uint64_t seed = 0; seed < 3; seed++) {
+      seen s = {0};
+      assert_int_equal(ingot_context_set_profiler(got, profiled, &s), INGOT_OK);
+      assert_int_equal(device_network_run(truth, want, n, seed), INGOT_OK);
+      if (device_network_run(engine, got, n, seed) != INGOT_OK) fail_msg("%s: %s", n->name, ingot_last_error());
+      if (!device_network_same(engine, got, want, 1e-4 * (n->looser ? n->looser : 1), words, sizeof words)) fail_msg("%s: %s", n->name, words);
+      assert_true(s.layers > 1 && s.device_layers > 0 && s.seconds > 0 && !s.odd);
+    }
+    ingot_context_destroy(got);
+    ingot_context_destroy(want);
+    ingot_engine_destroy(engine);
+    ingot_engine_destroy(truth);
+  }
+}
+
 int main(void) {
   if (!testing_gpu()) return 77;
-  const struct CMUnitTest tests[] = {cmocka_unit_test(networks), cmocka_unit_test(threads), cmocka_unit_test(on_the_device)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(networks), cmocka_unit_test(threads), cmocka_unit_test(on_the_device), cmocka_unit_test(profiles)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

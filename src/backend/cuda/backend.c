@@ -126,6 +126,7 @@ static const ingot__device_functions device_functions = {
   .count = ingot__cuda_count,
   .describe = ingot__cuda_describe,
   .code_key = ingot__cuda_code_key,
+  .least = ingot__cuda_least,
   .allocate = ingot__cuda_allocate,
   .release = ingot__cuda_release,
   .write = ingot__cuda_write,

@@ -44,6 +44,7 @@ static ingot_status start(ingot__device *device, ingot__diag *diag) {
   info->shared = (size_t)attribute(device, CU_SHARED_OPTIN, &error);
   info->l2 = (size_t)attribute(device, CU_L2_SIZE, &error);
   info->clock = attribute(device, CU_CLOCK_RATE, &error) * 1e3;
+  info->bandwidth = attribute(device, CU_MEMORY_CLOCK, &error) * 1e3 * 2 * attribute(device, CU_MEMORY_BITS, &error) / 8; /* twice a clock */
   INGOT_CUDA_TRY(error, diag, "asking the GPU what it has");
   snprintf(device->text, sizeof device->text, "%s, %d multiprocessors, sm_%d, driver %d.%d", name, info->sms, info->arch, d->version / 1000,
            d->version % 1000 / 10);

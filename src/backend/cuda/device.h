@@ -47,6 +47,7 @@ void ingot__cuda_close(ingot__device *device);
 int ingot__cuda_count(void);
 const char *ingot__cuda_describe(const ingot__device *device);
 uint64_t ingot__cuda_code_key(void);
+double ingot__cuda_least(const ingot__device *device, const char *precision, double flops, double bytes); /* roofline.c */
 ingot_status ingot__cuda_allocate(ingot__device *device, size_t size, ingot__diag *diag, void **memory);
 void ingot__cuda_release(ingot__device *device, void *memory);
 ingot_status ingot__cuda_write(ingot__device *device, void *to, const void *from, size_t size, ingot__diag *diag);

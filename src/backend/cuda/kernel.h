@@ -16,7 +16,7 @@ typedef struct ingot__cuda_info {
   int arch;                  /* 80, 89, 90: of its compute capability */
   int sms;                   /* multiprocessors */
   size_t shared, l2;         /* bytes of shared memory a block may have; of the L2 cache */
-  double clock;              /* Hz */
+  double clock, bandwidth;   /* Hz, at most; bytes a second of its memory */
 } ingot__cuda_info;
 const ingot__cuda_info *ingot__cuda_info_get(void);
 
