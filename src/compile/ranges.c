@@ -195,7 +195,6 @@ static ingot_status finish(meter *m, ingot_status status, bool left_out, uint64_
 }
 
 ingot_status ingot__build_ranges(ingot__build *b, const ingot__network *network) {
-  double start = ingot__now();
   meter m = {.build = b};
   bool left_out = false;
   ingot__diag_init(&m.diag, b->diag->file);
@@ -210,6 +209,5 @@ ingot_status ingot__build_ranges(ingot__build *b, const ingot__network *network)
   ingot__context_free(m.context);
   ingot__engine_release(m.engine);
   ingot__arena_free(&m.arena);
-  b->tuner.deadline += ingot__now() - start; /* the time is none of the budget's */
   return status;
 }

@@ -10,7 +10,7 @@ enum { LEAST_RUNS = 3, MOST_RUNS = 50 };
 
 ingot_status ingot__tuner_init(ingot__tuner *t, ingot__heap *heap, ingot__pool *pool, const ingot_engine *engine, double budget,
                                ingot__diag *diag) {
-  *t = (ingot__tuner){.heap = heap, .pool = pool, .engine = engine, .deadline = ingot__now() + budget, .capacity = 1024};
+  *t = (ingot__tuner){.heap = heap, .pool = pool, .engine = engine, .budget = budget, .capacity = 1024};
   ingot__arena_init(&t->arena, heap);
   t->table = ingot__calloc(heap, t->capacity, sizeof *t->table);
   return t->table ? INGOT_OK : ingot__no_memory(diag);
@@ -216,6 +216,7 @@ double ingot__tuner_time(void *user, const ingot__kernel *kernel, const ingot__c
     t->remembered++;
     return s->seconds;
   }
+  if (!t->deadline) t->deadline = ingot__now() + t->budget;
   if (ingot__now() + estimated * LEAST_RUNS > t->deadline) return -1;
   double seconds = kernel->on_device ? ingot__tuner_device_run(t, kernel, call) : run(t, kernel, call, estimated);
   ingot__arena_reset(&t->arena);

@@ -9,7 +9,7 @@ typedef struct ingot__tuner {
   ingot__arena arena;
   ingot__pool *pool;
   const ingot_engine *engine; /* its target, and device if it has one */
-  double deadline;            /* of ingot__now() */
+  double budget, deadline;    /* seconds for timing; the end of them, of ingot__now(): they begin with the first that is timed */
   bool cold;                  /* the network's weights don't fit in a device's cache: kernels are timed with weights that aren't there */
   ingot__timing *table;       /* open addressing by key; key 0: empty */
   size_t count, capacity;     /* capacity is a power of two */

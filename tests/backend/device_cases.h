@@ -3,6 +3,9 @@
   /* Attention: of a ViT, split along the keys, wide heads, ranks 2, no keys. */
   {LOOSE, "input q: float32[1,12,197,64]\ninput k: float32[1,12,197,64]\ninput v: float32[1,12,197,64]\ny = FusedAttention(q, k, v)"},
   {LOOSE, "input q: float32[1,2,3,64]\ninput k: float32[1,2,1030,64]\ninput v: float32[1,2,1030,64]\ny = FusedAttention(q, k, v)"},
+  {LOOSE, "input q: float32[1,1,20,64]\ninput k: float32[1,1,197,64]\ninput v: float32[1,1,197,64]\ny = FusedAttention(q, k, v)"},
+  {LOOSE, "input q: float32[1,1,37,64]\ninput k: float32[1,1,700,64]\ninput v: float32[1,1,700,64]\nconst p: int64[] = {640}\n"
+          "y = FusedAttention(q, k, v, _, _, p) {causal=1 left=600}"},
   {LOOSE, "input q: float32[1,2,70,128]\ninput k: float32[1,1,90,128]\ninput v: float32[1,1,90,128]\ny = FusedAttention(q, k, v) {causal=1}"},
   {LOOSE, "input q: float32[1,1,70,200]\ninput k: float32[1,1,90,200]\ninput v: float32[1,1,90,300]\ny = FusedAttention(q, k, v)"},
   {LOOSE, "input q: float32[1,1,33,512]\ninput k: float32[1,1,40,512]\ninput v: float32[1,1,40,512]\ny = FusedAttention(q, k, v)"},

@@ -13,7 +13,7 @@ enum { FOLD = 64, LEAST_KEYS = 256 }; /* rows that heads are folded up to; keys 
 typedef struct plan {
   attention_params p;
   int64_t batches;
-  int head, width, keys, stages, few_stages; /* the code's HEAD, WIDTH, KEYS, STAGES and FEW_STAGES */
+  int head, width, keys, stages; /* the code's HEAD, WIDTH, KEYS and STAGES */
   int rows;                      /* of a block */
   bool few;                      /* warps share queries */
   bool halves;
@@ -27,6 +27,16 @@ static bool fixed(const ingot__call *call, size_t i, int from_end) { /* the dim 
 
 static size_t element_size(const plan *a) { return a->halves ? 2 : 4; }
 
+enum { WARPS = 4, FEW = 16 /* queries of a block that its warps share */ };
+static size_t shared_size(const plan *a, int rows, int stages) {
+  const size_t size = element_size(a), piece = 16 / size, head = (size_t)a->head + piece, width = (size_t)a->width + piece;
+  const size_t tiles = (size_t)stages * (size_t)a->keys * (head + width) * size;
+  if (!a->halves) return tiles + (size_t)rows * (head + (size_t)a->keys + 4) * size;
+  const size_t joined = rows == FEW ? WARPS * FEW * (2 + (size_t)a->width + 8) * sizeof(float) : 0;
+  const size_t own = tiles + (size_t)rows * (head > width ? head : width) * size;
+  return own > joined ? own : joined;
+}
+
 /* What the code is made for: dims that don't vary. */
 static void choose_code(plan *a, int64_t head, int64_t width) {
   a->head = (int)(ingot__divide_up(head < 1 ? 1 : head, 16) * 16);
@@ -35,16 +45,9 @@ static void choose_code(plan *a, int64_t head, int64_t width) {
   if (a->head > 256 && a->width > 128) a->width = 128;
   const int both = a->head + a->width;
   a->keys = !a->halves ? 32 : both <= 256 ? 64 : both <= 384 ? 32 : 16;
+  const size_t most = ingot__cuda_info_get()->shared;
+  while (a->halves && a->keys > 16 && most && shared_size(a, FEW, WARPS) > most) a->keys /= 2; /* a tile for each warp */
   a->stages = !a->halves ? (a->head > 256 ? 1 : 2) : both <= 160 ? 3 : 2;
-  a->few_stages = both <= 128 ? 5 : a->stages; /* 256 keys at once: most of the time of few queries is waiting for them */
-}
-
-static size_t shared_size(const plan *a, int rows, bool few) {
-  const size_t size = element_size(a), piece = 16 / size, head = (size_t)a->head + piece, width = (size_t)a->width + piece;
-  const size_t stages = (size_t)(few ? a->few_stages : a->stages) * (size_t)a->keys * (head + width) * size;
-  if (!a->halves) return stages + (size_t)rows * (head + (size_t)a->keys + 4) * size;
-  const size_t joined = (128 + 64 * ((size_t)a->width + 4)) * sizeof(float), own = stages + (size_t)rows * (head > width ? head : width) * size;
-  return own > joined ? own : joined;
 }
 
 static bool takes(const ingot__call *call, plan *a) {
@@ -66,7 +69,7 @@ static bool takes(const ingot__call *call, plan *a) {
   const ingot__view q = ingot__attention_view(call, 0), k = ingot__attention_view(call, 1), v = ingot__attention_view(call, 2);
   if (ingot__attention_group(&q, &k) != ingot__attention_group(&q, &v)) return false;
   choose_code(a, q.dim[q.rank - 1], v.dim[v.rank - 1]);
-  return a->head <= 512 && shared_size(a, a->halves ? 64 : 32, false) <= ingot__cuda_info_get()->shared;
+  return a->head <= 512 && shared_size(a, a->halves ? 64 : 32, a->stages) <= ingot__cuda_info_get()->shared;
 }
 
 /* The last two dims' strides, and whether pieces of 16 bytes are aligned. */
@@ -158,9 +161,8 @@ static void share_out(plan *a) {
   attention_params *p = &a->p;
   const int sms = ingot__cuda_info_get()->sms > 0 ? ingot__cuda_info_get()->sms : 100;
   p->chunks = (int32_t)ingot__divide_up(p->width, a->width);
-  const int few = a->keys == 64 ? 16 : a->keys == 32 ? 32 : 64;
   a->rows = a->halves ? 64 : 32;
-  if (a->halves && (p->rows <= few || a->batches * p->chunks * ingot__divide_up(p->rows, 64) < sms)) a->few = true, a->rows = few;
+  if (a->halves && (p->rows <= FEW || a->batches * p->chunks * ingot__divide_up(p->rows, 64) < sms)) a->few = true, a->rows = FEW;
   p->tiles = (int32_t)ingot__divide_up(p->rows, a->rows);
   const int64_t blocks = a->batches * p->chunks * p->tiles;
   int64_t splits = blocks > 0 ? sms * 2 / blocks : 1, most = p->keys / LEAST_KEYS;
@@ -169,7 +171,9 @@ static void share_out(plan *a) {
   if (splits < 1 || (a->halves && !a->few)) splits = 1;
   p->split_keys = (int32_t)(ingot__divide_up(ingot__divide_up(p->keys, splits), a->keys) * a->keys);
   p->splits = splits > 1 ? (int32_t)ingot__divide_up(p->keys, p->split_keys) : 1;
-  a->shared = shared_size(a, a->rows, a->few);
+  /* A second tile for each warp, to be fetched meanwhile, where it has more than one to take and there is room. */
+  p->ring = p->split_keys > WARPS * a->keys && shared_size(a, FEW, 2 * WARPS) <= ingot__cuda_info_get()->shared ? 2 : 1;
+  a->shared = shared_size(a, a->rows, a->few ? p->ring * WARPS : a->stages);
 }
 
 static bool prepare(const ingot__call *call, plan *a) {
@@ -230,7 +234,6 @@ static void define(const ingot__call *call, ingot__text *text) {
   ingot__cuda_define(text, "WIDTH", a.width);
   ingot__cuda_define(text, "KEYS", a.keys);
   ingot__cuda_define(text, "STAGES", a.stages);
-  ingot__cuda_define(text, "FEW_STAGES", a.few_stages);
   ingot__cuda_define(text, "MASK", !ingot__has_in(call, 3) ? 0 : call->in[3].dtype == INGOT_BOOL ? 2 : 1);
   ingot__cuda_define(text, "CAPPED", INGOT__ATTRS(call, FusedAttention)->softcap > 0);
 }

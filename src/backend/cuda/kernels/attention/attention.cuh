@@ -24,24 +24,31 @@ struct attention_place {
   int64_t q, k, v, o, mask;  /* where the heads begin */
   int element;               /* of the batch */
 };
+/* The last digit of a number, which is taken off it. A division is a hundred cycles that all that follows waits for: most have a digit of 1. */
+DEVICE unsigned take_digit(unsigned &number, int digits) {
+  if (digits == 1) return 0;
+  const unsigned rest = number / (unsigned)digits, digit = number - rest * (unsigned)digits;
+  number = rest;
+  return digit;
+}
 DEVICE attention_place place_of(const attention_params &p) {
   attention_place at;
   unsigned index = blockIdx.x;
-  at.tile = (int)(index % (unsigned)p.tiles), index /= (unsigned)p.tiles;
+  at.tile = (int)take_digit(index, p.tiles);
   if (p.causal) at.tile = p.tiles - 1 - at.tile; /* the most keys first */
-  at.chunk = (int)(index % (unsigned)p.chunks), index /= (unsigned)p.chunks;
-  at.split = (int)(index % (unsigned)p.splits), index /= (unsigned)p.splits;
+  at.chunk = (int)take_digit(index, p.chunks);
+  at.split = (int)take_digit(index, p.splits);
   at.batch = (int)index;
-  at.element = at.batch / p.per_element;
+  at.element = p.lengths || p.offsets ? at.batch / p.per_element : 0;
   at.q = at.k = at.v = at.o = at.mask = 0;
   for (int i = p.lead - 1; i >= 0; i--) {
-    int64_t x = index % (unsigned)p.dim[i];
-    index /= (unsigned)p.dim[i];
+    const int64_t x = i ? take_digit(index, p.dim[i]) : index;
     at.q += x * p.q.lead[i], at.k += x * p.k.lead[i], at.v += x * p.v.lead[i], at.o += x * p.o.lead[i], at.mask += x * p.mask.lead[i];
   }
   return at;
 }
 DEVICE int64_t row_offset(const attention_params &p, const attention_tensor &t, int row) {
+  if (p.rows == p.queries) return row * t.row;
   return row / p.queries * t.fold + row % p.queries * t.row;
 }
 
@@ -82,7 +89,8 @@ struct query_state {
 };
 DEVICE query_state state_of(const attention_params &p, const attention_place &at, const attention_window &w, int row) {
   query_state q;
-  q.begin = begin_of(p, w, row % p.queries), q.end = row < p.rows ? end_of(p, w, row % p.queries) : 0;
+  const int query = p.rows == p.queries ? row : row % p.queries;
+  q.begin = begin_of(p, w, query), q.end = row < p.rows ? end_of(p, w, query) : 0;
   q.mask = row < p.rows && MASK ? at.mask + row_offset(p, p.mask, row) : 0;
   q.most = -infinity(), q.sum = 0;
   return q;
@@ -139,19 +147,20 @@ DEVICE void fetch_piece(TYPE *to, const TYPE *row, const attention_tensor &t, bo
   for (int c = 0; c < PIECE; c++) x[c] = there && column + c < columns ? row[(column + c) * t.column] : from_float<TYPE>(0);
   store(to, x);
 }
-template <int FEATURES> DEVICE void fetch_keys(TYPE *to, const TYPE *from, const attention_tensor &t, int have, int columns) {
+template <int FEATURES, int COUNT> DEVICE void fetch_keys(TYPE *to, const TYPE *from, const attention_tensor &t, int have, int columns, int thread) {
   enum { PIECES = FEATURES / PIECE, LINE = FEATURES + PIECE };
 #pragma unroll 8
-  for (int i = 0; i < (KEYS * PIECES + THREADS - 1) / THREADS; i++) {
-    int at = i * THREADS + (int)threadIdx.x, row = at / PIECES, column = at % PIECES * PIECE;
-    if (KEYS * PIECES % THREADS && row >= KEYS) break;
+  for (int i = 0; i < (KEYS * PIECES + COUNT - 1) / COUNT; i++) {
+    int at = i * COUNT + thread, row = at / PIECES, column = at % PIECES * PIECE;
+    if (KEYS * PIECES % COUNT && row >= KEYS) break;
     fetch_piece(to + row * LINE + column, from + row * t.row, t, row < have, column, columns);
   }
 }
-/* Keys and values from `key` on: what lies behind `end` takes no part and may be anything, so it isn't read. */
-DEVICE void fetch_tile(const attention_params &p, TYPE *stage, const TYPE *k, const TYPE *v, int key, int end, int columns) {
-  fetch_keys<HEAD>(stage, k + key * p.k.row, p.k, end - key, p.head);
-  fetch_keys<WIDTH>(stage + KEYS * HEAD_LINE, v + key * p.v.row, p.v, end - key, columns);
+/* Keys and values from `key` on, by COUNT threads: what lies behind `end` takes no part and may be anything, so it isn't read. */
+template <int COUNT>
+DEVICE void fetch_tile(const attention_params &p, TYPE *stage, const TYPE *k, const TYPE *v, int key, int end, int columns, int thread) {
+  fetch_keys<HEAD, COUNT>(stage, k + key * p.k.row, p.k, end - key, p.head, thread);
+  fetch_keys<WIDTH, COUNT>(stage + KEYS * HEAD_LINE, v + key * p.v.row, p.v, end - key, columns, thread);
 }
 template <int ROWS> DEVICE void fetch_queries(const attention_params &p, TYPE *to, const TYPE *q, int row0, int rows) {
   enum { PIECES = HEAD / PIECE };

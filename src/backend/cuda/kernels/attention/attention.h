@@ -22,6 +22,7 @@ typedef struct attention_params {
   int32_t keys, head, width;           /* head: features of Q and K; width: of V */
   int32_t chunks;                      /* of the width, each WIDTH */
   int32_t splits, split_keys;          /* parts of the keys that blocks share; keys of one */
+  int32_t ring;                        /* few queries: tiles of keys in shared memory for each warp, 1 or 2 */
   int32_t causal, left, right;         /* left, right: -1 none */
   float scale;                         /* of scores, in base 2 where there is no cap */
   float cap, cap_scale;                /* scores s become cap * tanh(s * cap_scale), in base 2 */

@@ -20,7 +20,7 @@ KERNEL(attention_float, attention_params, 128, 2) {
   const attention_window window = window_of(p, at.element);
   const attention_range range = range_of(p, at, window, row0, rows);
   fetch_queries<ROWS>(p, shared, q, row0, rows);
-  if (range.tiles) fetch_tile(p, stages, k, v, range.begin, range.end, columns);
+  if (range.tiles) fetch_tile<THREADS>(p, stages, k, v, range.begin, range.end, columns, threadIdx.x);
   copy_async_commit();
   query_state own[4];
   float out[4][OUT];
@@ -34,7 +34,7 @@ KERNEL(attention_float, attention_params, 128, 2) {
   for (int t = 0; t < range.tiles; t++) {
     copy_async_wait<0>();
     __syncthreads();
-    if (STAGES > 1 && t + 1 < range.tiles) fetch_tile(p, stages + (t + 1) % STAGES * STAGE, k, v, range.begin + (t + 1) * KEYS, range.end, columns);
+    if (STAGES > 1 && t + 1 < range.tiles) fetch_tile<THREADS>(p, stages + (t + 1) % STAGES * STAGE, k, v, range.begin + (t + 1) * KEYS, range.end, columns, threadIdx.x);
     copy_async_commit();
     const TYPE *keys = stages + t % STAGES * STAGE, *values = keys + KEYS * HEAD_LINE;
     const int key0 = range.begin + t * KEYS;
@@ -98,7 +98,7 @@ KERNEL(attention_float, attention_params, 128, 2) {
     __syncwarp();
     if (STAGES == 1) { /* wide heads: no room for two */
       __syncthreads();
-      if (t + 1 < range.tiles) fetch_tile(p, stages, k, v, range.begin + (t + 1) * KEYS, range.end, columns);
+      if (t + 1 < range.tiles) fetch_tile<THREADS>(p, stages, k, v, range.begin + (t + 1) * KEYS, range.end, columns, threadIdx.x);
       copy_async_commit();
     }
   }

@@ -1,11 +1,12 @@
 /* softmax(Q K^T * scale + mask) V in half or bfloat on tensor cores, scores and sums in float and never in memory.
  *
- * A warp has 16 queries. It goes over the keys in tiles that the block fetches into shared memory ahead of time, and keeps of each query the
- * greatest score so far, the sum of the weights and the weighted sum of the values, both relative to that greatest. Where queries are few,
- * warps share them and each takes its part of every tile; and where those are few, too, blocks take parts of the keys, which attention_join
- * puts together.
+ * A warp has 16 queries. It goes over the keys in tiles in shared memory, fetched there ahead of time, and keeps of each query the greatest score
+ * so far, the sum of the weights and the weighted sum of the values, both relative to that greatest. Many queries: a block has 64 of them, and
+ * its warps share the tiles. Few: its four warps have the same 16 queries, and each fetches and takes every fourth tile, without waiting for the
+ * others before the end, when what they have is joined; where even those blocks are few, they take parts of the keys, which attention_join puts
+ * together.
  *
- * Defined before, beside attention.cuh's: STAGES and FEW_STAGES, tiles of keys in shared memory. */
+ * Defined before, beside attention.cuh's: STAGES, tiles of keys in shared memory where warps share them. */
 #include "attention/attention.cuh"
 #include "mma.cuh"
 
@@ -45,167 +46,222 @@ DEVICE void multiply_values(float (&out)[OUT][4], const uint32_t (&weight)[TILES
   }
 }
 
-/* QUERY_WARPS x KEY_WARPS warps, and AHEAD tiles of keys. */
-template <int QUERY_WARPS, int KEY_WARPS, int AHEAD> DEVICE void attend(const attention_params &p) {
-  enum { ROWS = QUERY_WARPS * 16, OWN = KEYS / KEY_WARPS, TILES = OWN / 8, OUT = WIDTH / 8, STEPS = HEAD / 16 };
-  static_assert(QUERY_WARPS * KEY_WARPS * 32 == THREADS && OWN % 16 == 0, "a warp's keys are a multiple of the product's depth");
+/* A warp's 16 queries, and what it has found of them. */
+struct warp_state {
+  query_state own[2];        /* of rows lane / 4 and 8 on */
+  float out[WIDTH / 8][4];
+  uint32_t queries[KEEP_QUERIES ? HEAD / 16 : 1][4];
+  const TYPE *query_lines;   /* this lane's, for load_matrices */
+};
+DEVICE void begin(warp_state &w, const attention_params &p, const attention_place &at, const attention_window &window, const TYPE *lines, int row) {
+  const int lane = threadIdx.x % 32;
+#pragma unroll
+  for (int i = 0; i < 2; i++) w.own[i] = state_of(p, at, window, row + lane / 4 + i * 8);
+#pragma unroll
+  for (int i = 0; i < WIDTH / 8; i++)
+#pragma unroll
+    for (int j = 0; j < 4; j++) w.out[i][j] = 0;
+  w.query_lines = lines + lane % 16 * HEAD_LINE + lane / 16 * 8;
+}
+DEVICE void keep_queries(warp_state &w) {
+#pragma unroll
+  for (int s = 0; s < HEAD / 16 && KEEP_QUERIES; s++) load_matrices(w.queries[KEEP_QUERIES ? s : 0], w.query_lines + s * 16);
+}
+
+/* Takes a tile of KEYS keys, of which the first is key0. */
+DEVICE void take_tile(warp_state &w, const attention_params &p, const attention_range &range, const TYPE *stage, int key0) {
+  enum { TILES = KEYS / 8, OUT = WIDTH / 8 };
+  const TYPE *keys = stage, *values = stage + KEYS * HEAD_LINE;
+  const int lane = threadIdx.x % 32, left = range.end - key0;
+  float score[TILES][4];
+#pragma unroll
+  for (int i = 0; i < TILES; i++)
+#pragma unroll
+    for (int j = 0; j < 4; j++) score[i][j] = 0;
+  if (left >= KEYS) multiply_keys<false>(score, w.queries, w.query_lines, keys, left);
+  else multiply_keys<true>(score, w.queries, w.query_lines, keys, left);
+
+  const bool cut = key0 < range.seen_from || key0 + KEYS > range.seen_to;
+  float most[2] = {w.own[0].most, w.own[1].most};
+#pragma unroll
+  for (int i = 0; i < TILES; i++) {
+#pragma unroll
+    for (int j = 0; j < 4; j++) {
+      const query_state &state = w.own[j / 2];
+      const int key = key0 + i * 8 + lane % 4 * 2 + j % 2;
+      float x = weighed(p, score[i][j]);
+      if (cut && (key < state.begin || key >= state.end || key >= range.end)) x = -infinity();
+      else x = masked(p, x, state, key);
+      score[i][j] = x;
+      most[j / 2] = fmaxf(most[j / 2], x);
+    }
+  }
+  float base[2];
+#pragma unroll
+  for (int i = 0; i < 2; i++) {
+    most[i] = fmaxf(most[i], __shfl_xor_sync(FULL, most[i], 1));
+    most[i] = fmaxf(most[i], __shfl_xor_sync(FULL, most[i], 2));
+    base[i] = most[i] == -infinity() ? 0 : most[i];
+    float keep = exp2_fast(w.own[i].most - base[i]);
+    w.own[i].most = most[i];
+    w.own[i].sum *= keep;
+#pragma unroll
+    for (int e = 0; e < OUT; e++) w.out[e][i * 2] *= keep, w.out[e][i * 2 + 1] *= keep;
+  }
+  uint32_t weight[TILES][2];
+#pragma unroll
+  for (int i = 0; i < TILES; i++) {
+#pragma unroll
+    for (int j = 0; j < 2; j++) {
+      float a = exp2_fast(score[i][j * 2] - base[j]), b = exp2_fast(score[i][j * 2 + 1] - base[j]);
+      w.own[j].sum += a + b;
+      weight[i][j] = from_pair<TYPE>(a, b);
+    }
+  }
+  if (left >= KEYS) multiply_values<false>(w.out, weight, values, left);
+  else multiply_values<true>(w.out, weight, values, left);
+}
+DEVICE void end(warp_state &w) {
+#pragma unroll
+  for (int i = 0; i < 2; i++) {
+    w.own[i].sum += __shfl_xor_sync(FULL, w.own[i].sum, 1);
+    w.own[i].sum += __shfl_xor_sync(FULL, w.own[i].sum, 2);
+  }
+}
+
+/* 64 queries a block. */
+KERNEL(attention_wide, attention_params, THREADS, HEAD + WIDTH <= 128 ? 3 : 2) {
+  enum { ROWS = 64 };
   SHARED(TYPE, shared);
   TYPE *stages = shared + ROWS * (HEAD > WIDTH ? HEAD_LINE : WIDTH_LINE);
-  grid_wait();
-  grid_launch();
   const attention_place at = place_of(p);
-  const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, query_warp = warp / KEY_WARPS, key_warp = warp % KEY_WARPS;
+  const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
   const int row0 = at.tile * ROWS, rows = p.rows - row0 < ROWS ? p.rows - row0 : ROWS, column0 = at.chunk * WIDTH;
   const int columns = p.width - column0 < WIDTH ? p.width - column0 : WIDTH;
   const TYPE *q = static_cast<const TYPE *>(p.q.data) + at.q;
   const TYPE *k = static_cast<const TYPE *>(p.k.data) + at.k, *v = static_cast<const TYPE *>(p.v.data) + at.v + column0 * p.v.column;
+  grid_launch();
+  grid_wait();
 
   const attention_window window = window_of(p, at.element);
   const attention_range range = range_of(p, at, window, row0, rows);
   fetch_queries<ROWS>(p, shared, q, row0, rows);
 #pragma unroll
-  for (int i = 0; i < AHEAD - 1; i++) {
-    if (i < range.tiles) fetch_tile(p, stages + i * STAGE, k, v, range.begin + i * KEYS, range.end, columns);
+  for (int i = 0; i < STAGES - 1; i++) {
+    if (i < range.tiles) fetch_tile<THREADS>(p, stages + i * STAGE, k, v, range.begin + i * KEYS, range.end, columns, threadIdx.x);
     copy_async_commit();
   }
-
-  query_state own[2];
-#pragma unroll
-  for (int i = 0; i < 2; i++) own[i] = state_of(p, at, window, row0 + query_warp * 16 + lane / 4 + i * 8);
-  float out[OUT][4];
-#pragma unroll
-  for (int i = 0; i < OUT; i++)
-#pragma unroll
-    for (int j = 0; j < 4; j++) out[i][j] = 0;
-  uint32_t queries[KEEP_QUERIES ? STEPS : 1][4];
-  const TYPE *query_lines = shared + (query_warp * 16 + lane % 16) * HEAD_LINE + lane / 16 * 8;
-  const bool busy = query_warp * 16 < rows;
-
+  warp_state w;
+  begin(w, p, at, window, shared + warp * 16 * HEAD_LINE, row0 + warp * 16);
+  const bool busy = warp * 16 < rows;
   for (int t = 0; t < range.tiles; t++) {
-    copy_async_wait<AHEAD - 2>();
+    copy_async_wait<STAGES - 2>();
     __syncthreads();
-    if (t + AHEAD - 1 < range.tiles) {
-      fetch_tile(p, stages + (t + AHEAD - 1) % AHEAD * STAGE, k, v, range.begin + (t + AHEAD - 1) * KEYS, range.end, columns);
-    }
+    if (t + STAGES - 1 < range.tiles)
+      fetch_tile<THREADS>(p, stages + (t + STAGES - 1) % STAGES * STAGE, k, v, range.begin + (t + STAGES - 1) * KEYS, range.end, columns, threadIdx.x);
     copy_async_commit();
     if (!busy) continue;
-    if (KEEP_QUERIES && t == 0) {
-#pragma unroll
-      for (int s = 0; s < STEPS; s++) load_matrices(queries[KEEP_QUERIES ? s : 0], query_lines + s * 16);
-    }
-    const TYPE *keys = stages + t % AHEAD * STAGE + key_warp * OWN * HEAD_LINE, *values = stages + t % AHEAD * STAGE + KEYS * HEAD_LINE;
-    values += key_warp * OWN * WIDTH_LINE;
-    const int key0 = range.begin + t * KEYS + key_warp * OWN, left = range.end - key0;
-    if (left <= 0) continue;
-
-    float score[TILES][4];
-#pragma unroll
-    for (int i = 0; i < TILES; i++)
-#pragma unroll
-      for (int j = 0; j < 4; j++) score[i][j] = 0;
-    if (left >= OWN) multiply_keys<false>(score, queries, query_lines, keys, left);
-    else multiply_keys<true>(score, queries, query_lines, keys, left);
-
-    const bool cut = key0 < range.seen_from || key0 + OWN > range.seen_to;
-    float most[2] = {own[0].most, own[1].most};
-#pragma unroll
-    for (int i = 0; i < TILES; i++) {
-#pragma unroll
-      for (int j = 0; j < 4; j++) {
-        const query_state &state = own[j / 2];
-        const int key = key0 + i * 8 + lane % 4 * 2 + j % 2;
-        float x = weighed(p, score[i][j]);
-        if (cut && (key < state.begin || key >= state.end || key >= range.end)) x = -infinity();
-        else x = masked(p, x, state, key);
-        score[i][j] = x;
-        most[j / 2] = fmaxf(most[j / 2], x);
-      }
-    }
-    float base[2];
-#pragma unroll
-    for (int i = 0; i < 2; i++) {
-      most[i] = fmaxf(most[i], __shfl_xor_sync(FULL, most[i], 1));
-      most[i] = fmaxf(most[i], __shfl_xor_sync(FULL, most[i], 2));
-      base[i] = most[i] == -infinity() ? 0 : most[i];
-      float keep = exp2_fast(own[i].most - base[i]);
-      own[i].most = most[i];
-      own[i].sum *= keep;
-#pragma unroll
-      for (int e = 0; e < OUT; e++) out[e][i * 2] *= keep, out[e][i * 2 + 1] *= keep;
-    }
-    uint32_t weight[TILES][2];
-#pragma unroll
-    for (int i = 0; i < TILES; i++) {
-#pragma unroll
-      for (int j = 0; j < 2; j++) {
-        float a = exp2_fast(score[i][j * 2] - base[j]), b = exp2_fast(score[i][j * 2 + 1] - base[j]);
-        own[j].sum += a + b;
-        weight[i][j] = from_pair<TYPE>(a, b);
-      }
-    }
-    if (left >= OWN) multiply_values<false>(out, weight, values, left);
-    else multiply_values<true>(out, weight, values, left);
+    if (t == 0) keep_queries(w);
+    take_tile(w, p, range, stages + t % STAGES * STAGE, range.begin + t * KEYS);
   }
-#pragma unroll
-  for (int i = 0; i < 2; i++) {
-    own[i].sum += __shfl_xor_sync(FULL, own[i].sum, 1);
-    own[i].sum += __shfl_xor_sync(FULL, own[i].sum, 2);
-  }
+  end(w);
   copy_async_wait<0>();
 
-  TYPE *o = static_cast<TYPE *>(p.o.data) + at.o + column0 * p.o.column;
-  if (KEY_WARPS == 1) {
-    /* Through the queries' place, so that rows are written 16 bytes at a time. */
-    TYPE *lines = shared + query_warp * 16 * WIDTH_LINE;
-    __syncthreads();
+  /* Through the queries' place, so that rows are written 16 bytes at a time. */
+  TYPE *lines = shared + warp * 16 * WIDTH_LINE;
+  __syncthreads();
 #pragma unroll
-    for (int i = 0; i < 2; i++) {
-      const float by = share_of(own[i].sum);
+  for (int i = 0; i < 2; i++) {
+    const float by = share_of(w.own[i].sum);
 #pragma unroll
-      for (int e = 0; e < OUT; e++) {
-        uint32_t pair = from_pair<TYPE>(out[e][i * 2] * by, out[e][i * 2 + 1] * by);
-        *reinterpret_cast<uint32_t *>(lines + (lane / 4 + i * 8) * WIDTH_LINE + e * 8 + lane % 4 * 2) = pair;
-      }
+    for (int e = 0; e < WIDTH / 8; e++) {
+      uint32_t pair = from_pair<TYPE>(w.out[e][i * 2] * by, w.out[e][i * 2 + 1] * by);
+      *reinterpret_cast<uint32_t *>(lines + (lane / 4 + i * 8) * WIDTH_LINE + e * 8 + lane % 4 * 2) = pair;
     }
-    __syncthreads();
-    for (int piece = threadIdx.x; piece < ROWS * (WIDTH / 8); piece += THREADS) {
-      int row = piece / (WIDTH / 8), column = piece % (WIDTH / 8) * 8;
-      if (row >= rows || column >= columns) continue;
-      TYPE *to = o + row_offset(p, p.o, row0 + row), *from = shared + row * WIDTH_LINE + column;
-      if (p.o.whole) store(to + column, load<8>(from));
-      else
-        for (int c = 0; c < 8 && column + c < columns; c++) to[(column + c) * p.o.column] = from[c];
-    }
-    return;
   }
+  __syncthreads();
+  TYPE *o = static_cast<TYPE *>(p.o.data) + at.o + column0 * p.o.column;
+  for (int piece = threadIdx.x; piece < ROWS * (WIDTH / 8); piece += THREADS) {
+    int row = piece / (WIDTH / 8), column = piece % (WIDTH / 8) * 8;
+    if (row >= rows || column >= columns) continue;
+    TYPE *to = o + row_offset(p, p.o, row0 + row), *from = shared + row * WIDTH_LINE + column;
+    if (p.o.whole) store(to + column, load<8>(from));
+    else
+      for (int c = 0; c < 8 && column + c < columns; c++) to[(column + c) * p.o.column] = from[c];
+  }
+}
+
+/* 16 queries a block. Each warp has a ring of its own of p.ring tiles, one or two. */
+KERNEL(attention_few, attention_params, THREADS, HEAD + WIDTH <= 128 ? 3 : 2) {
+  enum { ROWS = 16, WARPS = THREADS / 32, OUT = WIDTH / 8, PART = WIDTH + 8 /* floats of a row of sums: the banks of four rows differ */ };
+  SHARED(TYPE, shared);
+  const attention_place at = place_of(p);
+  const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+  TYPE *stages = shared + ROWS * (HEAD > WIDTH ? HEAD_LINE : WIDTH_LINE) + warp * p.ring * STAGE;
+  const int row0 = at.tile * ROWS, rows = p.rows - row0 < ROWS ? p.rows - row0 : ROWS, column0 = at.chunk * WIDTH;
+  const int columns = p.width - column0 < WIDTH ? p.width - column0 : WIDTH;
+  const TYPE *q = static_cast<const TYPE *>(p.q.data) + at.q;
+  const TYPE *k = static_cast<const TYPE *>(p.k.data) + at.k, *v = static_cast<const TYPE *>(p.v.data) + at.v + column0 * p.v.column;
+  grid_launch();
+  grid_wait();
+
+  const attention_window window = window_of(p, at.element);
+  const attention_range range = range_of(p, at, window, row0, rows);
+  fetch_queries<ROWS>(p, shared, q, row0, rows);
+  copy_async_commit();
+  for (int i = 0; i < p.ring; i++) {
+    const int t = warp + i * WARPS;
+    if (t < range.tiles) fetch_tile<32>(p, stages + i * STAGE, k, v, range.begin + t * KEYS, range.end, columns, lane);
+    copy_async_commit();
+  }
+  warp_state w;
+  begin(w, p, at, window, shared, row0);
+  if (p.ring == 2) copy_async_wait<2>();
+  else copy_async_wait<1>();
+  __syncthreads(); /* the queries are there */
+  keep_queries(w);
+  int slot = 0;
+  for (int t = warp; t < range.tiles; t += WARPS) {
+    if (p.ring == 2) copy_async_wait<1>();
+    else copy_async_wait<0>();
+    __syncwarp();
+    take_tile(w, p, range, stages + slot * STAGE, range.begin + t * KEYS);
+    __syncwarp();
+    const int next = t + p.ring * WARPS;
+    if (next < range.tiles) fetch_tile<32>(p, stages + slot * STAGE, k, v, range.begin + next * KEYS, range.end, columns, lane);
+    copy_async_commit();
+    slot = p.ring == 2 ? slot ^ 1 : 0;
+  }
+  end(w);
+  copy_async_wait<0>();
 
   /* The warps' parts, joined. The stages aren't needed any more. */
-  float *sums = reinterpret_cast<float *>(shared), *parts = sums + THREADS / 32 * 32;
+  float *sums = reinterpret_cast<float *>(shared), *parts = sums + WARPS * ROWS * 2;
   __syncthreads();
 #pragma unroll
   for (int i = 0; i < 2; i++) {
     const int row = lane / 4 + i * 8;
-    if (lane % 4 == 0) sums[warp * 32 + row * 2] = own[i].most, sums[warp * 32 + row * 2 + 1] = own[i].sum;
+    if (lane % 4 == 0) sums[(warp * ROWS + row) * 2] = w.own[i].most, sums[(warp * ROWS + row) * 2 + 1] = w.own[i].sum;
 #pragma unroll
-    for (int e = 0; e < OUT; e++) {
-      float *to = parts + (warp * 16 + row) * (WIDTH + 4) + e * 8 + lane % 4 * 2;
-      to[0] = out[e][i * 2], to[1] = out[e][i * 2 + 1];
-    }
+    for (int e = 0; e < OUT; e++)
+      store(parts + (warp * ROWS + row) * PART + e * 8 + lane % 4 * 2, vec<float, 2>{{w.out[e][i * 2], w.out[e][i * 2 + 1]}});
   }
   __syncthreads();
-  for (int piece = threadIdx.x; piece < ROWS * (WIDTH / 8); piece += THREADS) {
-    const int row = piece / (WIDTH / 8), column = piece % (WIDTH / 8) * 8, first = row / 16 * KEY_WARPS;
+  TYPE *o = static_cast<TYPE *>(p.o.data) + at.o + column0 * p.o.column;
+  for (int piece = threadIdx.x; piece < ROWS * OUT; piece += THREADS) {
+    const int row = piece / OUT, column = piece % OUT * 8;
     if (row >= rows || column >= columns) continue;
     float most = -infinity(), sum = 0, x[8] = {0, 0, 0, 0, 0, 0, 0, 0};
 #pragma unroll
-    for (int w = 0; w < KEY_WARPS; w++) most = fmaxf(most, sums[(first + w) * 32 + row % 16 * 2]);
+    for (int i = 0; i < WARPS; i++) most = fmaxf(most, sums[(i * ROWS + row) * 2]);
 #pragma unroll
-    for (int w = 0; w < KEY_WARPS; w++) {
-      const float *from = parts + ((first + w) * 16 + row % 16) * (WIDTH + 4) + column, *state = sums + (first + w) * 32 + row % 16 * 2;
-      float by = exp2_fast(state[0] - (most == -infinity() ? 0 : most));
+    for (int i = 0; i < WARPS; i++) {
+      const float *from = parts + (i * ROWS + row) * PART + column, *state = sums + (i * ROWS + row) * 2;
+      const float by = exp2_fast(state[0] - (most == -infinity() ? 0 : most));
+      const vec<float, 4> low = load<4>(from), high = load<4>(from + 4);
       sum += state[1] * by;
 #pragma unroll
-      for (int c = 0; c < 8; c++) x[c] += from[c] * by;
+      for (int c = 0; c < 4; c++) x[c] += low[c] * by, x[4 + c] += high[c] * by;
     }
     if (p.splits > 1) {
       const int64_t to = part_of(p, at, row0 + row);
@@ -223,8 +279,3 @@ template <int QUERY_WARPS, int KEY_WARPS, int AHEAD> DEVICE void attend(const at
       for (int c = 0; c < 8 && column + c < columns; c++) to[(column + c) * p.o.column] = y[c];
   }
 }
-
-/* 64 queries a block. */
-KERNEL(attention_wide, attention_params, 128, HEAD + WIDTH <= 128 ? 3 : 2) { attend<4, 1, STAGES>(p); }
-/* Few: 16 or 32. */
-KERNEL(attention_few, attention_params, 128, HEAD + WIDTH <= 128 ? 3 : 2) { attend<64 / KEYS, KEYS / 16, FEW_STAGES>(p); }
