@@ -116,7 +116,9 @@ static ingot_status build(ingot__build *b, const ingot__network *network, bool r
     return own_constants(b);
   }
   b->narrow = narrow_type(b);
+  const double start = ingot__now();
   if (b->narrow == INGOT_FLOAT16) INGOT_TRY(ingot__build_ranges(b, network));
+  b->seconds_ranges = ingot__now() - start;
   INGOT_TRY(run_passes(b));
   INGOT_TRY(make_plan(b));
   if (b->config->timing_cache && b->tuner.changed) INGOT_TRY(ingot__tuner_save(&b->tuner, b->config->timing_cache, b->diag));

@@ -52,7 +52,7 @@ typedef struct ingot__build {
   size_t n_wide;
   ingot__pass_record *passes;
   size_t n_passes;
-  double start, seconds_passes, seconds_plan, seconds_verify;
+  double start, seconds_ranges, seconds_passes, seconds_plan, seconds_verify;
   struct { size_t layers, whole, sampled, elements; double worst; const char *worst_layer; } verified;
 } ingot__build;
 

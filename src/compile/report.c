@@ -69,8 +69,10 @@ ingot_status ingot__build_report(ingot__build *b) {
   ingot__json_string(t, "device", e->device);
   ingot__json_int(t, "threads", e->threads);
   ingot__json_open(t, "seconds", '{');
+  ingot__json_double(t, "ranges", b->seconds_ranges, 4);
   ingot__json_double(t, "passes", b->seconds_passes, 4);
   ingot__json_double(t, "plan", b->seconds_plan, 4);
+  ingot__json_double(t, "compiling_candidates", b->planner.seconds_compiling, 4);
   ingot__json_double(t, "verify", b->seconds_verify, 4);
   ingot__json_double(t, "total", ingot__now() - b->start, 4);
   ingot__json_close(t, '}');

@@ -52,7 +52,9 @@ ingot_status ingot__plan_prepare(ingot__planner *p) {
       }
     }
   }
+  const double start = ingot__now();
   ingot__pool_run(p->pool, work, &all);
+  p->seconds_compiling = ingot__now() - start;
   return INGOT_OK;
 }
 

@@ -30,6 +30,7 @@ typedef struct ingot__planner {
   void *time_user;
   const ingot__progress *progress;
   ingot__pool *pool;                  /* threads to compile code with */
+  double seconds_compiling;           /* for the report: of device code for candidates */
   bool tf32;                          /* kernels that round float32 to TF32 are allowed */
   unsigned tactics;                   /* INGOT_TACTIC_: vendors' libraries whose kernels are allowed */
   size_t workspace;                   /* bytes that a kernel may want; 0: any */

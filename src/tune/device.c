@@ -5,7 +5,7 @@
 #include "tune/tune.h"
 #include <string.h>
 
-enum { REPEATS = 8, MOST_REPEATS = 32, LEAST_ROUNDS = 2, MOST_ROUNDS = 8, MOST_BUFFERS = 96, CACHE = 100 << 20 /* bytes that no cache holds */ };
+enum { REPEATS = 8, LEAST_ROUNDS = 2, MOST_ROUNDS = 8, MOST_BUFFERS = 64, CACHE = 100 << 20 /* bytes that no cache holds */ };
 #define LONGEST 0.01 /* seconds of timed runs for one candidate */
 
 typedef struct trial {
@@ -15,7 +15,7 @@ typedef struct trial {
   ingot__view *views;
   void *buffer[MOST_BUFFERS];
   size_t n_buffer;
-  const void *packed[MOST_REPEATS]; /* the run's weights, by its number in the row */
+  const void *packed[INGOT__MOST_COPIES]; /* the run's weights, by its number in the row */
   int repeats;
   void *queue, *mark[2], *code;
 } trial;
@@ -68,6 +68,36 @@ static bool prepare_views(trial *t, const ingot__kernel_functions *f) {
   return true;
 }
 
+/* The weights, in the tuner's keeping. */
+static bool pack(trial *t, const ingot__kernel_functions *f, const ingot__call *call, size_t size) {
+  ingot__tuner *tuner = t->tuner;
+  ingot__packed_copies *p = &tuner->packed;
+  if (p->node == call->node && p->size == size && f->pack_format && p->format && !strcmp(p->format, f->pack_format)) return true;
+  ingot__tuner_device_free(tuner);
+  char *packed = ingot__arena_alloc(&tuner->arena, size + 64);
+  if (!packed) return false;
+  packed = (char *)ingot__align((size_t)packed, 64);
+  f->pack(call, packed);
+  size_t copies = tuner->cold ? CACHE / size + 1 : 1;
+  if (copies > INGOT__MOST_COPIES) copies = INGOT__MOST_COPIES;
+  for (; p->n < copies; p->n++) {
+    void *memory = NULL;
+    if (t->device->allocate(tuner->engine->opened, size, NULL, &memory) != INGOT_OK) return false;
+    p->memory[p->n] = memory;
+    const ingot_status status = p->n ? t->device->copy(t->queue, memory, p->memory[0], size, NULL)
+                                     : t->device->write(tuner->engine->opened, memory, packed, size, NULL);
+    if (status != INGOT_OK) return p->n++, false;
+  }
+  p->node = call->node, p->size = size, p->format = f->pack_format;
+  return true;
+}
+
+void ingot__tuner_device_free(ingot__tuner *tuner) {
+  ingot__packed_copies *p = &tuner->packed;
+  while (p->n) tuner->engine->backend->device->release(tuner->engine->opened, p->memory[--p->n]);
+  p->node = NULL;
+}
+
 static bool prepare(trial *t, const ingot__kernel *kernel, const ingot__call *asked) {
   const ingot__kernel_functions *f = kernel->functions;
   ingot__tuner *tuner = t->tuner;
@@ -88,23 +118,11 @@ static bool prepare(trial *t, const ingot__kernel *kernel, const ingot__call *as
   if (t->device->queue_new(opened, NULL, NULL, &t->queue) != INGOT_OK) return false;
   size = f->pack_size ? f->pack_size(asked) : 0;
   if (size) {
-    char *packed = ingot__arena_alloc(&tuner->arena, size + 64);
-    ingot__view whole = {.dtype = INGOT_UINT8};
-    if (!packed) return false;
-    packed = (char *)ingot__align((size_t)packed, 64);
-    f->pack(asked, packed);
-    size_t copies = tuner->cold ? CACHE / size + 1 : 1;
-    if (copies > MOST_REPEATS) copies = MOST_REPEATS;
-    if (!upload(t, &whole, packed, size)) return false;
-    t->packed[0] = whole.data;
-    for (size_t i = 1; i < copies; i++) {
-      void *copy = room(t, size);
-      if (!copy || t->device->copy(t->queue, copy, whole.data, size, NULL) != INGOT_OK) return false;
-      t->packed[i] = copy;
-    }
-    t->call.packed = t->packed[0];
-    if ((int)copies > t->repeats) t->repeats = (int)copies;
-    for (size_t i = copies; i < MOST_REPEATS; i++) t->packed[i] = t->packed[i % copies];
+    if (!pack(t, f, asked, size)) return false;
+    const ingot__packed_copies *copies = &tuner->packed;
+    t->call.packed = copies->memory[0];
+    if ((int)copies->n > t->repeats) t->repeats = (int)copies->n;
+    for (size_t i = 0; i < INGOT__MOST_COPIES; i++) t->packed[i] = copies->memory[i % copies->n];
   }
   if (!prepare_views(t, f)) return false;
   t->call.in = t->views;

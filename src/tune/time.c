@@ -17,6 +17,7 @@ ingot_status ingot__tuner_init(ingot__tuner *t, ingot__heap *heap, ingot__pool *
 }
 
 void ingot__tuner_free(ingot__tuner *t) {
+  ingot__tuner_device_free(t);
   ingot__free(t->heap, t->table, t->capacity * sizeof *t->table);
   ingot__arena_free(&t->arena);
   t->table = NULL;

@@ -3,6 +3,15 @@
 #define INGOT_TUNE_TUNE_H
 #include "engine/engine.h"
 
+enum { INGOT__MOST_COPIES = 32 };
+/* A node's weights as a kernel packs them, in a device's memory; in so many copies that a run in a row of them finds its own out of the cache. */
+typedef struct ingot__packed_copies {
+  const ingot__node *node;    /* NULL: none */
+  const char *format;
+  size_t size, n;
+  void *memory[INGOT__MOST_COPIES];
+} ingot__packed_copies;
+
 typedef struct ingot__timing { uint64_t key; float seconds; } ingot__timing;
 typedef struct ingot__tuner {
   ingot__heap *heap;
@@ -14,6 +23,7 @@ typedef struct ingot__tuner {
   ingot__timing *table;       /* open addressing by key; key 0: empty */
   size_t count, capacity;     /* capacity is a power of two */
   bool changed;
+  ingot__packed_copies packed; /* of what was timed last: a node's kernels follow each other, and most take the same form */
   size_t timed, remembered;   /* for the report */
 } ingot__tuner;
 
@@ -30,6 +40,7 @@ double ingot__tuner_time(void *tuner, const ingot__kernel *kernel, const ingot__
 
 /* The same on the engine's device: device.c. < 0: the call can't be made. */
 double ingot__tuner_device_run(ingot__tuner *tuner, const ingot__kernel *kernel, const ingot__call *call);
+void ingot__tuner_device_free(ingot__tuner *tuner);
 
 /* The cache file: text, one line a time, headed by format, version and device; lines for other devices are kept. A damaged or missing file
  * is an empty cache (with a word to the log). Saved through a temporary file and rename. */
