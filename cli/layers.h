@@ -25,7 +25,8 @@ typedef struct cli__layers {
  * runs take. */
 ingot_status cli__layers_measure(ingot_context *context, size_t runs, double run, cli__layers *layers);
 void cli__layers_free(cli__layers *layers);
-/* Milliseconds a run: {"runs", "layers": [{"name","type","kernel","precision","ms","percent","flops","bytes","roofline_ms"}], "sum_ms", "gaps_ms", "total_ms"}. */
+/* Milliseconds a run: {"runs", "layers": [{"name","type","kernel","precision","ms","percent","flops","bytes","roofline_ms"}], "sum_ms", "gaps_ms",
+ * "total_ms"}. */
 json_t *cli__layers_json(const cli__layers *layers);
 ingot_status cli__layers_print(const cli__layers *layers, FILE *file);
 #endif

@@ -381,8 +381,8 @@ typedef struct ingot_layer_profile {
   double microseconds;
   int64_t flops, bytes;      /* operations, and bytes of inputs, outputs and weights */
   const char *precision;     /* "float16", "tf32".. */
-  double least_microseconds; /* that the GPU's arithmetic in this precision at its highest clock, and its memory, need for them (the roofline); what is
-                              * in its cache comes faster. 0: not known, on CPUs */
+  double least_microseconds; /* that the GPU's arithmetic in this precision at its highest clock, and its memory, need for them (the roofline);
+                              * what is in its cache comes faster. 0: not known, on CPUs */
 } ingot_layer_profile;
 typedef void (*ingot_profiler_fn)(void *user, const ingot_layer_profile *layer);
 INGOT_API ingot_status ingot_context_set_profiler(ingot_context *context, ingot_profiler_fn profiler, void *user);

@@ -124,6 +124,7 @@ static void profiles(void **state) {
 
 int main(void) {
   if (!testing_gpu()) return 77;
-  const struct CMUnitTest tests[] = {cmocka_unit_test(networks), cmocka_unit_test(threads), cmocka_unit_test(on_the_device), cmocka_unit_test(profiles)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(networks), cmocka_unit_test(threads), cmocka_unit_test(on_the_device),
+                                     cmocka_unit_test(profiles)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

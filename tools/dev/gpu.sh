@@ -41,9 +41,10 @@ run_program() { # NAME SECONDS COMMAND...
 }
 
 # The checks of memory and of races between threads, of NVIDIA's compute-sanitizer: on a choice of the kernels and on whole networks,
-# all at once: each keeps one processor busy and the GPU hardly.
+# all at once: each keeps one processor busy and the GPU hardly. Races are looked for in parts of the choice, for that takes long; the tool counts
+# the barriers in shared memory that a block has only where they are cuda::barrier: ours have to be told, or what they order looks like races.
 run_compute_sanitizer() {
-  local tool sanitizer probe
+  local tool sanitizer probe part parts=$(($(cores) < 16 ? ($(cores) + 1) / 2 : 8))
   sanitizer=$(command -v compute-sanitizer || ls -d /usr/local/cuda*/bin/compute-sanitizer 2>/dev/null | tail -n 1 || :)
   if [ -z "$sanitizer" ]; then
     say "compute-sanitizer isn't here (it comes with CUDA's toolkit): skipped"
@@ -56,14 +57,16 @@ run_compute_sanitizer() {
     count "memcheck" 0 0 1 0
     return
   fi
-  for tool in memcheck racecheck; do
-    INGOT_TEST_FULL=0 start_program "$tool, kernels" 900 "$sanitizer" --report-api-errors no --tool $tool --error-exitcode 9 "$BUILD/tests/test_backend_cuda_kernels"
-    start_program "$tool, networks" 600 "$sanitizer" --report-api-errors no --tool $tool --error-exitcode 9 "$BUILD/tests/test_cuda_engine"
+  local checked=("$sanitizer" --report-api-errors no --error-exitcode 9 --num-cuda-barriers 64)
+  INGOT_TEST_FULL=0 start_program "memcheck, kernels" 900 "${checked[@]}" --tool memcheck "$BUILD/tests/test_backend_cuda_kernels"
+  for ((part = 0; part < parts; part++)); do
+    INGOT_TEST_FULL=0 INGOT_TEST_SHARE=$part/$parts \
+      start_program "racecheck, kernels $part/$parts" 900 "${checked[@]}" --tool racecheck "$BUILD/tests/test_backend_cuda_kernels"
   done
-  for tool in memcheck racecheck; do
-    count_program "$tool, kernels" 900
-    count_program "$tool, networks" 600
-  done
+  for tool in memcheck racecheck; do start_program "$tool, networks" 600 "${checked[@]}" --tool "$tool" "$BUILD/tests/test_cuda_engine"; done
+  count_program "memcheck, kernels" 900
+  for ((part = 0; part < parts; part++)); do count_program "racecheck, kernels $part/$parts" 900; done
+  for tool in memcheck racecheck; do count_program "$tool, networks" 600; done
 }
 
 # The GPU, as JSON.

@@ -34,7 +34,8 @@ KERNEL(attention_float, attention_params, 128, 2) {
   for (int t = 0; t < range.tiles; t++) {
     copy_async_wait<0>();
     __syncthreads();
-    if (STAGES > 1 && t + 1 < range.tiles) fetch_tile<THREADS>(p, stages + (t + 1) % STAGES * STAGE, k, v, range.begin + (t + 1) * KEYS, range.end, columns, threadIdx.x);
+    if (STAGES > 1 && t + 1 < range.tiles)
+      fetch_tile<THREADS>(p, stages + (t + 1) % STAGES * STAGE, k, v, range.begin + (t + 1) * KEYS, range.end, columns, threadIdx.x);
     copy_async_commit();
     const TYPE *keys = stages + t % STAGES * STAGE, *values = keys + KEYS * HEAD_LINE;
     const int key0 = range.begin + t * KEYS;

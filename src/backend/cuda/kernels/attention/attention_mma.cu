@@ -158,7 +158,8 @@ KERNEL(attention_wide, attention_params, THREADS, HEAD + WIDTH <= 128 ? 3 : 2) {
     copy_async_wait<STAGES - 2>();
     __syncthreads();
     if (t + STAGES - 1 < range.tiles)
-      fetch_tile<THREADS>(p, stages + (t + STAGES - 1) % STAGES * STAGE, k, v, range.begin + (t + STAGES - 1) * KEYS, range.end, columns, threadIdx.x);
+      fetch_tile<THREADS>(p, stages + (t + STAGES - 1) % STAGES * STAGE, k, v, range.begin + (t + STAGES - 1) * KEYS, range.end, columns,
+                          threadIdx.x);
     copy_async_commit();
     if (!busy) continue;
     if (t == 0) keep_queries(w);
