@@ -51,6 +51,7 @@ static void layer(const ingot__build *b, ingot__text *t, const ingot__node *n) {
     ingot__json_string(t, "out", layout_name[k->out_layout]);
     ingot__json_double(t, "estimated_us", k->estimated * 1e6, 4);
     if (k->measured >= 0) ingot__json_double(t, "measured_us", k->measured * 1e6, 4);
+    if (k->copies > 0) ingot__json_double(t, "copies_us", k->copies * 1e6, 4);
     ingot__json_int(t, "threads", k->one_thread ? 1 : e->threads);
     ingot__json_bool(t, "chosen", k->kernel == step->kernel && n->n_out && n->out[0] && k->out_layout == e->place[n->out[0]->id].layout);
     ingot__json_close(t, '}');

@@ -73,6 +73,7 @@ static bool known_shapes(const ingot__graph *graph) {
   return true;
 }
 
+/* Along which axis a Concat, Split or Slice works. */
 static int axis_of(const ingot__node *n, int rank) {
   int64_t axis;
   if (n->op == INGOT__OP_Concat) axis = ((const ingot__attrs_Concat *)n->attrs)->axis;
@@ -107,8 +108,11 @@ static void place_concat(ingot_engine *e, const ingot__node *n) {
   if (all) e->step[n->id].kernel = NULL;
 }
 
-/* Slice: one axis, a constant start, step 1. */
-static bool simple_slice(const ingot__node *n) {
+bool ingot__plan_is_run(const ingot__node *n, const ingot__type *whole, ingot__layout layout) {
+  return whole->rank < 1 || contiguous_part(whole, layout, axis_of(n, whole->rank));
+}
+
+bool ingot__plan_is_simple_slice(const ingot__node *n) {
   if (n->op != INGOT__OP_Slice) return true;
   size_t count;
   if (!n->in[1] || !n->in[1]->data || !ingot__type_count(&n->in[1]->type, &count) || count != 1) return false;
@@ -120,7 +124,7 @@ static bool simple_slice(const ingot__node *n) {
 static void place_split(ingot_engine *e, const ingot__node *n) {
   ingot__value *whole = n->in[0];
   if ((!whole->producer && !whole->is_input) || !ingot__dtype_size(whole->type.dtype)) return;
-  if (whole->graph != n->graph || !simple_slice(n)) return;
+  if (whole->graph != n->graph || !ingot__plan_is_simple_slice(n)) return;
   int axis = axis_of(n, whole->type.rank);
   ingot__layout layout = (ingot__layout)e->place[whole->id].layout;
   bool contiguous = contiguous_part(&whole->type, layout, axis) && e->place[whole->id].home == INGOT__HOME_OWN;

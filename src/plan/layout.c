@@ -6,7 +6,6 @@ enum { SWEEPS = 8, TIMED = 4, TIMED_ON_DEVICE = 10 };
 #define TINY 2e-6   /* seconds: estimated to take less, it isn't shared among threads */
 #define SHORT 60e-6 /* timed to take less, it is timed on one thread too */
 #define INFINITE 1e30
-#define REFORMAT_RATE 15e9 /* bytes read and written a second */
 #define CONCAT_COPIES 0.1  /* the part of Concats' copying that is left when parts have been placed in their buffers (homes.c) */
 
 typedef struct config { const ingot__kernel *kernel; bool one_thread; double cost; } config;
@@ -105,7 +104,7 @@ static config best_of(const ingot__candidate *c, size_t n) {
   for (size_t i = 0; i < n; i++) {
     bool view = c[i].kernel->flags & INGOT__K_VIEW;
     if (timed && c[i].measured < 0 && !view) continue; /* times and estimates don't compare */
-    double cost = view ? 0 : c[i].measured >= 0 ? c[i].measured : c[i].estimated;
+    double cost = view ? 0 : (c[i].measured >= 0 ? c[i].measured : c[i].estimated) + c[i].copies;
     if (cost < best.cost) best = (config){c[i].kernel, c[i].one_thread, cost};
   }
   return best;
@@ -159,6 +158,7 @@ static size_t ask_config(layouts *l, const ingot__node *n, int config_index, ing
   }
   size_t k = ingot__plan_kernels(p, &call, list);
   for (size_t i = 0; i < k; i++) c[i] = ingot__plan_candidate(p, list[i], &call, from, to);
+  for (size_t i = 0; i < k; i++) c[i].copies = ingot__plan_slice_seconds(p, n, list[i], from, to);
   sort_candidates(c, k);
   if (p->time) measure(p, &call, c, k);
   *best = best_of(c, k);
@@ -409,8 +409,7 @@ ingot_status ingot__plan_layouts(ingot__planner *p) {
     if (!v) continue;
     l.fixed_plain[i] = v->is_output || !v->producer;
     for (size_t u = 0; u < v->n_user; u++) l.fixed_plain[i] |= v->user[u]->graph != v->graph;
-    ingot__view view;
-    l.reformat[i] = ingot__plan_view(e, v, INGOT__PLAIN, &view) ? 1e-6 + (double)ingot__view_count(&view) * 8 / REFORMAT_RATE : 1e-3;
+    l.reformat[i] = ingot__plan_copy_seconds(p, v);
     if (ingot__plan_same_memory(&v->type)) l.reformat[i] = 1e-9;
   }
   size_t done = 0;

@@ -12,7 +12,7 @@ static inline int ingot__config(ingot__layout in, ingot__layout out) { return (i
 
 /* For the report: one candidate of one node. Times in seconds; measured < 0: not timed. */
 typedef struct ingot__candidate { const ingot__kernel *kernel; uint8_t in_layout, out_layout; bool one_thread; double estimated,
-    measured; } ingot__candidate;
+    measured, copies; } ingot__candidate; /* copies: seconds of those that it causes by not taking slices */
 typedef struct ingot__choice {        /* by node id */
   ingot__candidate *candidate;
   size_t n_candidate;
@@ -53,6 +53,14 @@ bool ingot__plan_view(const ingot_engine *engine, const ingot__value *v, ingot__
 /* Whether all dims of the node's tensors are told by the profile. Where they aren't (they depend on data), views have some size or other, one that
  * needn't fit from tensor to tensor: good for estimates, not for running. */
 bool ingot__plan_sizes_told(const ingot_engine *engine, const ingot__node *node);
+/* homes.c: whether the parts of a Concat, Split or Slice are each one run of memory in `whole`, in this layout; whether a Slice (or Split) takes a part
+ * that may be read in place: one axis, a constant start, steps of 1. */
+bool ingot__plan_is_run(const ingot__node *node, const ingot__type *whole, ingot__layout layout);
+bool ingot__plan_is_simple_slice(const ingot__node *node);
+/* slices.c: seconds of a copy of v, estimated; of the copies that are needed because the kernel doesn't take slices. */
+double ingot__plan_copy_seconds(const ingot__planner *planner, const ingot__value *v);
+double ingot__plan_slice_seconds(const ingot__planner *planner, const ingot__node *node, const ingot__kernel *kernel, ingot__layout from,
+                                 ingot__layout to);
 ingot_status ingot__plan_layouts(ingot__planner *planner); /* kernels and Reformats */
 ingot_status ingot__plan_spaces(ingot__planner *planner);  /* the device's memory and the host's, and Transfers */
 ingot_status ingot__plan_homes(ingot__planner *planner);

@@ -79,15 +79,39 @@ static ingot_status bring_out(spaces *s, ingot__graph *g, size_t i) {
   return INGOT_OK;
 }
 
+static bool is_view(const spaces *s, const ingot__node *n) {
+  const ingot__kernel *kernel = s->engine->step[n->id].kernel;
+  return !kernel || (kernel->flags & INGOT__K_VIEW);
+}
+
+/* Whether v is for kernels on the device alone, through views or not. */
+static bool for_device(const spaces *s, const ingot__value *v) {
+  if (v->is_output || !v->n_user) return false;
+  for (size_t u = 0; u < v->n_user; u++) {
+    const ingot__node *user = v->user[u];
+    if (user->graph != v->graph) return false;
+    for (size_t i = 0; i < user->n_in; i++) {
+      if (user->in[i] != v) continue;
+      const ingot__kernel *kernel = s->engine->step[user->id].kernel;
+      if (is_view(s, user) ? i > 0 || !user->n_out || !user->out[0] || !for_device(s, user->out[0])
+                           : !kernel->on_device || (i < 32 && kernel->functions->host_inputs >> i & 1)) return false;
+    }
+  }
+  return true;
+}
+
 static ingot_status place_node(spaces *s, ingot__node *n) {
   ingot_engine *e = s->engine;
   ingot__step *step = &e->step[n->id];
-  bool view = !step->kernel || (step->kernel->flags & INGOT__K_VIEW), on_device;
+  bool view = is_view(s, n), on_device;
   if (view && !(n->in[0] && n->in[0]->graph == n->graph && made(n->in[0])) && step->kernel) { /* of a constant or an outer value: a copy */
     step->kernel = e->backend->find("reference");
     view = false;
   }
   if (view) {
+    /* The copy comes before the view: an input that the host only sees otherwise would have to be in its memory. */
+    if (n->n_out == 1 && for_device(s, n->out[0])) INGOT_TRY(want(s, n, 0, true));
+    if (n->n_out && n->out[0] && e->place[n->out[0]->id].home == INGOT__HOME_VIEW) e->place[n->out[0]->id].of = n->in[0]->id;
     on_device = e->place[n->in[0]->id].on_device;
     for (size_t i = 1; i < n->n_in; i++) INGOT_TRY(want(s, n, i, false)); /* shapes and axes */
   } else {

@@ -2,6 +2,7 @@
  * best and most of their shapes and again, on several threads, compared with the CPU's reference engine.
  * INGOT_TEST_ON_GPU INGOT_TEST_SECONDS 600 */
 #include "networks.h"
+#include "engine/engine.h"
 
 static const struct { const char *name; unsigned flags; double tolerance; } precisions[] = {
   {"float32", 0, 1e-4}, {"fp16", INGOT_PRECISION_FP16, 1e-2}, {"bf16", INGOT_PRECISION_BF16, 6e-2},
@@ -122,9 +123,28 @@ static void profiles(void **state) {
   }
 }
 
+/* An input that is only seen otherwise (its one channel comes last) goes to the device as it is: a caller's memory there is used where it is. */
+static void one_channel(void **state) {
+  (void)state;
+  static const device_network n = {.name = "one channel", .text =
+    "network {\ninput x: float32[1,1,12,10]\nconst w: float32[8,1,3,3] = random(1)\nconst w2: float32[8,8,3,3] = random(2)\n"
+    "a = Conv(x, w) {pads=[1,1,1,1]}\nb = Relu(a)\nc = Conv(b, w2) {pads=[1,1,1,1]}\ny = Sigmoid(c)\noutput y\n}\n"};
+  ingot_engine *engine = NULL, *truth = NULL;
+  if (device_network_build(NULL, &n, "cuda", INGOT_PRECISION_FP16, 0, &engine) != INGOT_OK ||
+      device_network_build(NULL, &n, NULL, 0, 0, &truth) != INGOT_OK || device_network_reload(NULL, &engine) != INGOT_OK)
+    fail_msg("%s", ingot_last_error());
+  const ingot__value *x = engine->network->main->input[0];
+  for (size_t u = 0; u < x->n_user; u++) assert_int_equal(x->user[u]->op, INGOT__OP_Transfer);
+  device_network_job j = {.network = &n, .engine = engine, .truth = truth, .inputs = 2, .tolerance = 1e-2};
+  device_network_work(&j);
+  if (*j.words) fail_msg("%s", j.words);
+  ingot_engine_destroy(engine);
+  ingot_engine_destroy(truth);
+}
+
 int main(void) {
   if (!testing_gpu()) return 77;
   const struct CMUnitTest tests[] = {cmocka_unit_test(networks), cmocka_unit_test(threads), cmocka_unit_test(on_the_device),
-                                     cmocka_unit_test(profiles)};
+                                     cmocka_unit_test(profiles), cmocka_unit_test(one_channel)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -188,7 +188,7 @@ static ingot_status run(const ingot__call *call, const tiling *t) {
   p->band = (int32_t)(band < 1 ? 1 : band > c.m_units ? c.m_units : band);
   p->tiles = (int32_t)(c.m_units * c.n_units * p->batch[0] * p->batch[1]);
   INGOT_TRY(make_maps(call, &s, t, p));
-  ingot__cuda_grid grid = {.threads = t->consumers ? (unsigned)t->consumers * 128 + 128 : 160, .shared = shared_bytes(t), .early = true};
+  ingot__cuda_grid grid = {.threads = t->consumers ? (unsigned)t->consumers * 128 + 128 : (unsigned)t->m * 2 + 32, .shared = shared_bytes(t), .early = true};
   if (!t->consumers) {
     grid.x = (unsigned)(p->tiles * p->splits);
     grid.cluster = p->splits > 1 ? (unsigned)p->splits : 0;
@@ -219,6 +219,8 @@ ROW(wgmma_256x128, "tiles.cu", .m = 256, .n = 128, .consumers = 2, .stages = 4, 
 ROW(wgmma_128x128, "tiles.cu", .m = 128, .n = 128, .consumers = 2, .stages = 5, .chunks = 4, .chunk_n = 64, .blocks = 1)
 ROW(wgmma_256x64, "tiles.cu", .m = 256, .n = 64, .consumers = 2, .stages = 4, .chunks = 4, .chunk_n = 64, .blocks = 1)
 ROW(wgmma_128x64, "tiles.cu", .m = 128, .n = 64, .consumers = 2, .stages = 4, .chunks = 1, .chunk_n = 64, .blocks = 2)
+ROW(wgmma_split_128x128, "split.cu", .m = 128, .n = 128, .stages = 4)
+ROW(wgmma_split_128x64, "split.cu", .m = 128, .n = 64, .stages = 6)
 ROW(wgmma_64x128, "split.cu", .m = 64, .n = 128, .stages = 3)
 ROW(wgmma_64x64, "split.cu", .m = 64, .n = 64, .stages = 5)
 ROW(wgmma_64x32, "split.cu", .m = 64, .n = 32, .stages = 6)

@@ -1,18 +1,18 @@
 /* Products in small tiles (sm_90a), for when there are few of them and time is latency: a block a tile, or a cluster of 2, 4 or 8 blocks that share
- * the slices of K. One warp loads, one warpgroup multiplies. Then each block owns some of the tile's rows: it gets the others' sums for them
+ * the slices of K. One warp loads, one warpgroup for each 64 rows multiplies. Then each block owns some of the tile's rows: it gets the others' sums for them
  * through the cluster's shared memory, adds them up, and finishes the rows: bias, residual, activation, 16 bytes a thread.
  *
- * Defined before: ELEMENT, TILE_M (64), TILE_N, STAGES, SLICE, A_MN, B_MN, ACT. */
+ * Defined before: ELEMENT, TILE_M (64 or 128), TILE_N, STAGES, SLICE, A_MN, B_MN, ACT. */
 #include "ingot.cuh"
 #include "wgmma/finish.cuh"
 #include "wgmma/plain.cuh"
 #include "wgmma/slices.cuh"
 
 enum {
-  THREADS = 128 + 32,               /* the last warp loads */
+  WORKERS = TILE_M / 64 * 128, THREADS = WORKERS + 32, /* the last warp loads */
   PITCH = TILE_N + 8,               /* of rows of sums, in floats: two wavefronts a store of pairs */
   VECTORS = TILE_N / 8,             /* of a row */
-  MOST = TILE_M * VECTORS / 128     /* vectors a thread finishes, in a block alone */
+  MOST = TILE_M * VECTORS / WORKERS /* vectors a thread finishes, in a block alone */
 };
 typedef struct barriers { mbarrier full[STAGES], empty[STAGES], summed; } barriers;
 
@@ -58,8 +58,8 @@ DEVICE void multiply(const ingot__product &p, unsigned char *stages, barriers *b
   if (p.has_residual && !p.direct)
 #pragma unroll
     for (int i = 0; i < MOST; i++) {
-      const int64_t m = first_m + i * (128 / VECTORS);
-      if (i * 128 + (int32_t)threadIdx.x < count && m < p.m && n < p.n) held[i] = *reinterpret_cast<const word4 *>(residual + m * p.residual_row + n);
+      const int64_t m = first_m + i * (WORKERS / VECTORS);
+      if (i * WORKERS + (int32_t)threadIdx.x < count && m < p.m && n < p.n) held[i] = *reinterpret_cast<const word4 *>(residual + m * p.residual_row + n);
     }
 
   float sum[1][TILE_N / 2];
@@ -70,7 +70,7 @@ DEVICE void multiply(const ingot__product &p, unsigned char *stages, barriers *b
   for (int32_t slice = from; slice < to; slice++) {
     mbarrier_wait(&b->full[stage], parity);
     wgmma_fence();
-    multiply_slice<1>(sum, stages + stage * STAGE_BYTES, 0, false);
+    multiply_slice<1>(sum, stages + stage * STAGE_BYTES, threadIdx.x / 128 * 64, false);
     wgmma_commit();
     wgmma_wait<1>();
     if (slice > from && lane == 0) mbarrier_arrive(&b->empty[before]);
@@ -93,15 +93,15 @@ DEVICE void multiply(const ingot__product &p, unsigned char *stages, barriers *b
       for (int j = 0; j < TILE_N / 8; j++) store_at(at + 8 * j, &b->summed, owner, sum[0][4 * j + 2 * h], sum[0][4 * j + 2 * h + 1]);
     }
   }
-  barrier_sync(1, 128);
+  barrier_sync(1, WORKERS);
   if (blocks > 1) mbarrier_wait(&b->summed, 0);
 
   ELEMENT *out = static_cast<ELEMENT *>(p.out_data) + t.batch0 * p.out_batch[0] + t.batch1 * p.out_batch[1];
 #pragma unroll
   for (int i = 0; i < MOST; i++) {
-    const int64_t m = first_m + i * (128 / VECTORS);
-    if (i * 128 + (int32_t)threadIdx.x >= count || m >= p.m || n >= p.n) continue;
-    const float *from_sums = sums + (line + i * (128 / VECTORS)) * PITCH + threadIdx.x % VECTORS * 8;
+    const int64_t m = first_m + i * (WORKERS / VECTORS);
+    if (i * WORKERS + (int32_t)threadIdx.x >= count || m >= p.m || n >= p.n) continue;
+    const float *from_sums = sums + (line + i * (WORKERS / VECTORS)) * PITCH + threadIdx.x % VECTORS * 8;
     float x[8] = {0, 0, 0, 0, 0, 0, 0, 0};
     for (int32_t block = 0; block < blocks; block++, from_sums += rows * PITCH) {
       const vec<float, 4> low = load<4>(from_sums), high = load<4>(from_sums + 4);
@@ -134,10 +134,10 @@ KERNEL(product_split, ingot__product, THREADS, 1) {
   barriers *b = reinterpret_cast<barriers *>(stages + STAGES * STAGE_BYTES + TILE_M * PITCH * 4);
   const int32_t blocks = p.splits, rank = blocks > 1 ? (int32_t)cluster_rank() : 0;
   const int32_t from = p.slices * rank / blocks, to = p.slices * (rank + 1) / blocks;
-  if (threadIdx.x == 128) {
+  if (threadIdx.x == WORKERS) {
     for (int i = 0; i < STAGES; i++) {
       mbarrier_init(&b->full[i], 1);
-      mbarrier_init(&b->empty[i], 4);
+      mbarrier_init(&b->empty[i], WORKERS / 32);
     }
     mbarrier_init(&b->summed, 1);
     mbarrier_ready();
@@ -147,8 +147,8 @@ KERNEL(product_split, ingot__product, THREADS, 1) {
   if (blocks > 1) cluster_arrive();
   grid_launch();
   const tile t = tile_at(p, blockIdx.x / blocks, 0);
-  if (threadIdx.x >= 128) {
-    if (threadIdx.x == 128) move_slices(p, stages, b, t, from, to);
+  if (threadIdx.x >= WORKERS) {
+    if (threadIdx.x == WORKERS) move_slices(p, stages, b, t, from, to);
     __syncwarp();
     if (blocks > 1) cluster_wait();
   } else {
