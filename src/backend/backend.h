@@ -89,6 +89,7 @@ typedef struct ingot__device_functions {
    * without code. May be called by several threads. */
   ingot_status (*compile)(ingot__device *device, const ingot__kernel *kernel, const ingot__call *call, ingot__diag *diag, const void **code,
                           size_t *size);
+  uint64_t (*text_key)(ingot__device *device, const ingot__kernel *kernel, const ingot__call *call); /* the same: the same code; 0: none */
   ingot_status (*load)(ingot__device *device, const void *code, size_t size, ingot__diag *diag, void **loaded);
   void (*unload)(ingot__device *device, void *loaded);
   /* A queue: work in it runs in order. native: the caller's own (a CUstream), which is not destroyed with it; NULL: a new one. */

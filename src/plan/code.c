@@ -2,12 +2,13 @@
  * before kernels are timed all candidates' texts are compiled, by as many threads as the build has. */
 #include "plan/plan.h"
 #include <stdatomic.h>
+#include <stdlib.h>
 
 static bool has_code(const ingot__kernel *kernel) { return kernel && kernel->on_device && kernel->functions->source; }
 
 /* ---- Ahead of timing */
 
-typedef struct job { const ingot__kernel *kernel; ingot__call call; } job;
+typedef struct job { const ingot__kernel *kernel; ingot__call call; uint64_t key; } job;
 typedef struct jobs {
   ingot__planner *planner;
   job *job;
@@ -26,6 +27,19 @@ static void work(void *arg, int i, int n) {
     size_t done = atomic_fetch_add(&all->done, 1) + 1;
     if (i == 0) ingot__progressed(all->planner->progress, "compiling kernels", done, all->n);
   }
+}
+
+/* One job for each text: layers share most of them, and threads would compile the same one side by side. */
+static int by_key(const void *a, const void *b) {
+  const uint64_t x = ((const job *)a)->key, y = ((const job *)b)->key;
+  return (x > y) - (x < y);
+}
+static void leave_out_repeated(jobs *all) {
+  size_t n = 0;
+  if (all->n) qsort(all->job, all->n, sizeof *all->job, by_key);
+  for (size_t i = 0; i < all->n; i++)
+    if (!i || !all->job[i].key || all->job[i].key != all->job[i - 1].key) all->job[n++] = all->job[i];
+  all->n = n;
 }
 
 ingot_status ingot__plan_prepare(ingot__planner *p) {
@@ -48,10 +62,11 @@ ingot_status ingot__plan_prepare(ingot__planner *p) {
       for (size_t i = 0; i < count; i++) {
         if (!has_code(candidate[i].kernel)) continue;
         if (!ingot__arena_grow(p->arena, (void **)&all.job, &all.capacity, all.n + 1, sizeof *all.job)) return ingot__no_memory(p->diag);
-        all.job[all.n++] = (job){candidate[i].kernel, call};
+        all.job[all.n++] = (job){candidate[i].kernel, call, p->engine->backend->device->text_key(p->engine->opened, candidate[i].kernel, &call)};
       }
     }
   }
+  leave_out_repeated(&all);
   const double start = ingot__now();
   ingot__pool_run(p->pool, work, &all);
   p->seconds_compiling = ingot__now() - start;

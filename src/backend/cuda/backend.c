@@ -136,6 +136,7 @@ static const ingot__device_functions device_functions = {
   .unpin = ingot__cuda_unpin,
   .pinned = ingot__cuda_pinned,
   .compile = ingot__cuda_compile,
+  .text_key = ingot__cuda_text_key,
   .load = ingot__cuda_load,
   .unload = ingot__cuda_unload,
   .queue_new = ingot__cuda_queue_new,

@@ -160,16 +160,29 @@ static ingot_status remember(ingot__device *device, uint64_t key, void *code, si
   return *kept ? INGOT_OK : ingot__no_memory(diag);
 }
 
+/* Of what is compiled for the call: what define() writes, and the source. */
+static void write_text(ingot__device *device, const ingot__kernel *kernel, const ingot__call *call, ingot__text *text) {
+  ingot__text_init(text, &device->heap);
+  if (kernel->functions->define) kernel->functions->define(call, text);
+  ingot__text_printf(text, "#include \"%s\"\n", kernel->functions->source);
+}
+
+uint64_t ingot__cuda_text_key(ingot__device *device, const ingot__kernel *kernel, const ingot__call *call) {
+  ingot__text text;
+  if (!kernel->functions->source) return 0;
+  write_text(device, kernel, call, &text);
+  const uint64_t key = text.failed ? 0 : key_of(device, ingot__nvrtc_get(NULL), text.data, text.length);
+  ingot__text_free(&text);
+  return key;
+}
+
 ingot_status ingot__cuda_compile(ingot__device *device, const ingot__kernel *kernel, const ingot__call *call, ingot__diag *diag,
                                  const void **code, size_t *size) {
-  const ingot__kernel_functions *f = kernel->functions;
   *code = NULL;
   *size = 0;
-  if (!f->source) return INGOT_OK;
+  if (!kernel->functions->source) return INGOT_OK;
   ingot__text text;
-  ingot__text_init(&text, &device->heap);
-  if (f->define) f->define(call, &text);
-  ingot__text_printf(&text, "#include \"%s\"\n", f->source);
+  write_text(device, kernel, call, &text);
   const ingot__nvrtc *nvrtc = ingot__nvrtc_get(NULL);
   uint64_t key = text.failed ? 0 : key_of(device, nvrtc, text.data, text.length);
   pthread_mutex_lock(&device->lock);

@@ -58,6 +58,7 @@ void ingot__cuda_unpin(ingot__device *device, void *memory);
 bool ingot__cuda_pinned(ingot__device *device, const void *memory);
 ingot_status ingot__cuda_compile(ingot__device *device, const ingot__kernel *kernel, const ingot__call *call, ingot__diag *diag, const void **code,
                                  size_t *size);
+uint64_t ingot__cuda_text_key(ingot__device *device, const ingot__kernel *kernel, const ingot__call *call);
 ingot_status ingot__cuda_load(ingot__device *device, const void *code, size_t size, ingot__diag *diag, void **loaded);
 void ingot__cuda_unload(ingot__device *device, void *loaded);
 /* The function of loaded code, with `shared` bytes allowed to its blocks. */
