@@ -53,8 +53,8 @@ bool ingot__plan_view(const ingot_engine *engine, const ingot__value *v, ingot__
 /* Whether all dims of the node's tensors are told by the profile. Where they aren't (they depend on data), views have some size or other, one that
  * needn't fit from tensor to tensor: good for estimates, not for running. */
 bool ingot__plan_sizes_told(const ingot_engine *engine, const ingot__node *node);
-/* homes.c: whether the parts of a Concat, Split or Slice are each one run of memory in `whole`, in this layout; whether a Slice (or Split) takes a part
- * that may be read in place: one axis, a constant start, steps of 1. */
+/* homes.c: whether the parts of a Concat, Split or Slice are each one run of memory in `whole`, in this layout; whether a Slice (or Split) takes a
+ * part that may be read in place: one axis, a constant start, steps of 1. */
 bool ingot__plan_is_run(const ingot__node *node, const ingot__type *whole, ingot__layout layout);
 bool ingot__plan_is_simple_slice(const ingot__node *node);
 /* slices.c: seconds of a copy of v, estimated; of the copies that are needed because the kernel doesn't take slices. */

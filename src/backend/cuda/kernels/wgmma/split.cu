@@ -59,7 +59,8 @@ DEVICE void multiply(const ingot__product &p, unsigned char *stages, barriers *b
 #pragma unroll
     for (int i = 0; i < MOST; i++) {
       const int64_t m = first_m + i * (WORKERS / VECTORS);
-      if (i * WORKERS + (int32_t)threadIdx.x < count && m < p.m && n < p.n) held[i] = *reinterpret_cast<const word4 *>(residual + m * p.residual_row + n);
+      if (i * WORKERS + (int32_t)threadIdx.x < count && m < p.m && n < p.n)
+        held[i] = *reinterpret_cast<const word4 *>(residual + m * p.residual_row + n);
     }
 
   float sum[1][TILE_N / 2];
