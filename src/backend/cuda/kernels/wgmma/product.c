@@ -188,7 +188,8 @@ static ingot_status run(const ingot__call *call, const tiling *t) {
   p->band = (int32_t)(band < 1 ? 1 : band > c.m_units ? c.m_units : band);
   p->tiles = (int32_t)(c.m_units * c.n_units * p->batch[0] * p->batch[1]);
   INGOT_TRY(make_maps(call, &s, t, p));
-  ingot__cuda_grid grid = {.threads = t->consumers ? (unsigned)t->consumers * 128 + 128 : (unsigned)t->m * 2 + 32, .shared = shared_bytes(t), .early = true};
+  ingot__cuda_grid grid = {.threads = t->consumers ? (unsigned)t->consumers * 128 + 128 : (unsigned)t->m * 2 + 32, .shared = shared_bytes(t),
+                           .early = true};
   if (!t->consumers) {
     grid.x = (unsigned)(p->tiles * p->splits);
     grid.cluster = p->splits > 1 ? (unsigned)p->splits : 0;

@@ -1,6 +1,6 @@
-/* Products in small tiles (sm_90a), for when there are few of them and time is latency: a block a tile, or a cluster of 2, 4 or 8 blocks that share
- * the slices of K. One warp loads, one warpgroup for each 64 rows multiplies. Then each block owns some of the tile's rows: it gets the others' sums for them
- * through the cluster's shared memory, adds them up, and finishes the rows: bias, residual, activation, 16 bytes a thread.
+/* Products in small tiles (sm_90a), for when there are few of them and time is latency: a block a tile, or a cluster of 2, 4 or 8 blocks that
+ * share the slices of K. One warp loads, one warpgroup for each 64 rows multiplies. Then each block owns some of the tile's rows: it gets the
+ * others' sums for them through the cluster's shared memory, adds them up, and finishes the rows: bias, residual, activation, 16 bytes a thread.
  *
  * Defined before: ELEMENT, TILE_M (64 or 128), TILE_N, STAGES, SLICE, A_MN, B_MN, ACT. */
 #include "ingot.cuh"
