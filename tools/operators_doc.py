@@ -64,7 +64,7 @@ def on_cuda(build: pathlib.Path) -> dict[str, set[str]]:
         for op in one if len(one) == 1 else ():
             found[op].update(k for _, k in r["kernels"] if k.startswith("cuda_"))
     moves = ("cuda_transfer", "cuda_reformat")
-    short = lambda k: re.sub(r"_(\d+x\d+(x\d+)?|nchw|pp|to_plain|\d)(?=_|$)", "", k.removeprefix("cuda_"))  # noqa: E731  rows differ in tiles
+    short = lambda k: re.sub(r"_(\d+x\d+(x\d+)?|nchw|pp|split|to_plain|\d)(?=_|$)", "", k.removeprefix("cuda_"))  # noqa: E731  rows differ in tiles
     return {op: {short(k) for k in kernels if not k.startswith(moves)} for op, kernels in found.items()}
 
 
