@@ -137,6 +137,11 @@ DEVICE void tensor_store(const ingot__cuda_map *map, const void *from, int x, in
                "r"(x), "r"(y), "r"(z), "r"(v)
                : "memory");
 }
+DEVICE void tensor_store(const ingot__cuda_map *map, const void *from, int x, int y, int z, int v, int w) {
+  asm volatile("cp.async.bulk.tensor.5d.global.shared::cta.tile.bulk_group [%0, {%2, %3, %4, %5, %6}], [%1];" ::"l"(map),
+               "r"(shared_address(from)), "r"(x), "r"(y), "r"(z), "r"(v), "r"(w)
+               : "memory");
+}
 DEVICE void tensor_store_commit() { asm volatile("cp.async.bulk.commit_group;" ::: "memory"); }
 /* Until at most n of this thread's groups have shared memory left to read. */
 template <int n> DEVICE void tensor_store_wait() { asm volatile("cp.async.bulk.wait_group.read %0;" ::"n"(n) : "memory"); }
@@ -188,6 +193,10 @@ DEVICE void tensor_load_windows_to(void *to, const ingot__cuda_map *map, mbarrie
 }
 DEVICE void tensor_store(const ingot__cuda_map *map, const void *from, int x, int y, int z, int v) {
   const int at[] = {x, y, z, v};
+  emulated_tensor_store_tiled(map, from, at);
+}
+DEVICE void tensor_store(const ingot__cuda_map *map, const void *from, int x, int y, int z, int v, int w) {
+  const int at[] = {x, y, z, v, w};
   emulated_tensor_store_tiled(map, from, at);
 }
 DEVICE void tensor_store_commit() {}

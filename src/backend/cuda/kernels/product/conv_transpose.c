@@ -6,6 +6,7 @@
 #include <string.h>
 #include "backend/cuda/kernels/product/weights.h"
 #include "backend/cuda/kernels/conv_transpose/geometry.h"
+#include "backend/cuda/kernels/product/conv_transpose.h"
 
 typedef struct transposed {
   ingot__product product;
@@ -31,7 +32,7 @@ static bool supports_floats(const ingot__call *call) { transposed d; return read
 /* Taps of residue r. */
 static int64_t taps_of(int64_t taps, int64_t stride, int64_t r) { return r < taps ? ingot__divide_up(taps - r, stride) : 0; }
 
-static size_t pack_size(const ingot__call *call) {
+size_t ingot__conv_transpose_pack_size(const ingot__call *call) {
   transposed d;
   size_t n;
   if (!read(call, &d)) return 0;
@@ -55,7 +56,7 @@ static void pack(const ingot__call *call, void *packed, bool tf32) {
             ingot__put_weight(packed, to, call->in[1].data, c < d.c ? from : -1, d.product.size, tf32);
           }
 }
-static void pack_plain(const ingot__call *call, void *packed) { pack(call, packed, false); }
+void ingot__conv_transpose_pack(const ingot__call *call, void *packed) { pack(call, packed, false); }
 static void pack_tf32(const ingot__call *call, void *packed) { pack(call, packed, true); }
 
 static ingot_status prepare(const ingot__call *call, transposed *d) {
@@ -138,12 +139,12 @@ static ingot_status run(const ingot__call *call, const ingot__product_tile *tile
   static void kind##_##bm##x##bn##_define(const ingot__call *call, ingot__text *text) { define(call, text, &kind##_##bm##x##bn); } \
   static ingot_status kind##_##bm##x##bn##_run(const ingot__call *call) { return run(call, &kind##_##bm##x##bn); } \
   const ingot__kernel_functions ingot__cuda_conv_transpose_##kind##_##bm##x##bn = { \
-    .supports = types, .cost = kind##_##bm##x##bn##_cost, .workspace = kind##_##bm##x##bn##_workspace, .pack_size = pack_size, .pack = packing, \
+    .supports = types, .cost = kind##_##bm##x##bn##_cost, .workspace = kind##_##bm##x##bn##_workspace, .pack_size = ingot__conv_transpose_pack_size, .pack = packing, \
     .pack_format = format, .packs_inputs = 1u << 1, .run = kind##_##bm##x##bn##_run, .source = "product/mma.cu", \
     .define = kind##_##bm##x##bn##_define};
-#define HALVES(...) ROW(mma, INGOT__MMA, supports_halves, pack_plain, "classes", __VA_ARGS__)
+#define HALVES(...) ROW(mma, INGOT__MMA, supports_halves, ingot__conv_transpose_pack, "classes", __VA_ARGS__)
 #define TF32(...) ROW(tf32, INGOT__MMA, supports_floats, pack_tf32, "classes_tf32", __VA_ARGS__)
-#define FLOATS(...) ROW(f32, INGOT__FMA, supports_floats, pack_plain, "classes", __VA_ARGS__)
+#define FLOATS(...) ROW(f32, INGOT__FMA, supports_floats, ingot__conv_transpose_pack, "classes", __VA_ARGS__)
 HALVES(128, 128, 2, 4, 3, 2)
 HALVES(128, 64, 2, 2, 4, 2)
 HALVES(64, 64, 2, 2, 4, 3)

@@ -7,6 +7,12 @@
 DEVICE float finish_act(const ingot__product &p, float x) { return activate(ACT, p.act_alpha, p.act_beta, x); }
 DEVICE uint32_t finish_pair(const ingot__product &p, float x, float y) { return finish_pair<ELEMENT>(p.act_alpha, p.act_beta, x, y); }
 
+/* Where row m of out begins. */
+DEVICE int64_t row_of(const ingot__product &p, int64_t m) {
+  if (!p.line) return m * p.out_row;
+  const int32_t line = (int32_t)m / p.line;
+  return line * p.line_out + ((int32_t)m - line * p.line) * p.out_row;
+}
 DEVICE float bias_of(const ingot__product &p, int32_t n) {
   if (!p.bias || n >= p.n) return 0;
   return p.bias_float ? static_cast<const float *>(p.bias)[n] : to_float(static_cast<const ELEMENT *>(p.bias)[n]);

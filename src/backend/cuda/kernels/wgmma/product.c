@@ -1,5 +1,6 @@
 /* The rows of products on tensor cores (sm_90): convolutions and matrix products in 16-bit floats, a row for each size of tiles. Large tiles run
  * in tiles.cu, small ones, with K split over clusters, in split.cu; what the tensor copy engine doesn't take goes the plain way. */
+#include "backend/cuda/kernels/product/conv_transpose.h"
 #include "backend/cuda/kernels/wgmma/shape.h"
 #include <math.h>
 
@@ -122,6 +123,13 @@ static ingot_status make_maps(const ingot__call *call, const ingot__product_shap
   if (s->b_mn) INGOT_TRY(map_matrix(call, s, &p->b, p->b_data, p->n, s->k, s->b_row, p->b_batch, t->n < 64 ? t->n : 64, 64));
   else INGOT_TRY(map_matrix(call, s, &p->b, p->b_data, s->k, p->n, s->b_row, p->b_batch, 64, t->n * p->pair_n / p->pair));
   if (p->direct || !t->consumers) return INGOT_OK;
+  if (p->line) { /* a chunk's 64 rows are a part of a line, or some lines */
+    const uint64_t dim[5] = {(uint64_t)p->n, (uint64_t)p->line, (uint64_t)(p->m / p->line), (uint64_t)p->batch[0], (uint64_t)p->batch[1]};
+    const uint64_t row = (uint64_t)p->out_row * 2, up = (uint64_t)p->line_out * 2;
+    const uint64_t stride[4] = {row, up, p->out_batch[0] ? (uint64_t)p->out_batch[0] * 2 : row, p->out_batch[1] ? (uint64_t)p->out_batch[1] * 2 : row};
+    const uint32_t wide = p->line < 64 ? (uint32_t)p->line : 64, box[5] = {(uint32_t)t->chunk_n, wide, 64 / wide, 1, 1};
+    return ingot__cuda_map_tiled(call, &p->out, s->dtype, 5, p->out_data, dim, stride, box, t->chunk_n * 2);
+  }
   if (p->has_residual) INGOT_TRY(map_matrix(call, s, &p->residual, p->residual_data, p->n, p->m, p->residual_row, p->residual_batch,
                                              t->chunk_n, 64));
   return map_matrix(call, s, &p->out, p->out_data, p->n, p->m, p->out_row, p->out_batch, t->chunk_n, 64);
@@ -133,6 +141,11 @@ static bool supports(const ingot__call *call) {
   return ingot__product_read(call, &s);
 }
 
+static bool supports_transposed(const ingot__call *call) {
+  ingot__product_shape s;
+  return call->node && call->node->op == INGOT__OP_ConvTranspose && ingot__product_read(call, &s);
+}
+
 static double cost(const ingot__call *call, const tiling *t) {
   ingot__product_shape s;
   choice c;
@@ -140,7 +153,7 @@ static double cost(const ingot__call *call, const tiling *t) {
   choose(&s, t, &c);
   const ingot__product *p = &s.p;
   if (s.a_row % 8 || s.b_row % 8) return 2.0 * (double)p->m * p->n * (double)s.k * p->batch[0] * p->batch[1] / 5e11; /* the plain way */
-  const bool direct = p->out_row % 8 || p->n % 8 || (p->has_residual && p->residual_row % 8);
+  const bool direct = p->out_row % 8 || p->n % 8 || (p->has_residual && p->residual_row % 8) || (p->line && p->line % 64 && 64 % p->line);
   return c.seconds * (direct && t->consumers ? 2 : 1);
 }
 
@@ -182,6 +195,7 @@ static ingot_status run(const ingot__call *call, const tiling *t) {
   p->m_units = (int32_t)c.m_units, p->n_units = (int32_t)c.n_units, p->slices = (int32_t)c.slices;
   p->pair = c.pair, p->pair_n = c.pair_n, p->splits = c.splits;
   p->direct = !aligned(p->out_data) || p->n % 8 || !aligned_stride(p->out_row) || !batches_aligned(p->out_batch);
+  if (p->line) p->direct = p->direct || (p->line % 64 && 64 % p->line) || !aligned_stride(p->line_out);
   if (p->has_residual) p->direct = p->direct || !aligned(p->residual_data) || !aligned_stride(p->residual_row) || !batches_aligned(p->residual_batch);
   /* As many tiles along M in a band as make a round of all multiprocessors read least of A and B. */
   const int64_t band = (int64_t)(sqrt(sms() * t->n / t->m) * c.pair_n / c.pair + 0.5);
@@ -225,3 +239,15 @@ ROW(wgmma_split_128x64, "split.cu", .m = 128, .n = 64, .stages = 6)
 ROW(wgmma_64x128, "split.cu", .m = 64, .n = 128, .stages = 3)
 ROW(wgmma_64x64, "split.cu", .m = 64, .n = 64, .stages = 5)
 ROW(wgmma_64x32, "split.cu", .m = 64, .n = 32, .stages = 6)
+
+/* Of transposed convolutions (transposed.c). */
+#define TRANSPOSED(name, file) \
+  const ingot__kernel_functions ingot__cuda_conv_transpose_##name = { \
+    .supports = supports_transposed, .cost = name##_cost, .pack_size = ingot__conv_transpose_pack_size, .pack = ingot__conv_transpose_pack, \
+    .pack_format = "classes", .packs_inputs = 1u << 1, .run = name##_run, .source = "wgmma/" file, .define = name##_define};
+TRANSPOSED(wgmma_256x128, "tiles.cu")
+TRANSPOSED(wgmma_128x256, "tiles.cu")
+TRANSPOSED(wgmma_128x128, "tiles.cu")
+TRANSPOSED(wgmma_256x64, "tiles.cu")
+TRANSPOSED(wgmma_128x64, "tiles.cu")
+TRANSPOSED(wgmma_64x64, "split.cu")

@@ -8,6 +8,8 @@ typedef struct ingot__product {
   void *out_data;
   const void *bias;                 /* N of them, or NULL; float, or as B */
   int64_t out_row, residual_row;    /* strides in elements */
+  int64_t line_out;                 /* where rows of out come in lines: from a line to the next */
+  int32_t line;                     /* ... rows of a line; 0: they go on evenly */
   int64_t out_batch[2], residual_batch[2], a_batch[2], b_batch[2];
   int64_t m;
   int32_t n;

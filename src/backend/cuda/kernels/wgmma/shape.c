@@ -8,7 +8,7 @@ static bool float_constant(const ingot__view *v) { return v->constant && (narrow
 static int64_t bias_bytes(const ingot__product_shape *s) { return s->bias_packed ? ingot__divide_up((int64_t)s->p.n * 4, 256) * 256 : 0; }
 
 /* None and ReLU are clips with infinite bounds: one code for most layers. */
-static void read_act(ingot__product_shape *s, int64_t act, float alpha, float beta) {
+void ingot__product_read_act(ingot__product_shape *s, int64_t act, float alpha, float beta) {
   s->act = (int)act;
   s->p.act_alpha = alpha, s->p.act_beta = beta;
   if (act != INGOT__ACT_NONE && act != INGOT__ACT_RELU) return;
@@ -102,7 +102,7 @@ static bool read_conv(const ingot__call *call, ingot__product_shape *s) {
   p->b_k = 1, p->b_n = s->b_row;
   p->batch[0] = p->batch[1] = 1;
   p->alpha = 1;
-  read_act(s, attrs->act, attrs->act_alpha, attrs->act_beta);
+  ingot__product_read_act(s, attrs->act, attrs->act_alpha, attrs->act_beta);
   return (narrow(w->dtype) || w->dtype == INGOT_FLOAT32) && (!ingot__has_in(call, 2) || float_constant(&call->in[2])) && read_bias(call, s);
 }
 
@@ -216,7 +216,7 @@ static bool read_matmul(const ingot__call *call, ingot__product_shape *s) {
   p->out_pixel = p->out_row, p->residual_pixel = p->residual_row;
   p->tap_k = (int32_t)k;
   p->alpha = attrs->alpha;
-  read_act(s, attrs->act, attrs->act_alpha, attrs->act_beta);
+  ingot__product_read_act(s, attrs->act, attrs->act_alpha, attrs->act_beta);
   return read_bias(call, s);
 }
 
@@ -224,14 +224,18 @@ bool ingot__product_read(const ingot__call *call, ingot__product_shape *s) {
   if (call->n_in < 2 || !ingot__has_out(call, 0) || !call->node) return false;
   *s = (ingot__product_shape){.dtype = call->in[0].dtype};
   if (!narrow(s->dtype) || call->out[0].dtype != s->dtype) return false;
-  if (!(call->node->op == INGOT__OP_Conv ? read_conv(call, s) : call->node->op == INGOT__OP_MatMul && read_matmul(call, s))) return false;
+  const ingot__op op = call->node->op;
+  if (!(op == INGOT__OP_Conv            ? read_conv(call, s)
+        : op == INGOT__OP_ConvTranspose ? ingot__product_read_transposed(call, s)
+                                        : op == INGOT__OP_MatMul && read_matmul(call, s)))
+    return false;
   if (s->act > INGOT__ACT_MISH) return false;
   ingot__product *p = &s->p;
   p->a_data = call->in[0].data;
   p->b_data = !s->b_packed ? call->in[1].data : call->packed ? (const char *)call->packed + bias_bytes(s) : NULL;
   p->residual_data = p->has_residual ? call->in[3].data : NULL;
   p->out_data = call->out[0].data;
-  p->b_constant = s->b_packed && (s->bias_packed || !ingot__has_in(call, 2));
+  p->b_constant = s->b_packed && (s->bias_packed || !ingot__has_in(call, 2) || call->in[2].constant);
   return true;
 }
 

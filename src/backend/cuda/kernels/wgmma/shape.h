@@ -22,6 +22,8 @@ typedef struct ingot__product_shape {
 
 /* False where the kernels don't take the call, whatever the dims that may vary. */
 bool ingot__product_read(const ingot__call *call, ingot__product_shape *shape);
+bool ingot__product_read_transposed(const ingot__call *call, ingot__product_shape *shape); /* transposed.c */
+void ingot__product_read_act(ingot__product_shape *shape, int64_t act, float alpha, float beta);
 /* Constants as the kernels have them: the bias in float, a multiple of 256 bytes; then B, N rows of K for each matrix. */
 size_t ingot__product_pack_size(const ingot__call *call);
 void ingot__product_pack(const ingot__call *call, void *packed);

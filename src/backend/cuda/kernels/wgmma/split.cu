@@ -117,14 +117,14 @@ DEVICE void multiply(const ingot__product &p, unsigned char *stages, barriers *b
 #pragma unroll
         for (int j = 0; j < 8; j++) x[j] += to_float(ELEMENT{(uint16_t)(word[j / 2] >> j % 2 * 16)});
       }
-      *reinterpret_cast<word4 *>(out + m * p.out_row + n) =
+      *reinterpret_cast<word4 *>(out + row_of(p, m) + n) =
         word4{finish_pair(p, x[0], x[1]), finish_pair(p, x[2], x[3]), finish_pair(p, x[4], x[5]), finish_pair(p, x[6], x[7])};
     } else {
 #pragma unroll
       for (int j = 0; j < 8; j++) {
         if (n + j >= p.n) continue;
         if (p.has_residual) x[j] += to_float(residual[m * p.residual_row + n + j]);
-        out[m * p.out_row + n + j] = from_float<ELEMENT>(finish_act(p, x[j]));
+        out[row_of(p, m) + n + j] = from_float<ELEMENT>(finish_act(p, x[j]));
       }
     }
   }

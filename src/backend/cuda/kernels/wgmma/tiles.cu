@@ -147,10 +147,12 @@ DEVICE void move_chunks(const ingot__product &p, unsigned char *stages, barriers
     mbarrier_wait(&b->done[group][out.place], parity);
     if (p.direct) {
       ELEMENT *to = static_cast<ELEMENT *>(p.out_data) + out.t.batch0 * p.out_batch[0] + out.t.batch1 * p.out_batch[1];
-      each_element(p, out, chunk, [&](ELEMENT *at, int64_t y, int32_t x) { to[y * p.out_row + x] = *at; });
+      each_element(p, out, chunk, [&](ELEMENT *at, int64_t y, int32_t x) { to[row_of(p, y) + x] = *at; });
       __syncwarp();
     } else if (leader) {
-      tensor_store(&p.out, chunk, chunk_n(out), chunk_m(out), out.t.batch0, out.t.batch1);
+      const int32_t m = chunk_m(out), line = p.line ? m / p.line : 0;
+      if (p.line) tensor_store(&p.out, chunk, chunk_n(out), m - line * p.line, line, out.t.batch0, out.t.batch1);
+      else tensor_store(&p.out, chunk, chunk_n(out), m, out.t.batch0, out.t.batch1);
       tensor_store_commit();
       tensor_store_wait<LAG>(); /* one store behind: its place is filled again */
     }
