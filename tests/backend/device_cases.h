@@ -1,6 +1,6 @@
 /* The rest of kernel_cases.h's array: what the kernels of devices are particular about. Networks of attention, recurrent networks, TopK, rows
  * that move to computed places, folds, determinants, sums of products. */
-  /* Attention: of a ViT, split along the keys, wide heads, ranks 2, no keys. */
+  /* Transposed convolutions without overlap: lines of 16, 64 and 128 pixels, of others, of one dimension. */
   {LOOSE, X4(2, 40, 4, 16) "const w: float32[40,64,2,2] = random(3)\nconst b: float32[64] = random(4)\n"
           "y = ConvTranspose(x, w, b) {strides=[2,2] act=Relu}"},
   {LOOSE, X4(1, 72, 3, 64) "const w: float32[72,128,2,2] = random(3)\ny = ConvTranspose(x, w) {strides=[2,2]}"},
@@ -8,6 +8,7 @@
   {LOOSE, X4(3, 16, 7, 6) "const w: float32[16,32,2,2] = random(3)\ny = ConvTranspose(x, w) {strides=[2,2] act=Sigmoid}"},
   {LOOSE, "input x: float32[2,16,32]\nconst w: float32[16,64,4] = random(3)\nconst b: float32[64] = random(4)\n"
           "y = ConvTranspose(x, w, b) {strides=[4]}"},
+  /* Attention: of a ViT, split along the keys, wide heads, ranks 2, no keys. */
   {LOOSE, "input q: float32[1,12,197,64]\ninput k: float32[1,12,197,64]\ninput v: float32[1,12,197,64]\ny = FusedAttention(q, k, v)"},
   {LOOSE, "input q: float32[1,2,3,64]\ninput k: float32[1,2,1030,64]\ninput v: float32[1,2,1030,64]\ny = FusedAttention(q, k, v)"},
   {LOOSE, "input q: float32[1,1,20,64]\ninput k: float32[1,1,197,64]\ninput v: float32[1,1,197,64]\ny = FusedAttention(q, k, v)"},
