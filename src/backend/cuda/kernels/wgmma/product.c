@@ -22,12 +22,13 @@ static unsigned shared_bytes(const tiling *t) {
   return stages + (unsigned)(2 * t->stages * 8 + t->consumers * (8 + t->chunks * chunk));
 }
 
-/* Seconds of a slice of a tile with a multiprocessor to itself: the tensor cores' at most, its share of the L2's bandwidth, or shared memory's,
- * which is written once and read by each product of 64 rows and 16 elements of K (128 bytes a cycle). */
-static double slice_seconds(const tiling *t, int pair_m, int pair_n) {
+/* Seconds of a slice of a tile with a multiprocessor to itself: the tensor cores' at most, its share of the L2's bandwidth (7.3 TB/s for all, 95 GB/s
+ * for one: ViT's products on an H200), or shared memory's, which is written once and read by each product of 64 rows and 16 elements of K (128
+ * bytes a cycle). busy: multiprocessors at work. */
+static double slice_seconds(const tiling *t, int pair_m, int pair_n, double busy) {
   const double flops = 2.0 * t->m * t->n * 64, bytes = ((double)t->m / pair_n + (double)t->n / pair_m) * SLICE_BYTES;
   const double reads = 4.0 * t->m / 64 * (64 + t->n) * 32, shared = (reads + (t->m + t->n) * SLICE_BYTES) / 218e9;
-  const double compute = flops / 5.8e12, move = bytes / 55e9;
+  const double compute = flops / 5.8e12, move = bytes / fmin(95e9, 7.3e12 / fmin(fmax(busy, 1), sms()));
   return fmax(compute, fmax(move, shared));
 }
 /* ... of finishing an output, by all warpgroups together. */
@@ -60,7 +61,7 @@ static void choose(const ingot__product_shape *s, const tiling *t, choice *c) {
       if (pair == 2 && ((pair_m == 2 ? m_tiles : n_tiles) < 2 || tiles <= sms() / 2)) continue;
       const int64_t m_units = ingot__divide_up(m_tiles, pair_m), n_units = ingot__divide_up(n_tiles, pair_n);
       const double rounds = ceil((double)(m_units * n_units * batches) / floor(sms() / pair));
-      const double product = slices * slice_seconds(t, pair_m, pair_n), ends = finish * (t->turns ? 1.5 : 1); /* one warpgroup at an end */
+      const double product = slices * slice_seconds(t, pair_m, pair_n, (double)(m_units * n_units * batches * pair)), ends = finish * (t->turns ? 1.5 : 1); /* one warpgroup at an end */
       double seconds = rounds * (product + finish) + 1.2e-6;
       if (t->turns) seconds = (rounds > 1 ? rounds : 1) * (product > finish ? product : finish) + ends + 1.2e-6;
       if (seconds < best * 0.999) best = seconds, c->pair = pair, c->pair_n = pair_n, c->m_units = m_units, c->n_units = n_units;
@@ -68,7 +69,7 @@ static void choose(const ingot__product_shape *s, const tiling *t, choice *c) {
   } else {
     for (int splits = 1; splits <= 8 && splits <= c->slices; splits *= 2) {
       const double rounds = ceil(tiles * splits / sms()), each = ceil(slices / splits);
-      const double seconds = rounds * (each * slice_seconds(t, 1, 1) + 0.25e-6) + 1.0e-6 + (splits > 1 ? 0.5e-6 : 0);
+      const double seconds = rounds * (each * slice_seconds(t, 1, 1, tiles * splits) + 0.25e-6) + 1.0e-6 + (splits > 1 ? 0.5e-6 : 0);
       if (seconds < best * 0.97) best = seconds, c->splits = splits;
     }
   }
