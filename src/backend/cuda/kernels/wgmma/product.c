@@ -127,7 +127,8 @@ static ingot_status make_maps(const ingot__call *call, const ingot__product_shap
   if (p->line) { /* a chunk's 64 rows are a part of a line, or some lines */
     const uint64_t dim[5] = {(uint64_t)p->n, (uint64_t)p->line, (uint64_t)(p->m / p->line), (uint64_t)p->batch[0], (uint64_t)p->batch[1]};
     const uint64_t row = (uint64_t)p->out_row * 2, up = (uint64_t)p->line_out * 2;
-    const uint64_t stride[4] = {row, up, p->out_batch[0] ? (uint64_t)p->out_batch[0] * 2 : row, p->out_batch[1] ? (uint64_t)p->out_batch[1] * 2 : row};
+    const uint64_t stride[4] = {row, up, p->out_batch[0] ? (uint64_t)p->out_batch[0] * 2 : row,
+                                p->out_batch[1] ? (uint64_t)p->out_batch[1] * 2 : row};
     const uint32_t wide = p->line < 64 ? (uint32_t)p->line : 64, box[5] = {(uint32_t)t->chunk_n, wide, 64 / wide, 1, 1};
     return ingot__cuda_map_tiled(call, &p->out, s->dtype, 5, p->out_data, dim, stride, box, t->chunk_n * 2);
   }

@@ -1,5 +1,5 @@
-/* Transposed convolutions whose strides are their kernel's sizes, as U-Nets widen with: each tap makes outputs of its own, so each is a product of all
- * pixels (M) with the tap's matrix, K being the input's channels. The taps are the batches, whose outputs lie a pixel or a line apart, and a row
+/* Transposed convolutions whose strides are their kernel's sizes, as U-Nets widen with: each tap makes outputs of its own, so each is a product of
+ * all pixels (M) with the tap's matrix, K being the input's channels. The taps are the batches, whose outputs lie a pixel or a line apart, and a row
  * of the product, a pixel of the input, is `taps_x` pixels of the output on; the next line of them is `taps_y` lines on. */
 #include "backend/cuda/kernels/conv_transpose/geometry.h"
 #include "backend/cuda/kernels/wgmma/shape.h"
