@@ -139,9 +139,9 @@ static ingot_status run(const ingot__call *call, const ingot__product_tile *tile
   static void kind##_##bm##x##bn##_define(const ingot__call *call, ingot__text *text) { define(call, text, &kind##_##bm##x##bn); } \
   static ingot_status kind##_##bm##x##bn##_run(const ingot__call *call) { return run(call, &kind##_##bm##x##bn); } \
   const ingot__kernel_functions ingot__cuda_conv_transpose_##kind##_##bm##x##bn = { \
-    .supports = types, .cost = kind##_##bm##x##bn##_cost, .workspace = kind##_##bm##x##bn##_workspace, .pack_size = ingot__conv_transpose_pack_size, .pack = packing, \
-    .pack_format = format, .packs_inputs = 1u << 1, .run = kind##_##bm##x##bn##_run, .source = "product/mma.cu", \
-    .define = kind##_##bm##x##bn##_define};
+    .supports = types, .cost = kind##_##bm##x##bn##_cost, .workspace = kind##_##bm##x##bn##_workspace, \
+    .pack_size = ingot__conv_transpose_pack_size, .pack = packing, .pack_format = format, .packs_inputs = 1u << 1, \
+    .run = kind##_##bm##x##bn##_run, .source = "product/mma.cu", .define = kind##_##bm##x##bn##_define};
 #define HALVES(...) ROW(mma, INGOT__MMA, supports_halves, ingot__conv_transpose_pack, "classes", __VA_ARGS__)
 #define TF32(...) ROW(tf32, INGOT__MMA, supports_floats, pack_tf32, "classes_tf32", __VA_ARGS__)
 #define FLOATS(...) ROW(f32, INGOT__FMA, supports_floats, ingot__conv_transpose_pack, "classes", __VA_ARGS__)

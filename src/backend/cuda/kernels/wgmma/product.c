@@ -60,8 +60,9 @@ static void choose(const ingot__product_shape *s, const tiling *t, choice *c) {
       const int pair_m = 1 + (way == 0), pair_n = 1 + (way == 1), pair = pair_m * pair_n;
       if (pair == 2 && ((pair_m == 2 ? m_tiles : n_tiles) < 2 || tiles <= sms() / 2)) continue;
       const int64_t m_units = ingot__divide_up(m_tiles, pair_m), n_units = ingot__divide_up(n_tiles, pair_n);
-      const double rounds = ceil((double)(m_units * n_units * batches) / floor(sms() / pair));
-      const double product = slices * slice_seconds(t, pair_m, pair_n, (double)(m_units * n_units * batches * pair)), ends = finish * (t->turns ? 1.5 : 1); /* one warpgroup at an end */
+      const double units = (double)(m_units * n_units * batches), rounds = ceil(units / floor(sms() / pair));
+      const double product = slices * slice_seconds(t, pair_m, pair_n, units * pair);
+      const double ends = finish * (t->turns ? 1.5 : 1); /* one warpgroup at an end */
       double seconds = rounds * (product + finish) + 1.2e-6;
       if (t->turns) seconds = (rounds > 1 ? rounds : 1) * (product > finish ? product : finish) + ends + 1.2e-6;
       if (seconds < best * 0.999) best = seconds, c->pair = pair, c->pair_n = pair_n, c->m_units = m_units, c->n_units = n_units;
