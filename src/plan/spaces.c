@@ -84,16 +84,17 @@ static bool is_view(const spaces *s, const ingot__node *n) {
   return !kernel || (kernel->flags & INGOT__K_VIEW);
 }
 
-/* Whether v is for kernels on the device alone, through views or not. */
-static bool for_device(const spaces *s, const ingot__value *v) {
-  if (v->is_output || !v->n_user) return false;
+/* Whether v is for kernels on the device alone, through so many views at most. */
+enum { VIEWS = 8 };
+static bool for_device(const spaces *s, const ingot__value *v, int views) {
+  if (v->is_output || !v->n_user || views < 0) return false;
   for (size_t u = 0; u < v->n_user; u++) {
     const ingot__node *user = v->user[u];
     if (user->graph != v->graph) return false;
     for (size_t i = 0; i < user->n_in; i++) {
       if (user->in[i] != v) continue;
       const ingot__kernel *kernel = s->engine->step[user->id].kernel;
-      if (is_view(s, user) ? i > 0 || !user->n_out || !user->out[0] || !for_device(s, user->out[0])
+      if (is_view(s, user) ? i > 0 || !user->n_out || !user->out[0] || !for_device(s, user->out[0], views - 1)
                            : !kernel->on_device || (i < 32 && kernel->functions->host_inputs >> i & 1)) return false;
     }
   }
@@ -110,7 +111,7 @@ static ingot_status place_node(spaces *s, ingot__node *n) {
   }
   if (view) {
     /* The copy comes before the view: an input that the host only sees otherwise would have to be in its memory. */
-    if (n->n_out == 1 && for_device(s, n->out[0])) INGOT_TRY(want(s, n, 0, true));
+    if (n->n_out == 1 && for_device(s, n->out[0], VIEWS)) INGOT_TRY(want(s, n, 0, true));
     if (n->n_out && n->out[0] && e->place[n->out[0]->id].home == INGOT__HOME_VIEW) e->place[n->out[0]->id].of = n->in[0]->id;
     on_device = e->place[n->in[0]->id].on_device;
     for (size_t i = 1; i < n->n_in; i++) INGOT_TRY(want(s, n, i, false)); /* shapes and axes */
