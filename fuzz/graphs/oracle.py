@@ -11,6 +11,8 @@ import onnxruntime as ort
 from onnx import helper
 from onnx.reference import ReferenceEvaluator
 
+import exact_sums
+
 IR_VERSION = 10
 COPIES = 3  # the true values and two disturbed copies
 MOST_SESSIONS = 4000
@@ -121,6 +123,8 @@ class Oracle:
         graph = helper.make_graph([node], "g", infos, outputs)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=IR_VERSION)
         try:
+            if not exact_sums.right([node]):
+                return ("onnx", ReferenceEvaluator(model))
             session = ort.InferenceSession(model.SerializeToString(), options(), providers=["CPUExecutionProvider"])
             return ("ort", session)
         except Exception as e:

@@ -11,6 +11,8 @@ ort = pytest.importorskip("onnxruntime", reason="no onnxruntime here")
 from onnx import helper  # noqa: E402
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
+sys.path.insert(1, str(pathlib.Path(__file__).resolve().parents[2] / "fuzz" / "graphs"))
+import exact_sums  # noqa: E402
 import reference_engine  # noqa: E402
 
 rng = np.random.default_rng(11)
@@ -260,6 +262,8 @@ def test_quantised(library, name):
 @pytest.mark.parametrize("batch, lengths", [(1, None), (3, [6, 2, 4])])
 def test_quantised_lstm(library, direction, batch, lengths):
     """As quantize_dynamic writes it. ONNX Runtime on one thread, whose results are those of the ranges of all sequences."""
+    if not exact_sums.exact():
+        pytest.skip("ONNX Runtime's sums of 8-bit products overflow on this processor")
     d, steps, width, hidden = 2 if direction == "bidirectional" else 1, 6, 8, 24
     weights = [(i8(d, width, 4 * hidden),), (i8(d, hidden, 4 * hidden),), (f(d, 8 * hidden),)]
     scales = [(np.full(d, 0.004, np.float32),), (np.zeros(d, np.int8),)]
