@@ -135,6 +135,22 @@ DEVICE attention_range range_of(const attention_params &p, const attention_place
   return r;
 }
 
+/* A block's tile of ROWS rows and part of the width, and where its heads are. */
+struct attention_block {
+  attention_place at;
+  int row0, rows, column0, columns;
+  const TYPE *q, *k, *v;
+};
+template <int ROWS> DEVICE attention_block block_of(const attention_params &p) {
+  attention_block b;
+  b.at = place_of(p);
+  b.row0 = b.at.tile * ROWS, b.rows = p.rows - b.row0 < ROWS ? p.rows - b.row0 : ROWS;
+  b.column0 = b.at.chunk * WIDTH, b.columns = p.width - b.column0 < WIDTH ? p.width - b.column0 : WIDTH;
+  b.q = static_cast<const TYPE *>(p.q.data) + b.at.q;
+  b.k = static_cast<const TYPE *>(p.k.data) + b.at.k, b.v = static_cast<const TYPE *>(p.v.data) + b.at.v + b.column0 * p.v.column;
+  return b;
+}
+
 /* One piece of a row to shared memory; zeros where there is none. */
 DEVICE void fetch_piece(TYPE *to, const TYPE *row, const attention_tensor &t, bool there, int column, int columns) {
   if (t.whole) {

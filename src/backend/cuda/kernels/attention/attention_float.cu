@@ -11,12 +11,8 @@ KERNEL(attention_float, attention_params, 128, 2) {
   TYPE *weights = shared + ROWS * HEAD_LINE, *stages = weights + ROWS * WEIGHTS;
   grid_wait();
   grid_launch();
-  const attention_place at = place_of(p);
+  const auto [at, row0, rows, column0, columns, q, k, v] = block_of<ROWS>(p);
   const int x = threadIdx.x % 16, y = threadIdx.x / 16 * 4;
-  const int row0 = at.tile * ROWS, rows = p.rows - row0 < ROWS ? p.rows - row0 : ROWS, column0 = at.chunk * WIDTH;
-  const int columns = p.width - column0 < WIDTH ? p.width - column0 : WIDTH;
-  const TYPE *q = static_cast<const TYPE *>(p.q.data) + at.q;
-  const TYPE *k = static_cast<const TYPE *>(p.k.data) + at.k, *v = static_cast<const TYPE *>(p.v.data) + at.v + column0 * p.v.column;
   const attention_window window = window_of(p, at.element);
   const attention_range range = range_of(p, at, window, row0, rows);
   fetch_queries<ROWS>(p, shared, q, row0, rows);

@@ -134,12 +134,8 @@ KERNEL(attention_wide, attention_params, THREADS, HEAD + WIDTH <= 128 ? 3 : 2) {
   enum { ROWS = 64 };
   SHARED(TYPE, shared);
   TYPE *stages = shared + ROWS * (HEAD > WIDTH ? HEAD_LINE : WIDTH_LINE);
-  const attention_place at = place_of(p);
+  const auto [at, row0, rows, column0, columns, q, k, v] = block_of<ROWS>(p);
   const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
-  const int row0 = at.tile * ROWS, rows = p.rows - row0 < ROWS ? p.rows - row0 : ROWS, column0 = at.chunk * WIDTH;
-  const int columns = p.width - column0 < WIDTH ? p.width - column0 : WIDTH;
-  const TYPE *q = static_cast<const TYPE *>(p.q.data) + at.q;
-  const TYPE *k = static_cast<const TYPE *>(p.k.data) + at.k, *v = static_cast<const TYPE *>(p.v.data) + at.v + column0 * p.v.column;
   grid_launch();
   grid_wait();
 
@@ -196,13 +192,9 @@ KERNEL(attention_wide, attention_params, THREADS, HEAD + WIDTH <= 128 ? 3 : 2) {
 KERNEL(attention_few, attention_params, THREADS, HEAD + WIDTH <= 128 ? 3 : 2) {
   enum { ROWS = 16, WARPS = THREADS / 32, OUT = WIDTH / 8, PART = WIDTH + 8 /* floats of a row of sums: the banks of four rows differ */ };
   SHARED(TYPE, shared);
-  const attention_place at = place_of(p);
+  const auto [at, row0, rows, column0, columns, q, k, v] = block_of<ROWS>(p);
   const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
   TYPE *stages = shared + ROWS * (HEAD > WIDTH ? HEAD_LINE : WIDTH_LINE) + warp * p.ring * STAGE;
-  const int row0 = at.tile * ROWS, rows = p.rows - row0 < ROWS ? p.rows - row0 : ROWS, column0 = at.chunk * WIDTH;
-  const int columns = p.width - column0 < WIDTH ? p.width - column0 : WIDTH;
-  const TYPE *q = static_cast<const TYPE *>(p.q.data) + at.q;
-  const TYPE *k = static_cast<const TYPE *>(p.k.data) + at.k, *v = static_cast<const TYPE *>(p.v.data) + at.v + column0 * p.v.column;
   grid_launch();
   grid_wait();
 
