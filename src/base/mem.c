@@ -82,7 +82,7 @@ void ingot__arena_reset(ingot__arena *arena) {
   arena->left = keep->size;
 }
 
-void *ingot__arena_alloc(ingot__arena *arena, size_t size) {
+void *ingot__arena_raw(ingot__arena *arena, size_t size) {
   if (size > PTRDIFF_MAX / 2) return NULL;
   size = ingot__align(size ? size : 1, 16);
   if (size > arena->left) {
@@ -103,7 +103,12 @@ void *ingot__arena_alloc(ingot__arena *arena, size_t size) {
   void *p = arena->next;
   arena->next += size;
   arena->left -= size;
-  return memset(p, 0, size);
+  return p;
+}
+
+void *ingot__arena_alloc(ingot__arena *arena, size_t size) {
+  void *p = ingot__arena_raw(arena, size);
+  return p ? memset(p, 0, ingot__align(size ? size : 1, 16)) : NULL;
 }
 
 void *ingot__arena_array(ingot__arena *arena, size_t n, size_t size) {
@@ -112,7 +117,7 @@ void *ingot__arena_array(ingot__arena *arena, size_t n, size_t size) {
 }
 
 void *ingot__arena_copy(ingot__arena *arena, const void *p, size_t size) {
-  void *q = ingot__arena_alloc(arena, size);
+  void *q = ingot__arena_raw(arena, size);
   if (q && size) memcpy(q, p, size);
   return q;
 }

@@ -37,6 +37,7 @@ void ingot__arena_free(ingot__arena *arena);
 void ingot__arena_reset(ingot__arena *arena); /* frees what is in it, but keeps its largest block for what comes */
 /* 16-byte aligned, cleared; NULL when out of memory. */
 void *ingot__arena_alloc(ingot__arena *arena, size_t size);
+void *ingot__arena_raw(ingot__arena *arena, size_t size); /* not cleared: for weights that are written whole, or cleared by several threads */
 void *ingot__arena_array(ingot__arena *arena, size_t n, size_t size); /* checked n * size */
 void *ingot__arena_copy(ingot__arena *arena, const void *p, size_t size);
 char *ingot__arena_string(ingot__arena *arena, const char *text); /* NULL in, NULL out */

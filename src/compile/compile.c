@@ -99,7 +99,7 @@ static ingot_status own_constants(ingot__build *b) {
       v->data = ingot__strings_copy(&e->arena, v->data, v->bytes / sizeof(ingot_string));
       if (!v->data) return ingot__no_memory(b->diag);
     } else {
-      char *copy = ingot__arena_alloc(&e->arena, v->bytes + 64);
+      char *copy = ingot__arena_raw(&e->arena, v->bytes + 64);
       if (!copy) return ingot__no_memory(b->diag);
       copy = (char *)ingot__align((size_t)copy, 64);
       memcpy(copy, v->data, v->bytes);

@@ -5,6 +5,7 @@
  * after it, which hide values inside others, are left out. What the measuring can't do (a network that fails on random inputs or would take long)
  * is no error: nothing is known to leave the range then. */
 #include "compile/compile.h"
+#include "base/floats.h"
 #include "runtime/state.h"
 #include <stdlib.h>
 #include <string.h>
@@ -23,20 +24,6 @@ typedef struct meter {
   ingot__diag diag;              /* of what isn't the build's error */
 } meter;
 
-/* Magnitudes are in the order of their bits. */
-static float largest_finite(const void *data, size_t n) {
-  const uint32_t *x = data;
-  uint32_t most = 0;
-  for (size_t i = 0; i < n; i++) {
-    uint32_t magnitude = x[i] & 0x7fffffff;
-    magnitude = magnitude < 0x7f800000 ? magnitude : 0;
-    most = magnitude > most ? magnitude : most;
-  }
-  float result;
-  memcpy(&result, &most, sizeof result);
-  return result;
-}
-
 static ingot_status measure(meter *m, const ingot__value *v, const ingot__view *view, ingot__diag *diag) {
   if (!v || !v->producer || !ingot__is_tensor(view) || view->dtype != INGOT_FLOAT32 || !view->data) return INGOT_OK;
   ingot__heap *heap = &m->context->heap;
@@ -49,7 +36,7 @@ static ingot_status measure(meter *m, const ingot__value *v, const ingot__view *
     plain.data = copy.data;
     ingot__view_copy(&plain, view);
   }
-  float largest = largest_finite(plain.data, count);
+  float largest = ingot__floats_largest(plain.data, count);
   if (largest > m->largest[v->id]) m->largest[v->id] = largest;
   ingot__free(heap, copy.data, copy.size);
   return INGOT_OK;

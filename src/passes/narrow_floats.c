@@ -6,7 +6,8 @@
  * nodes with a constant beyond the range, with a word, or with a value that leaves it where the network was measured (compile/ranges.c). The
  * network's inputs and outputs keep their types. */
 #include "passes/rewrite.h"
-#include <math.h>
+#include "base/floats.h"
+#include "base/pool.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -54,11 +55,8 @@ static bool is_constant(const ingot__value *v) { return !v->producer && !v->is_i
 static bool is_float(const ingot__value *v) { return v && v->type.kind == INGOT__TENSOR && v->type.dtype == INGOT_FLOAT32; }
 
 static bool in_range(const narrower *w, const ingot__value *v) {
-  const float *x = v->data;
-  if (w->to != INGOT_FLOAT16 || !is_constant(v) || !x) return true;
-  for (size_t i = 0; i < v->bytes / sizeof *x; i++)
-    if (isfinite(x[i]) && fabsf(x[i]) > LARGEST_HALF) return false;
-  return true;
+  if (w->to != INGOT_FLOAT16 || !is_constant(v) || !v->data) return true;
+  return ingot__floats_largest(v->data, v->bytes / sizeof(float)) <= LARGEST_HALF;
 }
 
 static int name_order(const void *name, const void *entry) { return strcmp(name, *(const char *const *)entry); }
@@ -97,11 +95,21 @@ static bool can_be_narrow(const narrower *w, const ingot__node *n) {
   return any;
 }
 
+typedef struct conversion { const float *from; uint16_t *to; size_t count; ingot_dtype dtype; } conversion;
+static void convert(void *arg, int i, int n) {
+  const conversion *c = arg;
+  size_t begin, end;
+  ingot__share(c->count, 1 << 14, i, n, &begin, &end);
+  if (c->dtype == INGOT_FLOAT16) ingot__floats_to_f16(c->to + begin, c->from + begin, end - begin);
+  else ingot__floats_to_bf16(c->to + begin, c->from + begin, end - begin);
+}
+
 static ingot__value *constant(narrower *w, const ingot__value *v) {
   size_t count = v->bytes / sizeof(float);
-  uint16_t *now = INGOT_NEW_ARRAY(&w->network->arena, count + 1, uint16_t);
+  uint16_t *now = ingot__arena_raw(&w->network->arena, (count + 1) * sizeof *now);
   if (!now) return NULL;
-  for (size_t i = 0; i < count; i++) ingot__set_double(w->to, now, i, ((const float *)v->data)[i]);
+  conversion c = {v->data, now, count, w->to};
+  ingot__pool_run(w->context->pool, convert, &c);
   ingot__type type = v->type;
   type.dtype = w->to;
   return ingot__constant_new(v->graph, v->name, &type, now, count * sizeof *now);

@@ -1,5 +1,6 @@
-/* Constants rearranged for the kernels that were chosen. */
+/* Constants rearranged for the kernels that were chosen: first it is found what is to be packed and where to, then threads pack it. */
 #include "plan/plan.h"
+#include <stdatomic.h>
 #include <string.h>
 
 /* Whether `step` reads what `other` has packed already. */
@@ -31,7 +32,30 @@ static size_t bucket_of(const ingot__node *n) {
   return h % BUCKETS;
 }
 
-static ingot_status pack(ingot__planner *p, const ingot__node *n, ingot__step *step, packed **table) {
+typedef struct job { void (*pack)(const ingot__call *call, void *packed); ingot__call call; void *to; size_t size; } job;
+typedef struct jobs {
+  ingot__planner *planner;
+  job *job;
+  size_t n, capacity;
+  packed **table;
+  _Atomic size_t next, done;
+  _Atomic bool cancelled;
+} jobs;
+
+static void work(void *arg, int i, int n) {
+  jobs *all = arg;
+  (void)n;
+  for (size_t at; !all->cancelled && (at = atomic_fetch_add(&all->next, 1)) < all->n;) {
+    job *j = &all->job[at];
+    memset(j->to, 0, j->size);
+    j->pack(&j->call, j->to);
+    const size_t done = atomic_fetch_add(&all->done, 1) + 1;
+    if (i == 0 && !ingot__progressed(all->planner->progress, "packing weights", done, all->n)) all->cancelled = true;
+  }
+}
+
+static ingot_status add(jobs *all, const ingot__node *n, ingot__step *step) {
+  ingot__planner *p = all->planner;
   ingot_engine *e = p->engine;
   const ingot__kernel_functions *f = step->kernel->functions;
   if (!f->pack_size) return INGOT_OK;
@@ -43,7 +67,7 @@ static ingot_status pack(ingot__planner *p, const ingot__node *n, ingot__step *s
   if (!ingot__plan_call(p, n, from, to, in, out, &call)) return INGOT_OK;
   size_t size = f->pack_size(&call);
   if (!size) return INGOT_OK;
-  packed **bucket = &table[bucket_of(n)], *made = INGOT_NEW(p->arena, packed);
+  packed **bucket = &all->table[bucket_of(n)], *made = INGOT_NEW(p->arena, packed);
   if (!made) return ingot__no_memory(p->diag);
   for (const packed *s = *bucket; s; s = s->next) {
     if (!shares(step, s->step) || s->step->packed_size != size || !packs_alike(s->node, n)) continue;
@@ -53,10 +77,10 @@ static ingot_status pack(ingot__planner *p, const ingot__node *n, ingot__step *s
   }
   *made = (packed){.node = n, .step = step, .next = *bucket};
   *bucket = made;
-  char *packed = size < SIZE_MAX - 64 ? ingot__arena_alloc(&e->arena, size + 64) : NULL;
-  if (!packed) return ingot__no_memory(p->diag);
+  char *packed = size < SIZE_MAX - 64 ? ingot__arena_raw(&e->arena, size + 64) : NULL;
+  if (!packed || !ingot__arena_grow(p->arena, (void **)&all->job, &all->capacity, all->n + 1, sizeof *all->job)) return ingot__no_memory(p->diag);
   packed = (char *)ingot__align((size_t)packed, 64);
-  f->pack(&call, packed);
+  all->job[all->n++] = (job){f->pack, call, packed, size};
   step->packed = packed;
   step->packed_size = size;
   return INGOT_OK;
@@ -64,16 +88,15 @@ static ingot_status pack(ingot__planner *p, const ingot__node *n, ingot__step *s
 
 ingot_status ingot__plan_pack(ingot__planner *p) {
   const ingot__network *net = p->engine->network;
-  packed **table = INGOT_NEW_ARRAY(p->arena, BUCKETS, packed *);
-  if (!table) return ingot__no_memory(p->diag);
+  jobs all = {.planner = p, .table = INGOT_NEW_ARRAY(p->arena, BUCKETS, packed *)};
+  if (!all.table) return ingot__no_memory(p->diag);
   for (size_t i = 0; i < net->n_node; i++) {
     ingot__step *step = &p->engine->step[i];
-    if (net->node[i] && step->kernel) INGOT_TRY(pack(p, net->node[i], step, table));
-    for (uint8_t k = 0; net->node[i] && k < step->n_other; k++) INGOT_TRY(pack(p, net->node[i], &step->other[k], table));
-    if (!ingot__progressed(p->progress, "packing weights", i + 1, net->n_node))
-      return ingot__fail(p->diag, INGOT_E_CANCELLED, NULL, "the build was cancelled");
+    if (net->node[i] && step->kernel) INGOT_TRY(add(&all, net->node[i], step));
+    for (uint8_t k = 0; net->node[i] && k < step->n_other; k++) INGOT_TRY(add(&all, net->node[i], &step->other[k]));
   }
-  return INGOT_OK;
+  ingot__pool_run(p->pool, work, &all);
+  return all.cancelled ? ingot__fail(p->diag, INGOT_E_CANCELLED, NULL, "the build was cancelled") : INGOT_OK;
 }
 
 ingot_status ingot__plan(ingot__planner *p) {

@@ -3,6 +3,7 @@
  * What the layer before wrote is in the device's cache when a layer runs, and so are its weights where the network's fit there. Where they don't,
  * each run in the row has a copy of the weights of its own, so many that none is in the cache when its turn comes again. */
 #include "tune/tune.h"
+#include "base/floats.h"
 #include <string.h>
 
 enum { REPEATS = 8, LEAST_ROUNDS = 2, MOST_ROUNDS = 8, MOST_BUFFERS = 64, CACHE = 100 << 20 /* bytes that no cache holds */ };
@@ -26,17 +27,27 @@ static void *room(trial *t, size_t size) {
   return t->buffer[t->n_buffer++] = memory;
 }
 
-/* Random bits that are small numbers in every floating type: zeros run faster than data do. Some come from here, and the device copies them on. */
+/* Random numbers between -1 and 1 in floating types, since zeros run faster than data do. Some come from here, and the device copies them on. */
+static void random_numbers(ingot_dtype dtype, void *to, float *scratch, size_t n) {
+  uint32_t x = 12345;
+  float *floats = dtype == INGOT_FLOAT32 ? to : scratch;
+  for (size_t i = 0; i < n; i++) {
+    x = x * 1664525u + 1013904223u;
+    floats[i] = (float)(int32_t)x * 0x1p-31f;
+  }
+  if (dtype == INGOT_FLOAT16) ingot__floats_to_f16(to, floats, n);
+  else if (dtype == INGOT_BFLOAT16) ingot__floats_to_bf16(to, floats, n);
+  else if (dtype != INGOT_FLOAT32)
+    for (size_t i = 0; i < n; i++) ingot__set_double(dtype, to, i, (double)floats[i]);
+}
+
 static bool fill(trial *t, const ingot__view *view, size_t bytes) {
-  enum { PIECE = 1 << 18 };
+  enum { PIECE = 1 << 16 };
   size_t n = bytes < PIECE ? bytes : PIECE, size = ingot__dtype_size(view->dtype), count = size ? n / size : 0;
   char *values = ingot__arena_alloc(&t->tuner->arena, n + 16), *to = view->data;
-  if (!values) return false;
-  uint32_t x = 12345;
-  for (size_t i = 0; i < count && ingot__dtype_is_float(view->dtype) && size >= 2; i++) {
-    x = x * 1664525u + 1013904223u;
-    ingot__set_double(view->dtype, values, i, (double)(int32_t)x / 2147483648.0);
-  }
+  float *scratch = ingot__arena_raw(&t->tuner->arena, (count + 1) * sizeof *scratch);
+  if (!values || !scratch) return false;
+  if (ingot__dtype_is_float(view->dtype) && size >= 2) random_numbers(view->dtype, values, scratch, count);
   if (t->device->write(t->tuner->engine->opened, to, values, n, NULL) != INGOT_OK) return false;
   for (size_t at = n; at < bytes; at *= 2)
     if (t->device->copy(t->queue, to + at, to, bytes - at < at ? bytes - at : at, NULL) != INGOT_OK) return false;

@@ -1,0 +1,12 @@
+/* Rows of floats: as halves, and how large they are. For weights by the hundred megabytes; element by element is base/dtype.h's. */
+#ifndef INGOT_BASE_FLOATS_H
+#define INGOT_BASE_FLOATS_H
+#include <stddef.h>
+#include <stdint.h>
+
+/* n floats to nearest, ties to even: what ingot__f32_to_f16 and ingot__f32_to_bf16 give of each. */
+void ingot__floats_to_f16(uint16_t *to, const float *from, size_t n);
+void ingot__floats_to_bf16(uint16_t *to, const float *from, size_t n);
+/* The largest magnitude among those that are finite; 0 if there is none. */
+float ingot__floats_largest(const float *x, size_t n);
+#endif
