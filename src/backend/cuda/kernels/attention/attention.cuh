@@ -41,6 +41,7 @@ DEVICE attention_place place_of(const attention_params &p) {
   at.batch = (int)index;
   at.element = p.lengths || p.offsets ? at.batch / p.per_element : 0;
   at.q = at.k = at.v = at.o = at.mask = 0;
+#pragma unroll 1
   for (int i = p.lead - 1; i >= 0; i--) {
     const int64_t x = i ? take_digit(index, p.dim[i]) : index;
     at.q += x * p.q.lead[i], at.k += x * p.k.lead[i], at.v += x * p.v.lead[i], at.o += x * p.o.lead[i], at.mask += x * p.mask.lead[i];
@@ -151,25 +152,35 @@ template <int ROWS> DEVICE attention_block block_of(const attention_params &p) {
   return b;
 }
 
-/* One piece of a row to shared memory; zeros where there is none. */
-DEVICE void fetch_piece(TYPE *to, const TYPE *row, const attention_tensor &t, bool there, int column, int columns) {
-  if (t.whole) {
-    bool valid = there && column < columns;
-    copy_async16(to, valid ? row + column : static_cast<const TYPE *>(t.data), valid ? 16 : 0);
+/* ---- Tiles to shared memory. A launch runs most of its code once, and waits longer for the code than for the data where there is much of it: loops
+ * are unrolled a little, and the way for rows that aren't whole is short. */
+
+/* A piece of a row that isn't whole; zeros where there is none. */
+DEVICE void fetch_elements(TYPE *to, const TYPE *row, const attention_tensor &t, bool there, int column, int columns) {
+#pragma unroll 1
+  for (int c = 0; c < PIECE; c++) to[c] = there && column + c < columns ? row[(column + c) * t.column] : from_float<TYPE>(0);
+}
+/* Rows of keys or values, of which there are `have`, by COUNT threads: each has a column of pieces, all rows of a stride. */
+template <int FEATURES, int COUNT> DEVICE void fetch_keys(TYPE *to, const TYPE *from, const attention_tensor &t, int have, int columns, int thread) {
+  enum { PIECES = FEATURES / PIECE, LINE = FEATURES + PIECE, STEP = COUNT / PIECES, COLUMN = COUNT % PIECES == 0 && KEYS % STEP == 0 };
+  if (COLUMN && t.whole) {
+    int row = thread / PIECES;
+    const int column = thread % PIECES * PIECE;
+    const TYPE *at = from + row * t.row + column;
+    const int64_t step = STEP * t.row;
+    if (column >= columns) have = 0;
+    to += row * LINE + column;
+#pragma unroll 4
+    for (int i = 0; i < KEYS / STEP; i++, row += STEP, at += step, to += STEP * LINE)
+      copy_async16(to, row < have ? at : static_cast<const TYPE *>(t.data), row < have ? 16 : 0);
     return;
   }
-  vec<TYPE, PIECE> x;
-#pragma unroll
-  for (int c = 0; c < PIECE; c++) x[c] = there && column + c < columns ? row[(column + c) * t.column] : from_float<TYPE>(0);
-  store(to, x);
-}
-template <int FEATURES, int COUNT> DEVICE void fetch_keys(TYPE *to, const TYPE *from, const attention_tensor &t, int have, int columns, int thread) {
-  enum { PIECES = FEATURES / PIECE, LINE = FEATURES + PIECE };
-#pragma unroll 8
-  for (int i = 0; i < (KEYS * PIECES + COUNT - 1) / COUNT; i++) {
-    int at = i * COUNT + thread, row = at / PIECES, column = at % PIECES * PIECE;
-    if (KEYS * PIECES % COUNT && row >= KEYS) break;
-    fetch_piece(to + row * LINE + column, from + row * t.row, t, row < have, column, columns);
+#pragma unroll 1
+  for (int at = thread; at < KEYS * PIECES; at += COUNT) {
+    const int row = at / PIECES, column = at % PIECES * PIECE;
+    const bool there = row < have && column < columns;
+    if (t.whole) copy_async16(to + row * LINE + column, there ? from + row * t.row + column : static_cast<const TYPE *>(t.data), there ? 16 : 0);
+    else fetch_elements(to + row * LINE + column, from + row * t.row, t, there, column, columns);
   }
 }
 /* Keys and values from `key` on, by COUNT threads: what lies behind `end` takes no part and may be anything, so it isn't read. */
@@ -180,11 +191,13 @@ DEVICE void fetch_tile(const attention_params &p, TYPE *stage, const TYPE *k, co
 }
 template <int ROWS> DEVICE void fetch_queries(const attention_params &p, TYPE *to, const TYPE *q, int row0, int rows) {
   enum { PIECES = HEAD / PIECE };
-#pragma unroll 8
-  for (int i = 0; i < (ROWS * PIECES + THREADS - 1) / THREADS; i++) {
-    int at = i * THREADS + (int)threadIdx.x, row = at / PIECES, column = at % PIECES * PIECE;
-    if (ROWS * PIECES % THREADS && row >= ROWS) break;
-    fetch_piece(to + row * HEAD_LINE + column, q + (row < rows ? row_offset(p, p.q, row0 + row) : 0), p.q, row < rows, column, p.head);
+#pragma unroll 1
+  for (int at = threadIdx.x; at < ROWS * PIECES; at += THREADS) {
+    const int row = at / PIECES, column = at % PIECES * PIECE;
+    const TYPE *from = q + (row < rows ? row_offset(p, p.q, row0 + row) : 0);
+    const bool there = row < rows && column < p.head;
+    if (p.q.whole) copy_async16(to + row * HEAD_LINE + column, there ? from + column : static_cast<const TYPE *>(p.q.data), there ? 16 : 0);
+    else fetch_elements(to + row * HEAD_LINE + column, from, p.q, there, column, p.head);
   }
 }
 

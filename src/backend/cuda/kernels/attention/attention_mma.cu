@@ -68,8 +68,8 @@ DEVICE void keep_queries(warp_state &w) {
   for (int s = 0; s < HEAD / 16 && KEEP_QUERIES; s++) load_matrices(w.queries[KEEP_QUERIES ? s : 0], w.query_lines + s * 16);
 }
 
-/* Takes a tile of KEYS keys, of which the first is key0. */
-DEVICE void take_tile(warp_state &w, const attention_params &p, const attention_range &range, const TYPE *stage, int key0) {
+/* Takes a tile of KEYS keys, of which the first is key0. TWICE: has code for tiles that are there whole and for others. */
+template <bool TWICE> DEVICE void take_tile(warp_state &w, const attention_params &p, const attention_range &range, const TYPE *stage, int key0) {
   enum { TILES = KEYS / 8, OUT = WIDTH / 8 };
   const TYPE *keys = stage, *values = stage + KEYS * HEAD_LINE;
   const int lane = threadIdx.x % 32, left = range.end - key0;
@@ -78,24 +78,31 @@ DEVICE void take_tile(warp_state &w, const attention_params &p, const attention_
   for (int i = 0; i < TILES; i++)
 #pragma unroll
     for (int j = 0; j < 4; j++) score[i][j] = 0;
-  if (left >= KEYS) multiply_keys<false>(score, w.queries, w.query_lines, keys, left);
+  if (TWICE && left >= KEYS) multiply_keys<false>(score, w.queries, w.query_lines, keys, left);
   else multiply_keys<true>(score, w.queries, w.query_lines, keys, left);
 
   const bool cut = key0 < range.seen_from || key0 + KEYS > range.seen_to;
-  float most[2] = {w.own[0].most, w.own[1].most};
 #pragma unroll
-  for (int i = 0; i < TILES; i++) {
+  for (int i = 0; i < TILES; i++)
 #pragma unroll
-    for (int j = 0; j < 4; j++) {
-      const query_state &state = w.own[j / 2];
-      const int key = key0 + i * 8 + lane % 4 * 2 + j % 2;
-      float x = weighed(p, score[i][j]);
-      if (cut && (key < state.begin || key >= state.end || key >= range.end)) x = -infinity();
-      else x = masked(p, x, state, key);
-      score[i][j] = x;
-      most[j / 2] = fmaxf(most[j / 2], x);
+    for (int j = 0; j < 4; j++) score[i][j] = weighed(p, score[i][j]);
+  if (MASK || cut) { /* some of the keys aren't seen */
+#pragma unroll
+    for (int i = 0; i < TILES; i++) {
+#pragma unroll
+      for (int j = 0; j < 4; j++) {
+        const query_state &state = w.own[j / 2];
+        const int key = key0 + i * 8 + lane % 4 * 2 + j % 2;
+        if (cut && (key < state.begin || key >= state.end || key >= range.end)) score[i][j] = -infinity();
+        else score[i][j] = masked(p, score[i][j], state, key);
+      }
     }
   }
+  float most[2] = {w.own[0].most, w.own[1].most};
+#pragma unroll
+  for (int i = 0; i < TILES; i++)
+#pragma unroll
+    for (int j = 0; j < 4; j++) most[j / 2] = fmaxf(most[j / 2], score[i][j]);
   float base[2];
 #pragma unroll
   for (int i = 0; i < 2; i++) {
@@ -118,7 +125,7 @@ DEVICE void take_tile(warp_state &w, const attention_params &p, const attention_
       weight[i][j] = from_pair<TYPE>(a, b);
     }
   }
-  if (left >= KEYS) multiply_values<false>(w.out, weight, values, left);
+  if (TWICE && left >= KEYS) multiply_values<false>(w.out, weight, values, left);
   else multiply_values<true>(w.out, weight, values, left);
 }
 DEVICE void end(warp_state &w) {
@@ -142,7 +149,7 @@ KERNEL(attention_wide, attention_params, THREADS, HEAD + WIDTH <= 128 ? 3 : 2) {
   const attention_window window = window_of(p, at.element);
   const attention_range range = range_of(p, at, window, row0, rows);
   fetch_queries<ROWS>(p, shared, q, row0, rows);
-#pragma unroll
+#pragma unroll 1
   for (int i = 0; i < STAGES - 1; i++) {
     if (i < range.tiles) fetch_tile<THREADS>(p, stages + i * STAGE, k, v, range.begin + i * KEYS, range.end, columns, threadIdx.x);
     copy_async_commit();
@@ -159,7 +166,7 @@ KERNEL(attention_wide, attention_params, THREADS, HEAD + WIDTH <= 128 ? 3 : 2) {
     copy_async_commit();
     if (!busy) continue;
     if (t == 0) keep_queries(w);
-    take_tile(w, p, range, stages + t % STAGES * STAGE, range.begin + t * KEYS);
+    take_tile<true>(w, p, range, stages + t % STAGES * STAGE, range.begin + t * KEYS);
   }
   end(w);
   copy_async_wait<0>();
@@ -188,6 +195,22 @@ KERNEL(attention_wide, attention_params, THREADS, HEAD + WIDTH <= 128 ? 3 : 2) {
   }
 }
 
+/* A row's sums of all warps at a column: they are relative to each warp's greatest score, and here to the greatest of all. */
+struct joined { float most, sum, by[THREADS / 32]; };
+DEVICE joined join_states(const float *sums, int row, int rows) {
+  joined j;
+  j.most = -infinity(), j.sum = 0;
+#pragma unroll
+  for (int i = 0; i < THREADS / 32; i++) j.most = fmaxf(j.most, sums[(i * rows + row) * 2]);
+#pragma unroll
+  for (int i = 0; i < THREADS / 32; i++) {
+    const float *state = sums + (i * rows + row) * 2;
+    j.by[i] = exp2_fast(state[0] - (j.most == -infinity() ? 0 : j.most));
+    j.sum += state[1] * j.by[i];
+  }
+  return j;
+}
+
 /* 16 queries a block. Each warp has a ring of its own of p.ring tiles, one or two. */
 KERNEL(attention_few, attention_params, THREADS, HEAD + WIDTH <= 128 ? 3 : 2) {
   enum { ROWS = 16, WARPS = THREADS / 32, OUT = WIDTH / 8, PART = WIDTH + 8 /* floats of a row of sums: the banks of four rows differ */ };
@@ -202,28 +225,26 @@ KERNEL(attention_few, attention_params, THREADS, HEAD + WIDTH <= 128 ? 3 : 2) {
   const attention_range range = range_of(p, at, window, row0, rows);
   fetch_queries<ROWS>(p, shared, q, row0, rows);
   copy_async_commit();
-  for (int i = 0; i < p.ring; i++) {
-    const int t = warp + i * WARPS;
-    if (t < range.tiles) fetch_tile<32>(p, stages + i * STAGE, k, v, range.begin + t * KEYS, range.end, columns, lane);
-    copy_async_commit();
-  }
   warp_state w;
   begin(w, p, at, window, shared, row0);
-  if (p.ring == 2) copy_async_wait<2>();
-  else copy_async_wait<1>();
-  __syncthreads(); /* the queries are there */
-  keep_queries(w);
-  int slot = 0;
-  for (int t = warp; t < range.tiles; t += WARPS) {
-    if (p.ring == 2) copy_async_wait<1>();
-    else copy_async_wait<0>();
-    __syncwarp();
-    take_tile(w, p, range, stages + slot * STAGE, range.begin + t * KEYS);
-    __syncwarp();
-    const int next = t + p.ring * WARPS;
-    if (next < range.tiles) fetch_tile<32>(p, stages + slot * STAGE, k, v, range.begin + next * KEYS, range.end, columns, lane);
+  /* Two turns fetch (one, if the ring is one), each further one takes a tile and fetches into its place; the first of these waits for the queries. */
+  const int tiles = range.tiles > warp ? (range.tiles - warp + WARPS - 1) / WARPS : 0;
+#pragma unroll 1
+  for (int i = -p.ring; i == 0 || i < tiles; i++) {
+    const int slot = p.ring == 2 ? i & 1 : 0, next = i + p.ring;
+    if (i >= 0) {
+      if (p.ring == 2) copy_async_wait<1>();
+      else copy_async_wait<0>();
+      if (i == 0) {
+        __syncthreads();
+        keep_queries(w);
+      }
+      __syncwarp();
+      if (i < tiles) take_tile<false>(w, p, range, stages + slot * STAGE, range.begin + (warp + i * WARPS) * KEYS);
+      __syncwarp();
+    }
+    if (next < tiles) fetch_tile<32>(p, stages + slot * STAGE, k, v, range.begin + (warp + next * WARPS) * KEYS, range.end, columns, lane);
     copy_async_commit();
-    slot = p.ring == 2 ? slot ^ 1 : 0;
   }
   end(w);
   copy_async_wait<0>();
@@ -241,34 +262,33 @@ KERNEL(attention_few, attention_params, THREADS, HEAD + WIDTH <= 128 ? 3 : 2) {
   }
   __syncthreads();
   TYPE *o = static_cast<TYPE *>(p.o.data) + at.o + column0 * p.o.column;
-  for (int piece = threadIdx.x; piece < ROWS * OUT; piece += THREADS) {
-    const int row = piece / OUT, column = piece % OUT * 8;
+#pragma unroll 1
+  for (int piece = threadIdx.x; piece < ROWS * (WIDTH / 4); piece += THREADS) {
+    const int row = piece / (WIDTH / 4), column = piece % (WIDTH / 4) * 4;
     if (row >= rows || column >= columns) continue;
-    float most = -infinity(), sum = 0, x[8] = {0, 0, 0, 0, 0, 0, 0, 0};
-#pragma unroll
-    for (int i = 0; i < WARPS; i++) most = fmaxf(most, sums[(i * ROWS + row) * 2]);
+    const joined j = join_states(sums, row, ROWS);
+    vec<float, 4> x = {{0, 0, 0, 0}};
 #pragma unroll
     for (int i = 0; i < WARPS; i++) {
-      const float *from = parts + (i * ROWS + row) * PART + column, *state = sums + (i * ROWS + row) * 2;
-      const float by = exp2_fast(state[0] - (most == -infinity() ? 0 : most));
-      const vec<float, 4> low = load<4>(from), high = load<4>(from + 4);
-      sum += state[1] * by;
+      const vec<float, 4> part = load<4>(parts + (i * ROWS + row) * PART + column);
 #pragma unroll
-      for (int c = 0; c < 4; c++) x[c] += low[c] * by, x[4 + c] += high[c] * by;
+      for (int c = 0; c < 4; c++) x[c] += part[c] * j.by[i];
     }
     if (p.splits > 1) {
       const int64_t to = part_of(p, at, row0 + row);
-      for (int c = 0; c < 8; c++) p.partial[to * (p.chunks * WIDTH) + column0 + column + c] = x[c];
-      if (column == 0) p.sums[to * 2] = most, p.sums[to * 2 + 1] = sum; /* of all chunks the same */
+      store(p.partial + to * (p.chunks * WIDTH) + column0 + column, x);
+      if (column == 0) p.sums[to * 2] = j.most, p.sums[to * 2 + 1] = j.sum; /* of all chunks the same */
       continue;
     }
     TYPE *to = o + row_offset(p, p.o, row0 + row);
-    const float by = share_of(sum);
-    vec<TYPE, 8> y;
+    const float by = share_of(j.sum);
+    vec<TYPE, 4> y;
 #pragma unroll
-    for (int c = 0; c < 8; c++) y[c] = from_float<TYPE>(x[c] * by);
+    for (int c = 0; c < 4; c++) y[c] = from_float<TYPE>(x[c] * by);
     if (p.o.whole) store(to + column, y);
     else
-      for (int c = 0; c < 8 && column + c < columns; c++) to[(column + c) * p.o.column] = y[c];
+#pragma unroll
+      for (int c = 0; c < 4; c++)
+        if (column + c < columns) to[(column + c) * p.o.column] = y[c];
   }
 }

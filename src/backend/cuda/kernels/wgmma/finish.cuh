@@ -17,3 +17,20 @@ DEVICE float bias_of(const ingot__product &p, int32_t n) {
   if (!p.bias || n >= p.n) return 0;
   return p.bias_float ? static_cast<const float *>(p.bias)[n] : to_float(static_cast<const ELEMENT *>(p.bias)[n]);
 }
+/* Of eight columns from n on. */
+DEVICE void biases_of(const ingot__product &p, int32_t n, float (&bias)[8]) {
+  const float *floats = static_cast<const float *>(p.bias) + n;
+  const ELEMENT *elements = static_cast<const ELEMENT *>(p.bias) + n;
+#pragma unroll
+  for (int i = 0; i < 8; i++) bias[i] = 0;
+  if (!p.bias) return;
+  if (p.bias_float) {
+#pragma unroll
+    for (int i = 0; i < 8; i++)
+      if (n + i < p.n) bias[i] = floats[i];
+    return;
+  }
+#pragma unroll
+  for (int i = 0; i < 8; i++)
+    if (n + i < p.n) bias[i] = to_float(elements[i]);
+}
