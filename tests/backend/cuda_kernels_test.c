@@ -283,7 +283,7 @@ int main(void) {
   const char *share = getenv("INGOT_TEST_SHARE");
   int part = 0, parts = 0;
   if (share && sscanf(share, "%d/%d", &part, &parts) == 2 && part >= 0 && part < parts) return with_device(run_share, part, parts);
-  long cores = sysconf(_SC_NPROCESSORS_ONLN), shares = processes ? strtol(processes, NULL, 10) : whole ? cores / 2 : 1;
+  long cores = sysconf(_SC_NPROCESSORS_ONLN), shares = processes ? strtol(processes, NULL, 10) : whole ? cores : 1;
   int failed = shares > 1 ? run_shares(shares < 16 ? (int)shares : 16) : with_device(run_share, 0, 1);
   return failed ? failed : only ? 0 : with_device(check_rows, 0, 1);
 }

@@ -40,10 +40,17 @@ run_program() { # NAME SECONDS COMMAND...
   count_program "$1" "$2"
 }
 
-# The checks of memory and of races between threads, of NVIDIA's compute-sanitizer: on a choice of the kernels and on whole networks,
-# all at once: each keeps one processor busy and the GPU hardly. Races are looked for in parts of the choice, for that takes long; the tool counts
-# the barriers in shared memory that a block has only where they are cuda::barrier: ours have to be told, or what they order looks like races.
-run_compute_sanitizer() {
+# The checks of memory and of races between threads, of NVIDIA's compute-sanitizer: on a choice of the kernels and on whole networks, all beside each
+# other and beside the Python tests: each keeps one processor busy and the GPU hardly. Races are looked for in parts of the choice, for that takes long.
+#
+# Racecheck orders what a thread has written before an mbarrier only if that thread arrives at it itself: kernels keep to that where they hand elements from
+# warp to warp (one lane that arrives for a warp behind __syncwarp() is right as well, and reported).
+sanitized_programs=() # NAME SECONDS, of what runs
+start_sanitized() {   # NAME SECONDS COMMAND...
+  sanitized_programs+=("$1" "$2")
+  start_program "$@"
+}
+start_compute_sanitizer() {
   local tool sanitizer probe part parts=$(($(cores) < 16 ? ($(cores) + 1) / 2 : 8))
   sanitizer=$(command -v compute-sanitizer || ls -d /usr/local/cuda*/bin/compute-sanitizer 2>/dev/null | tail -n 1 || :)
   if [ -z "$sanitizer" ]; then
@@ -57,16 +64,17 @@ run_compute_sanitizer() {
     count "memcheck" 0 0 1 0
     return
   fi
-  local checked=("$sanitizer" --report-api-errors no --error-exitcode 9 --num-cuda-barriers 64)
-  INGOT_TEST_FULL=0 start_program "memcheck, kernels" 900 "${checked[@]}" --tool memcheck "$BUILD/tests/test_backend_cuda_kernels"
+  local checked=("$sanitizer" --report-api-errors no --error-exitcode 9)
+  INGOT_TEST_FULL=0 start_sanitized "memcheck, kernels" 900 "${checked[@]}" --tool memcheck "$BUILD/tests/test_backend_cuda_kernels"
   for ((part = 0; part < parts; part++)); do
     INGOT_TEST_FULL=0 INGOT_TEST_SHARE=$part/$parts \
-      start_program "racecheck, kernels $part/$parts" 900 "${checked[@]}" --tool racecheck "$BUILD/tests/test_backend_cuda_kernels"
+      start_sanitized "racecheck, kernels $part/$parts" 900 "${checked[@]}" --tool racecheck "$BUILD/tests/test_backend_cuda_kernels"
   done
-  for tool in memcheck racecheck; do start_program "$tool, networks" 600 "${checked[@]}" --tool "$tool" "$BUILD/tests/test_cuda_engine"; done
-  count_program "memcheck, kernels" 900
-  for ((part = 0; part < parts; part++)); do count_program "racecheck, kernels $part/$parts" 900; done
-  for tool in memcheck racecheck; do count_program "$tool, networks" 600; done
+  for tool in memcheck racecheck; do start_sanitized "$tool, networks" 600 "${checked[@]}" --tool "$tool" "$BUILD/tests/test_cuda_engine"; done
+}
+count_compute_sanitizer() {
+  local i
+  for ((i = 0; i < ${#sanitized_programs[@]}; i += 2)); do count_program "${sanitized_programs[i]}" "${sanitized_programs[i + 1]}"; done
 }
 
 # The GPU, as JSON.
@@ -114,17 +122,17 @@ run_gpu_tests() { # [--no-build] [FILTER of names]
     seconds=$(grep -oE 'INGOT_TEST_SECONDS [0-9]+' "$source" | grep -oE '[0-9]+' || echo 120)
     run_program "$name" "$seconds" "$BUILD/tests/test_${name//\//_}"
   done < <(grep -lE 'INGOT_TEST_ON_GPU' -r tests --include='*_test.c' | sort)
+  [[ sanitizer =~ $filter ]] && start_compute_sanitizer # the kernels are compiled by now
   # Where pytest can run several tests at once they do: most of their time goes to the compilers.
-  local together=()
+  local together=() threads=$((($(cores) + 7) / 8)) # PyTorch's, in each of them
   if "$PYTHON" -c 'import xdist' 2>/dev/null; then
     together=(-n "$(($(cores) < 16 ? ($(cores) + 1) / 2 : 8))" -p no:benchmark)
-    export OMP_NUM_THREADS=$((($(cores) + 7) / 8)) # PyTorch's, in each of them
   fi
   for python in $(grep -l INGOT_TEST_GPU -r tests --include='*_test.py' | sort); do
     [[ $python =~ $filter ]] || continue
-    run_pytest "${python#tests/}" "$BUILD/gpu_$(basename "$python" .py).log" ${together[@]+"${together[@]}"} "$python"
+    OMP_NUM_THREADS=$threads run_pytest "${python#tests/}" "$BUILD/gpu_$(basename "$python" .py).log" ${together[@]+"${together[@]}"} "$python"
   done
-  [[ sanitizer =~ $filter ]] && run_compute_sanitizer
+  count_compute_sanitizer
   [ -n "$filter" ] || save_gpu_results
   summary
 }

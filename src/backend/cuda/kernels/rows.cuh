@@ -2,19 +2,22 @@
 #pragma once
 #include "ingot.cuh"
 
-/* Sums and maxima over the threads of a row; scratch: 32 numbers in shared memory for rows of more than 32 threads. All threads of the block
- * take part. */
+/* Sums and maxima over the threads of a row, in rolled loops: each step waits for the one before, and unrolled they are code to wait for too.
+ * scratch: 32 numbers in shared memory for rows of more than 32 threads. All threads of the block take part. */
 template <typename F> DEVICE F row_sum(F x, int lanes, F *scratch) {
+#pragma unroll 1
   for (int i = (lanes < 32 ? lanes : 32) / 2; i; i /= 2) x += __shfl_xor_sync(0xffffffffu, x, i);
   if (lanes <= 32) return x;
   __syncthreads();
   if (threadIdx.x % 32 == 0) scratch[threadIdx.x / 32] = x;
   __syncthreads();
   x = scratch[0];
+#pragma unroll 1
   for (int i = 1; i < lanes / 32; i++) x += scratch[i];
   return x;
 }
 template <typename F> DEVICE F row_max(F x, int lanes, F *scratch) { /* NaN stays */
+#pragma unroll 1
   for (int i = (lanes < 32 ? lanes : 32) / 2; i; i /= 2) {
     F y = __shfl_xor_sync(0xffffffffu, x, i);
     x = y > x || y != y ? y : x;
@@ -24,6 +27,7 @@ template <typename F> DEVICE F row_max(F x, int lanes, F *scratch) { /* NaN stay
   if (threadIdx.x % 32 == 0) scratch[threadIdx.x / 32] = x;
   __syncthreads();
   x = scratch[0];
+#pragma unroll 1
   for (int i = 1; i < lanes / 32; i++) {
     F y = scratch[i];
     x = y > x || y != y ? y : x;

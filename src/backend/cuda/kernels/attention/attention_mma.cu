@@ -219,14 +219,14 @@ KERNEL(attention_few, attention_params, THREADS, HEAD + WIDTH <= 128 ? 3 : 2) {
   const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
   TYPE *stages = shared + ROWS * (HEAD > WIDTH ? HEAD_LINE : WIDTH_LINE) + warp * p.ring * STAGE;
   grid_launch();
-  grid_wait();
-
+  if (p.lengths || p.offsets) grid_wait();
   const attention_window window = window_of(p, at.element);
   const attention_range range = range_of(p, at, window, row0, rows);
-  fetch_queries<ROWS>(p, shared, q, row0, rows);
-  copy_async_commit();
   warp_state w;
   begin(w, p, at, window, shared, row0);
+  grid_wait();
+  fetch_queries<ROWS>(p, shared, q, row0, rows);
+  copy_async_commit();
   /* Two turns fetch (one, if the ring is one), each further one takes a tile and fetches into its place; the first of these waits for the queries. */
   const int tiles = range.tiles > warp ? (range.tiles - warp + WARPS - 1) / WARPS : 0;
 #pragma unroll 1

@@ -64,6 +64,7 @@ static ingot_status run(const ingot__call *call) {
                          .epsilon = ((const ingot__attrs_LayerNormalization *)call->attrs)->epsilon};
   if (ingot__has_in(call, 1)) p.scale = call->in[1].data;
   if (ingot__has_in(call, 2)) p.bias = call->in[2].data;
+  p.constants = (!p.scale || call->in[1].constant) && (!p.bias || call->in[2].constant);
   if (ingot__has_out(call, 1)) p.mean = call->out[1].data;
   if (ingot__has_out(call, 2)) p.inverse = call->out[2].data;
   int vector = vector_of(call);
@@ -78,7 +79,8 @@ static ingot_status run(const ingot__call *call) {
     grid.threads = p.lanes > 32 ? (unsigned)p.lanes : 128;
   }
   grid.x = (unsigned)ingot__divide_up(rows, grid.threads / (unsigned)p.lanes);
-  const char *entry = held ? vectors ? "held_vectors" : "held_elements" : vectors ? "long_vectors" : "long_elements";
+  const char *entry = vectors ? "long_vectors" : "long_elements";
+  if (held) entry = !vectors ? "held_elements" : p.lanes >= items ? "held_vector" : "held_vectors";
   return ingot__cuda_launch(call, entry, &grid, &p, sizeof p);
 }
 

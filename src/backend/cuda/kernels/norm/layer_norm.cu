@@ -1,4 +1,5 @@
 /* LayerNormalization and (RMS) RMSNormalization over contiguous rows. held_*: a row is in registers. long_*: it is read three times.
+ * held_vector has the code for one vector a thread alone: there is little else to a short row than waiting for code and data.
  * define() says TYPE, SCALE, BIAS (types), VECTOR and RMS. */
 #include "ingot.cuh"
 #include "norm/layer_norm.h"
@@ -12,10 +13,11 @@ template <int N, int C> DEVICE void normalise(const layer_norm_params &p, int64_
   held<BIAS, N, C> bias;
   number y[C][N], sum = 0, mean = 0;
   grid_launch();
-  grid_wait();
-  x.fetch(static_cast<const T *>(p.in) + row * p.length, lane, lanes, vectors);
+  if (!p.constants) grid_wait();
   if (p.scale) scale.fetch(static_cast<const SCALE *>(p.scale), lane, lanes, vectors);
   if (p.bias) bias.fetch(static_cast<const BIAS *>(p.bias), lane, lanes, vectors);
+  grid_wait();
+  x.fetch(static_cast<const T *>(p.in) + row * p.length, lane, lanes, vectors);
 #pragma unroll
   for (int c = 0; c < C; c++)
 #pragma unroll
@@ -108,6 +110,7 @@ template <int N> DEVICE void in_pieces(const layer_norm_params &p) {
   }
 }
 
+KERNEL(held_vector, layer_norm_params, 256, 2) { in_registers<VECTOR, 1>(p); }
 KERNEL(held_vectors, layer_norm_params, 256, 2) { in_registers<VECTOR, 4>(p); }
 KERNEL(held_elements, layer_norm_params, 256, 2) { in_registers<1, 8>(p); }
 KERNEL(long_vectors, layer_norm_params, 256, 2) { in_pieces<VECTOR>(p); }

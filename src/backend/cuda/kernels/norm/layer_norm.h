@@ -6,5 +6,6 @@ typedef struct layer_norm_params {
   float *mean, *inverse;               /* as outputs; may be missing */
   int64_t rows;
   int32_t length, lanes;               /* elements of a row; threads for one */
+  int32_t constants;                   /* scale and bias are constants: no kernel before writes them */
   float epsilon;
 } layer_norm_params;

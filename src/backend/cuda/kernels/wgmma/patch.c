@@ -108,7 +108,7 @@ static ingot_status run(const ingot__call *call, const tiling *t) {
   if (q->has_residual)
     p.direct = p.direct || !aligned(q->residual_data) || q->residual_image % 8 || q->residual_line % 8 || q->residual_pixel % 8;
   INGOT_TRY(make_maps(call, &s, t, &p));
-  const unsigned shared = (unsigned)(2 * t->patch * ROW + t->stages * t->n * ROW + 4 * 64 * ROW + (12 + 2 * t->stages) * 8);
+  const unsigned shared = (unsigned)(2 * t->patch * ROW + t->stages * t->n * ROW + 4 * 64 * ROW + (8 + 2 * t->stages) * 8);
   const int64_t room = (int64_t)sms() / p.pair;
   const ingot__cuda_grid grid = {.x = (unsigned)((p.tiles < room ? p.tiles : room) * p.pair), .threads = 384, .shared = shared,
                                  .cluster = p.pair > 1 ? 2 : 0, .early = true};

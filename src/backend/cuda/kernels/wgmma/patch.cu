@@ -24,8 +24,11 @@ enum {
 };
 typedef struct barriers {
   mbarrier patch_full[2], patch_empty[2], full[STAGES], empty[STAGES];
-  mbarrier ready[2][CHUNKS], done[2][CHUNKS];
+  mbarrier ready[2][CHUNKS];
 } barriers;
+/* The barrier, by number, at which a warpgroup leaves results in a place to its moving warp. */
+enum { HANDING = 160 };
+DEVICE int done_in(int32_t group, int32_t place) { return 1 + group * CHUNKS + place; }
 
 DEVICE int32_t first_of(const ingot__patch &p) { return blockIdx.x / p.pair; }
 DEVICE int32_t step_of(const ingot__patch &p) { return gridDim.x / p.pair; }
@@ -152,20 +155,17 @@ DEVICE void fetch(const ingot__patch &p, const cursor &c, unsigned char *chunks,
 }
 
 DEVICE void move_results(const ingot__patch &p, unsigned char *chunks, barriers *b, int32_t group) {
-  const int32_t lane = threadIdx.x % 32;
   chunks += group * (CHUNKS * CHUNK_BYTES);
   cursor in = {first_of(p), 0, 0}, ready = in, out = in; /* what is fetched next, what was fetched last, what is stored next */
-  uint32_t parity = 0;
   grid_wait();
 #pragma unroll 1
   for (int32_t turn = 0; out.index < p.tiles; turn++) {
     if (turn > 0 && ready.index < p.tiles) {
       copy_wait<0>();
-      __syncwarp();
-      if (lane == 0) mbarrier_arrive(&b->ready[group][ready.place]);
+      mbarrier_arrive(&b->ready[group][ready.place]); /* each lane for what it has brought */
     }
     if (turn > 1) { /* the first two turns only fetch, as there are two places */
-      mbarrier_wait(&b->done[group][out.place], parity);
+      barrier_sync(done_in(group, out.place), HANDING);
       const spot s = spot_at(p, out.index);
       const int32_t n = s.n + channel_of(group);
       const places at = places_of(p, s, pixel_of(group) + out.chunk * CHUNK);
@@ -177,7 +177,6 @@ DEVICE void move_results(const ingot__patch &p, unsigned char *chunks, barriers 
         });
       else each_element(chunk, at.out, p.n - n, [&](ELEMENT *from, int64_t place) { to[place] = *from; });
       __syncwarp();
-      if (out.place == 1) parity ^= 1;
       cursor_next(p, &out);
     }
     fetch(p, in, chunks, group);
@@ -256,8 +255,7 @@ DEVICE void multiply(const ingot__patch &p, unsigned char *patches, unsigned cha
         }
         matrices_store_transposed(at, word);
       }
-      __syncwarp();
-      if (lane == 0) mbarrier_arrive(&b->done[group][place]);
+      barrier_arrive(done_in(group, place), HANDING);
       if ((place ^= 1) == 0) chunk_parity ^= 1;
     }
   }
@@ -272,7 +270,7 @@ KERNEL(convolve_patches, ingot__patch, THREADS, 1) {
     for (int i = 0; i < 2; i++) {
       mbarrier_init(&b->patch_full[i], 1);
       mbarrier_init(&b->patch_empty[i], 8); /* the warps that multiply */
-      for (int j = 0; j < CHUNKS; j++) mbarrier_init(&b->ready[i][j], 1), mbarrier_init(&b->done[i][j], 4);
+      for (int j = 0; j < CHUNKS; j++) mbarrier_init(&b->ready[i][j], 32);
     }
     for (int i = 0; i < STAGES; i++) mbarrier_init(&b->full[i], 1), mbarrier_init(&b->empty[i], 8 * p.pair);
     mbarrier_ready();

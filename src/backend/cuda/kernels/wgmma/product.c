@@ -18,7 +18,7 @@ static double sms(void) { return ingot__cuda_info_get()->sms > 0 ? ingot__cuda_i
 static unsigned shared_bytes(const tiling *t) {
   const unsigned stages = (unsigned)(t->stages * (t->m + t->n) * SLICE_BYTES);
   if (!t->consumers) return stages + (unsigned)(t->m * (t->n + 8) * 4 + (2 * t->stages + 1) * 8);
-  const int chunk = 64 * t->chunk_n * 2 + 16 + t->chunk_n * 4;
+  const int chunk = 64 * t->chunk_n * 2 + 8 + t->chunk_n * 4;
   return stages + (unsigned)(2 * t->stages * 8 + t->consumers * (8 + t->chunks * chunk));
 }
 
@@ -139,9 +139,9 @@ static ingot_status make_maps(const ingot__call *call, const ingot__product_shap
 }
 
 /* ---- The rows' functions. */
-static bool supports(const ingot__call *call) {
+static bool supports(const ingot__call *call, const tiling *t) {
   ingot__product_shape s;
-  return ingot__product_read(call, &s);
+  return ingot__product_read(call, &s) && !(s.b_mn && t->n > 64 && t->n % 64); /* B transposed comes by 64 columns */
 }
 
 static bool supports_transposed(const ingot__call *call) {
@@ -221,13 +221,14 @@ static ingot_status run(const ingot__call *call, const tiling *t) {
 /* ---- The rows. */
 #define ROW(name, file, ...) \
   static const tiling name##_tiling = {__VA_ARGS__}; \
+  static bool name##_supports(const ingot__call *call) { return supports(call, &name##_tiling); } \
   static double name##_cost(const ingot__call *call) { return cost(call, &name##_tiling); } \
   static void name##_define(const ingot__call *call, ingot__text *text) { define(call, text, &name##_tiling); } \
   static ingot_status name##_run(const ingot__call *call) { return run(call, &name##_tiling); } \
   const ingot__kernel_functions ingot__cuda_conv_##name = FUNCTIONS(name, file); \
   const ingot__kernel_functions ingot__cuda_matmul_##name = FUNCTIONS(name, file);
 #define FUNCTIONS(name, file) \
-  {.supports = supports, .cost = name##_cost, .pack_size = ingot__product_pack_size, .pack = ingot__product_pack, .pack_format = "rows_k", \
+  {.supports = name##_supports, .cost = name##_cost, .pack_size = ingot__product_pack_size, .pack = ingot__product_pack, .pack_format = "rows_k", \
    .packs_inputs = 1u << 1 | 1u << 2, .run = name##_run, .source = "wgmma/" file, .define = name##_define}
 ROW(wgmma_pp_128x128, "tiles.cu", .m = 128, .n = 128, .consumers = 2, .turns = 1, .stages = 5, .chunks = 4, .chunk_n = 64, .blocks = 1)
 ROW(wgmma_192x192, "tiles.cu", .m = 192, .n = 192, .consumers = 3, .stages = 4, .chunks = 2, .chunk_n = 32, .blocks = 1)
@@ -238,6 +239,7 @@ ROW(wgmma_128x128, "tiles.cu", .m = 128, .n = 128, .consumers = 2, .stages = 5, 
 ROW(wgmma_256x64, "tiles.cu", .m = 256, .n = 64, .consumers = 2, .stages = 4, .chunks = 4, .chunk_n = 64, .blocks = 1)
 ROW(wgmma_128x64, "tiles.cu", .m = 128, .n = 64, .consumers = 2, .stages = 4, .chunks = 1, .chunk_n = 64, .blocks = 2)
 ROW(wgmma_split_128x128, "split.cu", .m = 128, .n = 128, .stages = 4)
+ROW(wgmma_split_128x96, "split.cu", .m = 128, .n = 96, .stages = 5)
 ROW(wgmma_split_128x64, "split.cu", .m = 128, .n = 64, .stages = 6)
 ROW(wgmma_64x128, "split.cu", .m = 64, .n = 128, .stages = 3)
 ROW(wgmma_64x64, "split.cu", .m = 64, .n = 64, .stages = 5)

@@ -4,7 +4,7 @@
  *
  * All of the code runs once, or a few times, and is fetched while the block waits: what isn't the inner loop stays rolled.
  *
- * Defined before: ELEMENT, TILE_M (64 or 128), TILE_N, STAGES, SLICE, A_MN, B_MN, ACT. */
+ * Defined before: ELEMENT, TILE_M (64 or 128), TILE_N (a multiple of 32; with B_MN of 64), STAGES, SLICE, A_MN, B_MN, ACT. */
 #include "ingot.cuh"
 #include "wgmma/finish.cuh"
 #include "wgmma/plain.cuh"
@@ -14,7 +14,7 @@ enum {
   WORKERS = TILE_M / 64 * 128, THREADS = WORKERS + 32, /* the last warp loads */
   PITCH = TILE_N + 8,               /* of rows of sums, in floats: two wavefronts a store of pairs */
   VECTORS = TILE_N / 8,             /* of a row */
-  STEP = WORKERS / VECTORS          /* rows that are finished at once */
+  STEP = WORKERS / VECTORS          /* rows that are finished at once; of 96 columns by all threads but four */
 };
 typedef struct barriers { mbarrier full[STAGES], empty[STAGES], summed; } barriers;
 
@@ -72,7 +72,7 @@ DEVICE word4 fetch(const ingot__product &p, const finisher &f, int32_t row) { /*
 }
 DEVICE void begin(const ingot__product &p, finisher &f, const tile &t, int32_t rank, int32_t rows) {
   f.n = t.n + threadIdx.x % VECTORS * 8, f.line = threadIdx.x / VECTORS, f.rows = rows;
-  f.m = (int64_t)t.m + rank * rows + f.line;
+  f.m = f.line < STEP ? (int64_t)t.m + rank * rows + f.line : p.m;
   f.residual = static_cast<const ELEMENT *>(p.residual_data) + t.batch0 * p.residual_batch[0] + t.batch1 * p.residual_batch[1] +
                f.m * p.residual_row + f.n;
   f.out = static_cast<ELEMENT *>(p.out_data) + t.batch0 * p.out_batch[0] + t.batch1 * p.out_batch[1];

@@ -28,10 +28,12 @@ enum {
 typedef struct barriers {
   mbarrier full[STAGES], empty[STAGES];
   mbarrier ready[CONSUMERS][CHUNKS];                  /* a place holds its bias and its residual, if any, and may be written */
-  mbarrier done[CONSUMERS][CHUNKS];                   /* ... holds results */
   mbarrier turn[CONSUMERS];                           /* TURNS: the warpgroup before has all its products of a tile under way */
   float bias[CONSUMERS][CHUNKS][CHUNK_N];
 } barriers;
+/* The barrier, by number, at which a warpgroup leaves results in a place to its moving warp. */
+enum { HANDING = 160 };
+DEVICE int done_in(int32_t group, int32_t place) { return 1 + group * CHUNKS + place; }
 
 /* The tiles that a warpgroup goes through, and its first row in each. */
 typedef struct course { int32_t first, step, row; } course;
@@ -116,14 +118,12 @@ DEVICE void fill(const ingot__product &p, const cursor &c, const biases &bias, u
     each_element(p, c, chunk, [&](ELEMENT *at, int64_t y, int32_t x) {
       *at = static_cast<const ELEMENT *>(p.residual_data)[batch + y * p.residual_row + x];
     });
-  __syncwarp();
-  if (lane) return;
   mbarrier *ready = &b->ready[group][c.place];
-  if (p.has_residual && !p.direct) {
+  if (lane == 0 && p.has_residual && !p.direct) {
     mbarrier_expect(ready, CHUNK_BYTES);
     tensor_load(chunk, &p.residual, ready, chunk_n(c), chunk_m(c), c.t.batch0, c.t.batch1);
   } else {
-    mbarrier_arrive(ready);
+    mbarrier_arrive(ready); /* each for what it has written */
   }
 }
 
@@ -133,7 +133,6 @@ DEVICE void move_chunks(const ingot__product &p, unsigned char *stages, barriers
   cursor in = {way.first, 0, 0, tile_at(p, way.first, rank)}, out;
   in.t.m += way.row;
   out = in;
-  uint32_t parity = 0;
   grid_wait(); /* also before the first store */
 #pragma unroll 1
   for (int i = 0; i < CHUNKS && in.index < p.tiles; i++) {
@@ -144,7 +143,7 @@ DEVICE void move_chunks(const ingot__product &p, unsigned char *stages, barriers
   while (out.index < p.tiles) {
     unsigned char *chunk = chunks + out.place * CHUNK_BYTES;
     const biases bias = biases_at(p, in); /* asked for before there is a place for them */
-    mbarrier_wait(&b->done[group][out.place], parity);
+    barrier_sync(done_in(group, out.place), HANDING);
     if (p.direct) {
       ELEMENT *to = static_cast<ELEMENT *>(p.out_data) + out.t.batch0 * p.out_batch[0] + out.t.batch1 * p.out_batch[1];
       each_element(p, out, chunk, [&](ELEMENT *at, int64_t y, int32_t x) { to[row_of(p, y) + x] = *at; });
@@ -163,7 +162,6 @@ DEVICE void move_chunks(const ingot__product &p, unsigned char *stages, barriers
     }
     behind = true;
     cursor_next(p, &out, way, rank);
-    if (out.place == 0) parity ^= 1;
   }
   if (leader) tensor_store_wait<0>(); /* shared memory must outlive them */
 }
@@ -237,8 +235,7 @@ DEVICE void multiply(const ingot__product &p, unsigned char *stages, barriers *b
         matrices_store(at, word);
       }
       async_fence();
-      __syncwarp();
-      if (lane == 0) mbarrier_arrive(&b->done[group][at_chunk]);
+      barrier_arrive(done_in(group, at_chunk), HANDING);
       if (++at_chunk == CHUNKS) at_chunk = 0, chunk_parity ^= 1;
     }
   }
@@ -254,10 +251,7 @@ KERNEL(product_tiles, ingot__product, THREADS, MIN_BLOCKS) {
       mbarrier_init(&b->full[i], 1);
       mbarrier_init(&b->empty[i], (TURNS ? 1 : CONSUMERS) * 4 * p.pair); /* each warp that multiplies it, of both blocks */
     }
-    for (int i = 0; i < CONSUMERS * CHUNKS; i++) {
-      mbarrier_init(&b->ready[i / CHUNKS][i % CHUNKS], 1);
-      mbarrier_init(&b->done[i / CHUNKS][i % CHUNKS], 4);
-    }
+    for (int i = 0; i < CONSUMERS * CHUNKS; i++) mbarrier_init(&b->ready[i / CHUNKS][i % CHUNKS], 32);
     for (int i = 0; i < CONSUMERS; i++) mbarrier_init(&b->turn[i], 4);
     mbarrier_ready();
   }

@@ -1,0 +1,67 @@
+/* base/floats.h, against the conversions of single elements (which base/dtype_test.c holds against the CPU's own) and by hand. INGOT_TEST_ASAN */
+#include "testing.h"
+#include "base/dtype.h"
+#include "base/floats.h"
+#include <float.h>
+#include <math.h>
+
+enum { ROOM = 1000 };
+static float float_of(uint32_t u) { float f; memcpy(&f, &u, 4); return f; }
+
+/* Bits of all kinds: 65521 is prime, so that signs, exponents and low bits come up in all combinations. */
+static void as_single_elements(void **state) {
+  (void)state;
+  float from[ROOM];
+  uint16_t half[ROOM + 1], brain[ROOM + 1];
+  for (uint64_t u = 0; u <= UINT32_MAX;) {
+    const size_t n = 1 + (size_t)(u / 65521) % ROOM; /* whole rows of the loops, and what is left */
+    for (size_t i = 0; i < n; i++, u += 65521) from[i] = float_of((uint32_t)u);
+    half[n] = brain[n] = 0x1234;
+    ingot__floats_to_f16(half, from, n);
+    ingot__floats_to_bf16(brain, from, n);
+    for (size_t i = 0; i < n; i++) {
+      if (half[i] != ingot__f32_to_f16(from[i])) fail_msg("%a: %04x, alone %04x", (double)from[i], half[i], ingot__f32_to_f16(from[i]));
+      if (brain[i] != ingot__f32_to_bf16(from[i])) fail_msg("%a: %04x, alone %04x", (double)from[i], brain[i], ingot__f32_to_bf16(from[i]));
+    }
+    assert_true(half[n] == 0x1234 && brain[n] == 0x1234);
+  }
+}
+
+/* Around the ends of the range, where cases meet: 2^-25, 2^-14, 65504, 65520. */
+static void where_cases_meet(void **state) {
+  (void)state;
+  static const float at[] = {0x1p-25f, 0x1p-24f, 0x1p-14f, 65504, 65520, FLT_MAX};
+  for (size_t i = 0; i < sizeof at / sizeof *at; i++) {
+    float from[64];
+    uint16_t to[64];
+    uint32_t u;
+    memcpy(&u, &at[i], 4);
+    for (uint32_t k = 0; k < 64; k++) from[k] = float_of((u + k / 2 - 16) | k << 31);
+    ingot__floats_to_f16(to, from, 64);
+    for (int k = 0; k < 64; k++) assert_int_equal(to[k], ingot__f32_to_f16(from[k]));
+  }
+}
+
+static void the_largest(void **state) {
+  (void)state;
+  float x[200] = {0};
+  assert_true(ingot__floats_largest(x, 0) == 0);
+  assert_true(ingot__floats_largest(x, 200) == 0);
+  x[3] = INFINITY, x[70] = -INFINITY, x[150] = NAN, x[199] = -NAN; /* they are no magnitudes */
+  assert_true(ingot__floats_largest(x, 200) == 0);
+  for (size_t i = 0; i < 199; i++) { /* in every place of a row and behind the last */
+    if (!isfinite(x[i])) continue;
+    x[i] = i % 2 ? -2.5f : 2.5f;
+    assert_true(ingot__floats_largest(x, 200) == 2.5f);
+    assert_true(ingot__floats_largest(x, i + 1) == 2.5f);
+    assert_true(ingot__floats_largest(x, i) == 0);
+    x[i] = 0;
+  }
+  x[100] = -FLT_MAX;
+  assert_true(ingot__floats_largest(x, 200) == FLT_MAX);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(as_single_elements), cmocka_unit_test(where_cases_meet), cmocka_unit_test(the_largest)};
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
