@@ -26,8 +26,11 @@ class OutOfMemory(BaseException):
 
 
 def out_of_memory(error):
-    """Whether an exception says that memory ran out."""
+    """Whether an exception says that the GPU's memory ran out. What Triton calls "out of resource" is a block's shared memory, more than any has: that
+    is no choice, whoever else is there."""
     text = f"{type(error).__name__} {error}".lower()
+    if "out of resource" in text or "hardware limit" in text:
+        return False
     return any(words in text for words in ("outofmemory", "out of memory", "alloc_failed"))
 
 

@@ -5,7 +5,7 @@
  * It runs on an emulated GPU, which has each memory access checked, with a choice of texts (a compilation takes a second or two); with
  * INGOT_TEST_GPU=1 on the real one, with all of them, which processes share among themselves (INGOT_TEST_PROCESSES), since the reference takes
  * the most time; INGOT_TEST_FULL=1 and =0 say otherwise. INGOT_TEST_ONLY=name: one row, all texts.
- * INGOT_TEST_SHARE=2/4: the third of four parts.
+ * INGOT_TEST_SHARE=2/4: the third of four parts. INGOT_TEST_OURS=1: without vendors' libraries.
  * INGOT_TEST_LIST=1 only lists operators and the rows that take them.
  * INGOT_TEST_ON_GPU INGOT_TEST_SECONDS 1500 */
 #include "testing_gpu.h"
@@ -210,6 +210,7 @@ static void choose(int share, int shares) {
   list_jobs();
   if (!whole && !only) choose_jobs(SIZE_MAX);
   for (size_t i = 0; i < n_cuda_job && only; i++) cuda_jobs[i].chosen = strstr(cuda_jobs[i].kernel->name, only) != NULL;
+  for (size_t i = 0; i < n_cuda_job && getenv("INGOT_TEST_OURS"); i++) cuda_jobs[i].chosen &= !cuda_jobs[i].kernel->functions->library;
   int grids = -1;
   for (size_t i = 0; i < n_cuda_job; i++) {
     if (!i || cuda_jobs[i].grid != cuda_jobs[i - 1].grid) grids++;

@@ -33,6 +33,14 @@ def ended(pid, seconds=5):
     return not alive(pid)
 
 
+@pytest.mark.parametrize("memory,text", [
+    (True, "CUDA out of memory. Tried to allocate 20.00 MiB. GPU 0 has a total capacity of 139.80 GiB"), (True, "CUBLAS_STATUS_ALLOC_FAILED"),
+    (False, "No valid triton configs. OutOfMemoryError: out of resource: triton_mm Required: 262144 Hardware limit:232448 Reducing block sizes or "
+            "`num_stages` may help."), (False, "something else")])
+def test_what_is_out_of_memory(memory, text):
+    assert gpu_jobs.out_of_memory(RuntimeError(text)) == memory
+
+
 def test_the_lock_is_one_process_at_a_time(tmp_path):
     count = tmp_path / "count"
     count.write_text("0")

@@ -41,7 +41,8 @@ run_program() { # NAME SECONDS COMMAND...
 }
 
 # The checks of memory and of races between threads, of NVIDIA's compute-sanitizer: on a choice of the kernels and on whole networks, all beside each
-# other and beside the Python tests: each keeps one processor busy and the GPU hardly. Races are looked for in parts of the choice, for that takes long.
+# other and beside the Python tests: each keeps one processor busy and the GPU hardly. The choice goes in parts, for it takes long, and without
+# vendors' kernels (racecheck reports races within cuBLASLt's).
 #
 # Racecheck orders what a thread has written before an mbarrier only if that thread arrives at it itself: kernels keep to that where they hand elements from
 # warp to warp (one lane that arrives for a warp behind __syncwarp() is right as well, and reported).
@@ -51,7 +52,7 @@ start_sanitized() {   # NAME SECONDS COMMAND...
   start_program "$@"
 }
 start_compute_sanitizer() {
-  local tool sanitizer probe part parts=$(($(cores) < 16 ? ($(cores) + 1) / 2 : 8))
+  local tool sanitizer probe part parts=$(($(cores) < 8 ? 1 : $(cores) > 32 ? 8 : $(cores) / 4))
   sanitizer=$(command -v compute-sanitizer || ls -d /usr/local/cuda*/bin/compute-sanitizer 2>/dev/null | tail -n 1 || :)
   if [ -z "$sanitizer" ]; then
     say "compute-sanitizer isn't here (it comes with CUDA's toolkit): skipped"
@@ -65,10 +66,11 @@ start_compute_sanitizer() {
     return
   fi
   local checked=("$sanitizer" --report-api-errors no --error-exitcode 9)
-  INGOT_TEST_FULL=0 start_sanitized "memcheck, kernels" 900 "${checked[@]}" --tool memcheck "$BUILD/tests/test_backend_cuda_kernels"
-  for ((part = 0; part < parts; part++)); do
-    INGOT_TEST_FULL=0 INGOT_TEST_SHARE=$part/$parts \
-      start_sanitized "racecheck, kernels $part/$parts" 900 "${checked[@]}" --tool racecheck "$BUILD/tests/test_backend_cuda_kernels"
+  for tool in memcheck racecheck; do
+    for ((part = 0; part < parts; part++)); do
+      INGOT_TEST_FULL=0 INGOT_TEST_OURS=1 INGOT_TEST_SHARE=$part/$parts \
+        start_sanitized "$tool, kernels $part/$parts" 900 "${checked[@]}" --tool "$tool" "$BUILD/tests/test_backend_cuda_kernels"
+    done
   done
   for tool in memcheck racecheck; do start_sanitized "$tool, networks" 600 "${checked[@]}" --tool "$tool" "$BUILD/tests/test_cuda_engine"; done
 }
