@@ -15,6 +15,7 @@ typedef struct plan {
   int64_t batches;
   int head, width, keys, stages; /* the code's HEAD, WIDTH, KEYS and STAGES */
   int rows;                      /* of a block */
+  int warps;                     /* of a block: 4, or 8, which share queries always */
   bool few;                      /* warps share queries */
   bool halves;
   size_t shared;
@@ -27,12 +28,12 @@ static bool fixed(const ingot__call *call, size_t i, int from_end) { /* the dim 
 
 static size_t element_size(const plan *a) { return a->halves ? 2 : 4; }
 
-enum { WARPS = 4, FEW = 16 /* queries of a block that its warps share */ };
+enum { FEW = 16 /* queries of a block that its warps share */ };
 static size_t shared_size(const plan *a, int rows, int stages) {
   const size_t size = element_size(a), piece = 16 / size, head = (size_t)a->head + piece, width = (size_t)a->width + piece;
   const size_t tiles = (size_t)stages * (size_t)a->keys * (head + width) * size;
   if (!a->halves) return tiles + (size_t)rows * (head + (size_t)a->keys + 4) * size;
-  const size_t joined = rows == FEW ? WARPS * FEW * (2 + (size_t)a->width + 8) * sizeof(float) : 0;
+  const size_t joined = rows == FEW ? (size_t)a->warps * FEW * (2 + (size_t)a->width + 8) * sizeof(float) : 0;
   const size_t own = tiles + (size_t)rows * (head > width ? head : width) * size;
   return own > joined ? own : joined;
 }
@@ -45,14 +46,15 @@ static void choose_code(plan *a, int64_t head, int64_t width) {
   if (a->head > 256 && a->width > 128) a->width = 128;
   const int both = a->head + a->width;
   a->keys = !a->halves ? 32 : both <= 256 ? 64 : both <= 384 ? 32 : 16;
+  if (a->warps > 4 && a->keys > 16) a->keys /= 2;
   const size_t most = ingot__cuda_info_get()->shared;
-  while (a->halves && a->keys > 16 && most && shared_size(a, FEW, WARPS) > most) a->keys /= 2; /* a tile for each warp */
+  while (a->halves && a->keys > 16 && most && shared_size(a, FEW, a->warps) > most) a->keys /= 2; /* a tile for each warp */
   a->stages = !a->halves ? (a->head > 256 ? 1 : 2) : both <= 160 ? 3 : 2;
 }
 
-static bool takes(const ingot__call *call, plan *a) {
+static bool takes(const ingot__call *call, plan *a, int warps) {
   const ingot__attrs_FusedAttention *attrs = INGOT__ATTRS(call, FusedAttention);
-  *a = (plan){0};
+  *a = (plan){.warps = warps};
   if (call->n_in < 3 || !ingot__has_out(call, 0) || ingot__has_out(call, 1) || attrs->precision == INGOT_FLOAT64) return false;
   const ingot_dtype type = call->in[0].dtype;
   a->halves = type == INGOT_FLOAT16 || type == INGOT_BFLOAT16;
@@ -69,6 +71,7 @@ static bool takes(const ingot__call *call, plan *a) {
   const ingot__view q = ingot__attention_view(call, 0), k = ingot__attention_view(call, 1), v = ingot__attention_view(call, 2);
   if (ingot__attention_group(&q, &k) != ingot__attention_group(&q, &v)) return false;
   choose_code(a, q.dim[q.rank - 1], v.dim[v.rank - 1]);
+  if (warps > 4 && (!a->halves || shared_size(a, FEW, warps) > ingot__cuda_info_get()->shared)) return false;
   return a->head <= 512 && shared_size(a, a->halves ? 64 : 32, a->stages) <= ingot__cuda_info_get()->shared;
 }
 
@@ -162,7 +165,7 @@ static void share_out(plan *a) {
   const int sms = ingot__cuda_info_get()->sms > 0 ? ingot__cuda_info_get()->sms : 100;
   p->chunks = (int32_t)ingot__divide_up(p->width, a->width);
   a->rows = a->halves ? 64 : 32;
-  if (a->halves && (p->rows <= FEW || a->batches * p->chunks * ingot__divide_up(p->rows, 64) < sms)) a->few = true, a->rows = FEW;
+  if (a->halves && (p->rows <= FEW || a->warps > 4 || a->batches * p->chunks * ingot__divide_up(p->rows, 64) < sms)) a->few = true, a->rows = FEW;
   p->tiles = (int32_t)ingot__divide_up(p->rows, a->rows);
   const int64_t blocks = a->batches * p->chunks * p->tiles;
   int64_t splits = blocks > 0 ? sms * 2 / blocks : 1, most = p->keys / LEAST_KEYS;
@@ -172,13 +175,13 @@ static void share_out(plan *a) {
   p->split_keys = (int32_t)(ingot__divide_up(ingot__divide_up(p->keys, splits), a->keys) * a->keys);
   p->splits = splits > 1 ? (int32_t)ingot__divide_up(p->keys, p->split_keys) : 1;
   /* A second tile for each warp, to be fetched meanwhile, where it has more than one to take and there is room. */
-  p->ring = p->split_keys > WARPS * a->keys && shared_size(a, FEW, 2 * WARPS) <= ingot__cuda_info_get()->shared ? 2 : 1;
-  a->shared = shared_size(a, a->rows, a->few ? p->ring * WARPS : a->stages);
+  p->ring = p->split_keys > a->warps * a->keys && shared_size(a, FEW, 2 * a->warps) <= ingot__cuda_info_get()->shared ? 2 : 1;
+  a->shared = shared_size(a, a->rows, a->few ? p->ring * a->warps : a->stages);
 }
 
-static bool prepare(const ingot__call *call, plan *a) {
+static bool prepare(const ingot__call *call, plan *a, int warps) {
   const ingot__attrs_FusedAttention *attrs = INGOT__ATTRS(call, FusedAttention);
-  if (!takes(call, a)) return false;
+  if (!takes(call, a, warps)) return false;
   attention_params *p = &a->p;
   const ingot__view q = ingot__attention_view(call, 0), k = ingot__attention_view(call, 1), v = ingot__attention_view(call, 2);
   const ingot__view o = ingot__attention_view(call, INGOT__ATTENTION_OUT);
@@ -207,29 +210,29 @@ static bool prepare(const ingot__call *call, plan *a) {
   return true;
 }
 
-static size_t workspace(const ingot__call *call) {
+static size_t workspace(const ingot__call *call, int warps) {
   plan a;
-  if (!prepare(call, &a) || a.p.splits == 1) return 0;
+  if (!prepare(call, &a, warps) || a.p.splits == 1) return 0;
   const size_t parts = (size_t)a.batches * (size_t)a.p.rows * (size_t)a.p.splits;
   return parts * ((size_t)a.p.chunks * (size_t)a.width + 2) * sizeof(float);
 }
 
-static bool supports_halves(const ingot__call *call) { plan a; return takes(call, &a) && a.halves; }
-static bool supports_floats(const ingot__call *call) { plan a; return takes(call, &a) && !a.halves; }
-
-static double cost(const ingot__call *call) {
+static double cost(const ingot__call *call, int warps) {
   plan a;
-  if (!prepare(call, &a)) return 1e9;
+  if (!prepare(call, &a, warps)) return 1e9;
   const double products = 2.0 * (double)a.batches * (double)a.p.rows * (double)a.p.keys;
   const double rows = (double)(a.p.tiles * a.rows) / (double)(a.p.rows > 0 ? a.p.rows : 1);
-  return ingot__cuda_cost(ingot__cuda_bytes(call), products * rows * (a.p.head + a.p.width), a.halves ? 300e12 : 20e12) + (a.p.splits > 1 ? 2e-6 :
-      1e-6);
+  const double seconds = ingot__cuda_cost(ingot__cuda_bytes(call), products * rows * (a.p.head + a.p.width), a.halves ? 300e12 : 20e12);
+  const int sms = ingot__cuda_info_get()->sms > 0 ? ingot__cuda_info_get()->sms : 100;
+  const bool many = warps > 4 && a.batches * a.p.chunks * ingot__divide_up(a.p.rows, 64) >= sms; /* 64 queries a block fill the device */
+  return (many ? 4 : 1) * seconds + (a.p.splits > 1 ? 2e-6 : 1e-6);
 }
 
-static void define(const ingot__call *call, ingot__text *text) {
+static void define(const ingot__call *call, ingot__text *text, int warps) {
   plan a;
-  if (!takes(call, &a)) return;
+  if (!takes(call, &a, warps)) return;
   ingot__cuda_define_type(text, "TYPE", call->in[0].dtype);
+  ingot__cuda_define(text, "WARPS", a.warps);
   ingot__cuda_define(text, "HEAD", a.head);
   ingot__cuda_define(text, "WIDTH", a.width);
   ingot__cuda_define(text, "KEYS", a.keys);
@@ -238,16 +241,16 @@ static void define(const ingot__call *call, ingot__text *text) {
   ingot__cuda_define(text, "CAPPED", INGOT__ATTRS(call, FusedAttention)->softcap > 0);
 }
 
-static ingot_status run(const ingot__call *call) {
+static ingot_status run(const ingot__call *call, int warps) {
   plan a;
-  if (!prepare(call, &a)) return INGOT__FAIL_CALL(call, INGOT_E_UNSUPPORTED, "an attention that this kernel doesn't take");
+  if (!prepare(call, &a, warps)) return INGOT__FAIL_CALL(call, INGOT_E_UNSUPPORTED, "an attention that this kernel doesn't take");
   attention_params *p = &a.p;
   if (a.batches == 0 || p->rows == 0 || p->width == 0) return INGOT_OK;
   const size_t parts = (size_t)a.batches * (size_t)p->rows * (size_t)p->splits;
   if (p->splits > 1) p->partial = call->workspace, p->sums = p->partial + parts * (size_t)p->chunks * (size_t)a.width;
   const int64_t blocks = a.batches * p->chunks * p->tiles * p->splits;
   if (blocks > INT32_MAX) return INGOT__FAIL_CALL(call, INGOT_E_UNSUPPORTED, "has %lld blocks of queries", (long long)blocks);
-  ingot__cuda_grid grid = {.x = (unsigned)blocks, .threads = 128, .shared = (unsigned)a.shared, .early = true};
+  ingot__cuda_grid grid = {.x = (unsigned)blocks, .threads = 32 * (unsigned)warps, .shared = (unsigned)a.shared, .early = true};
   INGOT_TRY(ingot__cuda_launch(call, !a.halves ? "attention_float" : a.few ? "attention_few" : "attention_wide", &grid, p, sizeof *p));
   if (p->splits == 1) return INGOT_OK;
   p->tiles = (int32_t)ingot__divide_up(p->rows, 4);
@@ -255,7 +258,15 @@ static ingot_status run(const ingot__call *call) {
   return ingot__cuda_launch(call, "attention_join", &grid, p, sizeof *p);
 }
 
-const ingot__kernel_functions ingot__cuda_attention_mma = {.supports = supports_halves, .cost = cost, .workspace = workspace, .run = run,
-                                                           .source = "attention/attention_mma.cu", .define = define};
-const ingot__kernel_functions ingot__cuda_attention_float = {.supports = supports_floats, .cost = cost, .workspace = workspace, .run = run,
-                                                             .source = "attention/attention_float.cu", .define = define};
+/* The rows: of halves or floats, by blocks of so many warps. */
+#define ROW(name, text, of_halves, warps) \
+  static bool name##_supports(const ingot__call *call) { plan a; return takes(call, &a, warps) && a.halves == of_halves; } \
+  static double name##_cost(const ingot__call *call) { return cost(call, warps); } \
+  static size_t name##_workspace(const ingot__call *call) { return workspace(call, warps); } \
+  static ingot_status name##_run(const ingot__call *call) { return run(call, warps); } \
+  static void name##_define(const ingot__call *call, ingot__text *to) { define(call, to, warps); } \
+  const ingot__kernel_functions ingot__cuda_##name = { \
+    .supports = name##_supports, .cost = name##_cost, .workspace = name##_workspace, .run = name##_run, .source = text, .define = name##_define};
+ROW(attention_mma, "attention/attention_mma.cu", true, 4)
+ROW(attention_mma_8, "attention/attention_mma.cu", true, 8)
+ROW(attention_float, "attention/attention_float.cu", false, 4)

@@ -1,7 +1,7 @@
 /* What the attention kernels share: where a block's heads and rows lie, which keys a query sees, tiles in shared memory, and the joining of
  * what blocks found in parts of the keys.
  *
- * Defined before: TYPE, of the tensors; HEAD and WIDTH, features of K and V rounded up to 16; KEYS of a tile; MASK 0 none, 1 of TYPE, 2 of bools;
+ * Defined before: TYPE, of the tensors; WARPS of a block, 4 or 8; HEAD and WIDTH, features of K and V rounded up to 16; KEYS of a tile; MASK 0 none, 1 of TYPE, 2 of bools;
  * CAPPED. Scores are in base 2: their factor has log2(e) in it. */
 #pragma once
 #include "ingot.cuh"
@@ -9,7 +9,7 @@
 #include "copy_async.cuh"
 
 /* 16 bytes more than its features: eight rows' pieces of 16 bytes then lie in different banks. */
-enum { PIECE = 16 / sizeof(TYPE), HEAD_LINE = HEAD + PIECE, WIDTH_LINE = WIDTH + PIECE, STAGE = KEYS * (HEAD_LINE + WIDTH_LINE), THREADS = 128 };
+enum { PIECE = 16 / sizeof(TYPE), HEAD_LINE = HEAD + PIECE, WIDTH_LINE = WIDTH + PIECE, STAGE = KEYS * (HEAD_LINE + WIDTH_LINE), THREADS = WARPS * 32 };
 
 DEVICE float infinity() { return bits_float(0x7f800000u); }
 #ifndef INGOT_EMULATED

@@ -2,9 +2,9 @@
  *
  * A warp has 16 queries. It goes over the keys in tiles in shared memory, fetched there ahead of time, and keeps of each query the greatest score
  * so far, the sum of the weights and the weighted sum of the values, both relative to that greatest. Many queries: a block has 64 of them, and
- * its warps share the tiles. Few: its four warps have the same 16 queries, and each fetches and takes every fourth tile, without waiting for the
- * others before the end, when what they have is joined; where even those blocks are few, they take parts of the keys, which attention_join puts
- * together.
+ * its warps share the tiles. Few: its warps, four or eight, have the same 16 queries, and each fetches and takes every fourth (eighth) tile, without
+ * waiting for the others before the end, when what they have is joined; where even those blocks are few, they take parts of the keys, which
+ * attention_join puts together.
  *
  * Defined before, beside attention.cuh's: STAGES, tiles of keys in shared memory where warps share them. */
 #include "attention/attention.cuh"
@@ -136,6 +136,7 @@ DEVICE void end(warp_state &w) {
   }
 }
 
+#if WARPS == 4
 /* 64 queries a block. */
 KERNEL(attention_wide, attention_params, THREADS, HEAD + WIDTH <= 128 ? 3 : 2) {
   enum { ROWS = 64 };
@@ -195,15 +196,17 @@ KERNEL(attention_wide, attention_params, THREADS, HEAD + WIDTH <= 128 ? 3 : 2) {
   }
 }
 
+#endif
+
 /* A row's sums of all warps at a column: they are relative to each warp's greatest score, and here to the greatest of all. */
-struct joined { float most, sum, by[THREADS / 32]; };
+struct joined { float most, sum, by[WARPS]; };
 DEVICE joined join_states(const float *sums, int row, int rows) {
   joined j;
   j.most = -infinity(), j.sum = 0;
 #pragma unroll
-  for (int i = 0; i < THREADS / 32; i++) j.most = fmaxf(j.most, sums[(i * rows + row) * 2]);
+  for (int i = 0; i < WARPS; i++) j.most = fmaxf(j.most, sums[(i * rows + row) * 2]);
 #pragma unroll
-  for (int i = 0; i < THREADS / 32; i++) {
+  for (int i = 0; i < WARPS; i++) {
     const float *state = sums + (i * rows + row) * 2;
     j.by[i] = exp2_fast(state[0] - (j.most == -infinity() ? 0 : j.most));
     j.sum += state[1] * j.by[i];
@@ -212,8 +215,8 @@ DEVICE joined join_states(const float *sums, int row, int rows) {
 }
 
 /* 16 queries a block. Each warp has a ring of its own of p.ring tiles, one or two. */
-KERNEL(attention_few, attention_params, THREADS, HEAD + WIDTH <= 128 ? 3 : 2) {
-  enum { ROWS = 16, WARPS = THREADS / 32, OUT = WIDTH / 8, PART = WIDTH + 8 /* floats of a row of sums: the banks of four rows differ */ };
+KERNEL(attention_few, attention_params, THREADS, HEAD + WIDTH <= 128 ? 2 + (WARPS == 4) : 1 + (WARPS == 4)) {
+  enum { ROWS = 16, OUT = WIDTH / 8, PART = WIDTH + 8 /* floats of a row of sums: the banks of four rows differ */ };
   SHARED(TYPE, shared);
   const auto [at, row0, rows, column0, columns, q, k, v] = block_of<ROWS>(p);
   const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
