@@ -9,7 +9,9 @@
 #include "copy_async.cuh"
 
 /* 16 bytes more than its features: eight rows' pieces of 16 bytes then lie in different banks. */
-enum { PIECE = 16 / sizeof(TYPE), HEAD_LINE = HEAD + PIECE, WIDTH_LINE = WIDTH + PIECE, STAGE = KEYS * (HEAD_LINE + WIDTH_LINE), THREADS = WARPS * 32 };
+enum {
+  THREADS = WARPS * 32, PIECE = 16 / sizeof(TYPE), HEAD_LINE = HEAD + PIECE, WIDTH_LINE = WIDTH + PIECE, STAGE = KEYS * (HEAD_LINE + WIDTH_LINE)
+};
 
 DEVICE float infinity() { return bits_float(0x7f800000u); }
 #ifndef INGOT_EMULATED
