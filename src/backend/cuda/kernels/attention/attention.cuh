@@ -1,8 +1,8 @@
 /* What the attention kernels share: where a block's heads and rows lie, which keys a query sees, tiles in shared memory, and the joining of
  * what blocks found in parts of the keys.
  *
- * Defined before: TYPE, of the tensors; WARPS of a block, 4 or 8; HEAD and WIDTH, features of K and V rounded up to 16; KEYS of a tile; MASK 0 none, 1 of TYPE, 2 of bools;
- * CAPPED. Scores are in base 2: their factor has log2(e) in it. */
+ * Defined before: TYPE, of the tensors; WARPS of a block, 4 or 8; HEAD and WIDTH, features of K and V rounded up to 16; KEYS of a tile; MASK 0
+ * none, 1 of TYPE, 2 of bools; CAPPED. Scores are in base 2: their factor has log2(e) in it. */
 #pragma once
 #include "ingot.cuh"
 #include "attention/attention.h"
