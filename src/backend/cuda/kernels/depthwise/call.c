@@ -1,4 +1,4 @@
-/* What both kernels of depthwise convolutions read of a call, and their packed weights ("depthwise"): floats, by tap, channels filled up to
+/* What the kernels of depthwise convolutions read of a call, and their packed weights ("depthwise"): floats, by tap, channels filled up to
  * whole vectors of 8. */
 #include <string.h>
 #include "backend/cuda/kernels/depthwise/call.h"
@@ -41,4 +41,44 @@ void ingot__cuda_dw_pack(const ingot__call *call, void *packed) {
   for (int64_t tap = 0; tap < d.taps; tap++)
     for (int64_t c = 0; c < d.padded; c++)
       *to++ = c < d.channels ? (float)ingot__get_double(call->in[1].dtype, call->in[1].data, (size_t)(c * d.taps + tap)) : 0;
+}
+
+ingot_status ingot__cuda_dw_tensors(const ingot__call *call, const ingot__cuda_dw *d, depthwise_tensors *t) {
+  const ingot__view *x = &call->in[0], *y = &call->out[0], *r = &call->in[3];
+  const ingot__attrs_Conv *attrs = INGOT__ATTRS(call, Conv);
+  const int last = x->rank - 1;
+  const bool image = x->rank == 4;
+  const int64_t oh = image ? y->dim[2] : 1, ow = y->dim[last], h = image ? x->dim[2] : 1, w = x->dim[last], pixel = x->stride[last];
+  if (oh > INT32_MAX / 2048 || ow > INT32_MAX / 2048 || h > INT32_MAX / 2 || w > INT32_MAX / 2 || w > INT32_MAX / (pixel ? pixel : 1))
+    return INGOT__FAIL_CALL(call, INGOT_E_LIMIT, "images are too large for this kernel");
+  *t = (depthwise_tensors){
+    .in = x->data, .bias = ingot__has_in(call, 2) ? call->in[2].data : NULL, .weights = call->packed, .out = y->data,
+    .in_image = x->stride[0], .in_line = image ? x->stride[2] : 0, .in_pixel = pixel,
+    .out_image = y->stride[0], .out_line = image ? y->stride[2] : 0, .out_pixel = y->stride[last],
+    .height = (int32_t)h, .width = (int32_t)w, .out_height = (int32_t)oh, .out_width = (int32_t)ow, .channels = (int32_t)d->channels,
+    .padded = (int32_t)d->padded, .pad_y = (int32_t)d->window.begin[0], .pad_x = (int32_t)d->window.begin[1],
+    .act_alpha = attrs->act_alpha, .act_beta = attrs->act_beta};
+  if (!ingot__has_in(call, 3)) return INGOT_OK;
+  t->residual = r->data;
+  t->residual_image = r->stride[0], t->residual_line = image ? r->stride[2] : 0, t->residual_pixel = r->stride[last];
+  return INGOT_OK;
+}
+
+static bool aligned(const void *data, size_t bytes, size_t size, int64_t image, int64_t line, int64_t pixel) {
+  return (((uint64_t)(uintptr_t)data | (uint64_t)(image | line | pixel) * size) & (bytes - 1)) == 0;
+}
+bool ingot__cuda_dw_aligned(const depthwise_tensors *t, const ingot__cuda_dw *d, size_t bytes) {
+  return aligned(t->in, bytes, d->size, t->in_image, t->in_line, t->in_pixel) &&
+         aligned(t->out, bytes, d->size, t->out_image, t->out_line, t->out_pixel);
+}
+bool ingot__cuda_dw_residual_aligned(const depthwise_tensors *t, const ingot__cuda_dw *d, size_t bytes) {
+  return !t->residual || aligned(t->residual, bytes, d->size, t->residual_image, t->residual_line, t->residual_pixel);
+}
+
+depthwise_tensors ingot__cuda_dw_from(const depthwise_tensors *t, const ingot__cuda_dw *d, int64_t first) {
+  depthwise_tensors part = *t;
+  part.in = (const char *)t->in + first * t->in_image * (int64_t)d->size;
+  part.out = (char *)t->out + first * t->out_image * (int64_t)d->size;
+  if (t->residual) part.residual = (const char *)t->residual + first * t->residual_image * (int64_t)d->size;
+  return part;
 }

@@ -2,6 +2,7 @@
 #ifndef INGOT_BACKEND_CUDA_DEPTHWISE_CALL_H
 #define INGOT_BACKEND_CUDA_DEPTHWISE_CALL_H
 #include "backend/cuda/kernel.h"
+#include "backend/cuda/kernels/depthwise/tensors.h"
 #include "ops/window.h"
 
 typedef struct ingot__cuda_dw {
@@ -14,4 +15,11 @@ typedef struct ingot__cuda_dw {
 bool ingot__cuda_dw_read(const ingot__call *call, ingot__cuda_dw *d);
 size_t ingot__cuda_dw_pack_size(const ingot__call *call);
 void ingot__cuda_dw_pack(const ingot__call *call, void *packed);
+/* The call's tensors; images that are too large for 32-bit places are an error. */
+ingot_status ingot__cuda_dw_tensors(const ingot__call *call, const ingot__cuda_dw *d, depthwise_tensors *t);
+/* Whether `bytes` of channels can be loaded and stored at once: of input and output; of the residual, true where there is none. */
+bool ingot__cuda_dw_aligned(const depthwise_tensors *t, const ingot__cuda_dw *d, size_t bytes);
+bool ingot__cuda_dw_residual_aligned(const depthwise_tensors *t, const ingot__cuda_dw *d, size_t bytes);
+/* The same from image `first` on: a launch takes as many as its numbers allow. */
+depthwise_tensors ingot__cuda_dw_from(const depthwise_tensors *t, const ingot__cuda_dw *d, int64_t first);
 #endif

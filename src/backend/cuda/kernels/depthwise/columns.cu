@@ -7,6 +7,7 @@
  * Defined before: ELEMENT, KH, KW, STRIDE_Y, STRIDE_X, ACT, WIDE, BLOCKS (on a multiprocessor); KH >= STRIDE_Y. */
 #include "ingot.cuh"
 #include "divide.cuh"
+#include "depthwise/tensors.h"
 #include "depthwise/columns.h"
 #include "act.cuh"
 
@@ -37,8 +38,8 @@ struct row {
 
 /* Loads from the nearest place in the image: what isn't wanted is taken out when it is used. A branch here would wait for the load. */
 template <bool VECTOR> DEVICE void load_row(const depthwise_columns_params &p, const place &at, int y, row &r) {
-  r.inside = (uint32_t)y < (uint32_t)p.height ? at.inside : 0;
-  const ELEMENT *line = at.in + (int64_t)(y < 0 ? 0 : y < p.height ? y : p.height - 1) * p.in_line;
+  r.inside = (uint32_t)y < (uint32_t)p.t.height ? at.inside : 0;
+  const ELEMENT *line = at.in + (int64_t)(y < 0 ? 0 : y < p.t.height ? y : p.t.height - 1) * p.t.in_line;
 #pragma unroll
   for (int s = 0; s < SPAN; s++) r.x[s] = load_channels<VECTOR>(line + at.offset[s]);
 }
@@ -78,23 +79,23 @@ template <bool VECTOR> DEVICE void go_down(const depthwise_columns_params &p) {
   float weights[KH][KW][WIDE], bias[WIDE], sums[AHEAD][STRIP][WIDE];
 #pragma unroll
   for (int k = 0; k < KH * KW; k++) {
-    const vec<float, WIDE> w = load<WIDE>(p.weights + (int64_t)k * p.padded + c);
+    const vec<float, WIDE> w = load<WIDE>(p.t.weights + (int64_t)k * p.t.padded + c);
 #pragma unroll
     for (int i = 0; i < WIDE; i++) weights[k / KW][k % KW][i] = w[i];
   }
 #pragma unroll
-  for (int i = 0; i < WIDE; i++) bias[i] = p.bias ? to_float(((const ELEMENT *)p.bias)[c + i]) : 0;
+  for (int i = 0; i < WIDE; i++) bias[i] = p.t.bias ? to_float(((const ELEMENT *)p.t.bias)[c + i]) : 0;
 #pragma unroll
   for (int k = 0; k < AHEAD * STRIP * WIDE; k++) sums[k / (STRIP * WIDE)][k / WIDE % STRIP][k % WIDE] = bias[k % WIDE];
   grid_wait();
-  const int x0 = x * STRIDE_X - p.pad_x;
-  int iy = y * STRIDE_Y - p.pad_y;
-  place at = {(const ELEMENT *)p.in + image * p.in_image + c, {}, 0};
+  const int x0 = x * STRIDE_X - p.t.pad_x;
+  int iy = y * STRIDE_Y - p.t.pad_y;
+  place at = {(const ELEMENT *)p.t.in + image * p.t.in_image + c, {}, 0};
 #pragma unroll
   for (int s = 0; s < SPAN; s++) {
     const int column = x0 + s;
-    at.offset[s] = (column < 0 ? 0 : column < p.width ? column : p.width - 1) * (int)p.in_pixel;
-    at.inside |= (uint32_t)((uint32_t)column < (uint32_t)p.width) << s;
+    at.offset[s] = (column < 0 ? 0 : column < p.t.width ? column : p.t.width - 1) * (int)p.t.in_pixel;
+    at.inside |= (uint32_t)((uint32_t)column < (uint32_t)p.t.width) << s;
   }
 #pragma unroll
   for (int r = 0; r < BEFORE; r++) {
@@ -106,12 +107,12 @@ template <bool VECTOR> DEVICE void go_down(const depthwise_columns_params &p) {
     for (int d = 0; d * STRIDE_Y <= r; d++) add_row(x, weights, r - d * STRIDE_Y, sums[d]);
   }
   iy += BEFORE;
-  const int n = y + p.rows < p.out_height ? p.rows : p.out_height - y;
+  const int n = y + p.rows < p.t.out_height ? p.rows : p.t.out_height - y;
   row next[STRIDE_Y];
 #pragma unroll
   for (int t = 0; EARLY && t < STRIDE_Y; t++) load_row<VECTOR>(p, at, iy + t, next[t]);
-  ELEMENT *out = (ELEMENT *)p.out + image * p.out_image + y * p.out_line + x * p.out_pixel + c;
-  const ELEMENT *residual = (const ELEMENT *)p.residual + image * p.residual_image + y * p.residual_line + x * p.residual_pixel + c;
+  ELEMENT *out = (ELEMENT *)p.t.out + image * p.t.out_image + y * p.t.out_line + x * p.t.out_pixel + c;
+  const ELEMENT *residual = (const ELEMENT *)p.t.residual + image * p.t.residual_image + y * p.t.residual_line + x * p.t.residual_pixel + c;
 #pragma unroll AHEAD /* sums move up by one each step: unrolled, they stay where they are */
   for (int j = 0; j < n; j++) {
     row now[STRIDE_Y];
@@ -134,24 +135,24 @@ template <bool VECTOR> DEVICE void go_down(const depthwise_columns_params &p) {
     }
 #pragma unroll
     for (int o = 0; o < STRIP; o++) {
-      if (x + o >= p.out_width) break;
-      if (p.residual) {
+      if (x + o >= p.t.out_width) break;
+      if (p.t.residual) {
         float r[WIDE];
-        to_floats(load_channels<VECTOR>(residual + o * p.residual_pixel), r);
+        to_floats(load_channels<VECTOR>(residual + o * p.t.residual_pixel), r);
 #pragma unroll
         for (int i = 0; i < WIDE; i++) sums[0][o][i] += r[i];
       }
       channels z;
 #pragma unroll
-      for (int i = 0; i < WIDE; i++) z[i] = from_float<ELEMENT>(activate(ACT, p.act_alpha, p.act_beta, sums[0][o][i]));
-      ELEMENT *to = out + o * p.out_pixel;
+      for (int i = 0; i < WIDE; i++) z[i] = from_float<ELEMENT>(activate(ACT, p.t.act_alpha, p.t.act_beta, sums[0][o][i]));
+      ELEMENT *to = out + o * p.t.out_pixel;
       if (VECTOR) store(to, z);
       else
 #pragma unroll
         for (int i = 0; i < WIDE; i++) to[i] = z[i];
     }
-    out += p.out_line;
-    residual += p.residual_line;
+    out += p.t.out_line;
+    residual += p.t.residual_line;
 #pragma unroll
     for (int d = 0; d < AHEAD; d++)
 #pragma unroll

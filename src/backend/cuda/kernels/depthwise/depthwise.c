@@ -1,5 +1,4 @@
 /* Depthwise convolutions of one and two dimensions, any window (depthwise/depthwise.cu). */
-#include <string.h>
 #include "backend/cuda/kernels/depthwise/call.h"
 #include "backend/cuda/kernels/divide_host.h"
 #include "backend/cuda/kernels/depthwise/depthwise.h"
@@ -40,35 +39,14 @@ static double cost(const ingot__call *call) {
   return 2e-6 + (compute > memory ? compute : memory);
 }
 
-/* 16 bytes at once from an address, along pixels, lines and images. */
-static bool in_vectors(const void *data, size_t size, int64_t image, int64_t line, int64_t pixel) {
-  return (((uint64_t)(uintptr_t)data | (uint64_t)(image | line | pixel) * size) & 15) == 0;
-}
-
 static ingot_status run(const ingot__call *call) {
-  const ingot__view *x = &call->in[0], *y = &call->out[0], *r = &call->in[3];
-  const ingot__attrs_Conv *attrs = INGOT__ATTRS(call, Conv);
   ingot__cuda_dw d;
+  depthwise_params p = {0};
   if (!read(call, &d)) return INGOT__FAIL_CALL(call, INGOT_E_INTERNAL, "a convolution that this kernel doesn't take");
-  if (ingot__view_count(y) == 0) return INGOT_OK;
-  const int last = x->rank - 1;
-  const bool image = x->rank == 4;
-  const int64_t oh = image ? y->dim[2] : 1, ow = y->dim[last], h = image ? x->dim[2] : 1, w = x->dim[last];
-  if (oh > INT32_MAX / 2048 || ow > INT32_MAX / 2048 || h > INT32_MAX / 2 || w > INT32_MAX / 2)
-    return INGOT__FAIL_CALL(call, INGOT_E_LIMIT, "images are too large for this kernel");
-  depthwise_params p = {
-    .in = x->data, .bias = ingot__has_in(call, 2) ? call->in[2].data : NULL, .weights = call->packed, .out = y->data,
-    .in_image = x->stride[0], .in_line = image ? x->stride[2] : 0, .in_pixel = x->stride[last],
-    .out_image = y->stride[0], .out_line = image ? y->stride[2] : 0, .out_pixel = y->stride[last],
-    .height = (int32_t)h, .width = (int32_t)w, .out_height = (int32_t)oh, .out_width = (int32_t)ow, .channels = (int32_t)d.channels,
-    .padded = (int32_t)d.padded, .pad_y = (int32_t)d.window.begin[0], .pad_x = (int32_t)d.window.begin[1],
-    .act_alpha = attrs->act_alpha, .act_beta = attrs->act_beta};
-  if (ingot__has_in(call, 3)) {
-    p.residual = r->data;
-    p.residual_image = r->stride[0], p.residual_line = image ? r->stride[2] : 0, p.residual_pixel = r->stride[last];
-    p.vector_residual = in_vectors(p.residual, d.size, p.residual_image, p.residual_line, p.residual_pixel);
-  }
-  p.vector = in_vectors(p.in, d.size, p.in_image, p.in_line, p.in_pixel) && in_vectors(p.out, d.size, p.out_image, p.out_line, p.out_pixel);
+  if (ingot__view_count(&call->out[0]) == 0) return INGOT_OK;
+  INGOT_TRY(ingot__cuda_dw_tensors(call, &d, &p.t));
+  p.vector = ingot__cuda_dw_aligned(&p.t, &d, 16), p.vector_residual = ingot__cuda_dw_residual_aligned(&p.t, &d, 16);
+  const int64_t oh = p.t.out_height, ow = p.t.out_width, images = call->out[0].dim[0];
   /* Vectors of a block: as many side by side as there are, up to 8, unless many would be idle. Rows: up to 8. The rest: strips. */
   const int64_t vectors = ingot__divide_up(d.channels, 16 / (int64_t)d.size);
   while ((1 << p.vectors_shift) < MOST_VECTORS && (1 << p.vectors_shift) < vectors) p.vectors_shift++;
@@ -80,13 +58,11 @@ static ingot_status run(const ingot__call *call) {
   const size_t shared = (size_t)(d.taps * (16 / (int64_t)d.size) << p.vectors_shift) * sizeof(float);
   if (groups * blocks_x > INT32_MAX / blocks_y) return INGOT__FAIL_CALL(call, INGOT_E_LIMIT, "images are too large for this kernel");
   const int64_t most = INT32_MAX / (groups * blocks_x * blocks_y); /* images in a launch */
-  for (int64_t first = 0; first < y->dim[0]; first += most) {
-    const int64_t images = y->dim[0] - first < most ? y->dim[0] - first : most;
+  for (int64_t first = 0; first < images; first += most) {
+    const int64_t count = images - first < most ? images - first : most;
     depthwise_params part = p;
-    part.in = (const char *)p.in + first * p.in_image * (int64_t)d.size;
-    part.out = (char *)p.out + first * p.out_image * (int64_t)d.size;
-    if (p.residual) part.residual = (const char *)p.residual + first * p.residual_image * (int64_t)d.size;
-    ingot__cuda_grid grid = {.x = (unsigned)(groups * blocks_x * blocks_y * images), .threads = THREADS, .shared = (unsigned)shared, .early = true};
+    part.t = ingot__cuda_dw_from(&p.t, &d, first);
+    ingot__cuda_grid grid = {.x = (unsigned)(groups * blocks_x * blocks_y * count), .threads = THREADS, .shared = (unsigned)shared, .early = true};
     INGOT_TRY(ingot__cuda_launch(call, "depthwise", &grid, &part, sizeof part));
   }
   return INGOT_OK;

@@ -4,6 +4,7 @@
  * Defined before: ELEMENT, KH, KW, STRIDE_Y, STRIDE_X, DILATION_Y, DILATION_X, ACT. */
 #include "ingot.cuh"
 #include "divide.cuh"
+#include "depthwise/tensors.h"
 #include "depthwise/depthwise.h"
 #include "act.cuh"
 typedef ELEMENT T;
@@ -44,36 +45,36 @@ KERNEL(depthwise, depthwise_params, THREADS, 2) {
   for (int i = threadIdx.x; i < TAPS * QUADS * vectors; i += THREADS) {
     const int v = i & (vectors - 1), q = (i >> p.vectors_shift) % QUADS, tap = (i >> p.vectors_shift) / QUADS, c = first + v * VECTOR + q * 4;
     vec<float, 4> w = {};
-    if (c < p.padded) w = load<4>(p.weights + (int64_t)tap * p.padded + c);
+    if (c < p.t.padded) w = load<4>(p.t.weights + (int64_t)tap * p.t.padded + c);
     store(weights + i * 4, w);
   }
   __syncthreads();
   grid_wait();
   const int v = threadIdx.x & (vectors - 1), row = threadIdx.x >> p.vectors_shift & (rows - 1);
   const int strip = threadIdx.x >> (p.vectors_shift + p.rows_shift), strips = THREADS >> (p.vectors_shift + p.rows_shift);
-  const int c = first + v * VECTOR, left = p.channels - c;
+  const int c = first + v * VECTOR, left = p.t.channels - c;
   const int y = block_y * rows + row, x = (block_x * strips + strip) * STRIP;
-  if (left <= 0 || y >= p.out_height || x >= p.out_width) return;
+  if (left <= 0 || y >= p.t.out_height || x >= p.t.out_width) return;
   float sums[STRIP][VECTOR];
 #pragma unroll
   for (int i = 0; i < VECTOR; i++) {
-    const float b = p.bias && i < left ? to_float(((const T *)p.bias)[c + i]) : 0;
+    const float b = p.t.bias && i < left ? to_float(((const T *)p.t.bias)[c + i]) : 0;
 #pragma unroll
     for (int o = 0; o < STRIP; o++) sums[o][i] = b;
   }
-  const int x0 = x * STRIDE_X - p.pad_x;
-  const T *in = (const T *)p.in + image * p.in_image + x0 * p.in_pixel + c;
+  const int x0 = x * STRIDE_X - p.t.pad_x;
+  const T *in = (const T *)p.t.in + image * p.t.in_image + x0 * p.t.in_pixel + c;
 #pragma unroll(LINE_UNROLL)
   for (int ky = 0; ky < KH; ky++) {
-    const int iy = y * STRIDE_Y - p.pad_y + ky * DILATION_Y;
-    if ((uint32_t)iy >= (uint32_t)p.height) continue;
-    const T *line = in + iy * p.in_line;
+    const int iy = y * STRIDE_Y - p.t.pad_y + ky * DILATION_Y;
+    if ((uint32_t)iy >= (uint32_t)p.t.height) continue;
+    const T *line = in + iy * p.t.in_line;
     const float *w = weights + ((ky * KW * QUADS << p.vectors_shift) + v) * 4;
 #pragma unroll
     for (int s = 0; s < SPAN; s++) {
       if (!is_needed(s)) continue;
       float a[VECTOR];
-      if ((uint32_t)(x0 + s) < (uint32_t)p.width) load_channels(a, line + s * p.in_pixel, p.vector, left);
+      if ((uint32_t)(x0 + s) < (uint32_t)p.t.width) load_channels(a, line + s * p.t.in_pixel, p.vector, left);
       else
         for (int i = 0; i < VECTOR; i++) a[i] = 0;
 #pragma unroll
@@ -89,21 +90,21 @@ KERNEL(depthwise, depthwise_params, THREADS, 2) {
       }
     }
   }
-  T *out = (T *)p.out + image * p.out_image + y * p.out_line + c;
+  T *out = (T *)p.t.out + image * p.t.out_image + y * p.t.out_line + c;
 #pragma unroll
   for (int o = 0; o < STRIP; o++) {
-    if (x + o >= p.out_width) continue;
-    if (p.residual) {
+    if (x + o >= p.t.out_width) continue;
+    if (p.t.residual) {
       float r[VECTOR];
-      const T *from = (const T *)p.residual + image * p.residual_image + y * p.residual_line + (x + o) * p.residual_pixel + c;
+      const T *from = (const T *)p.t.residual + image * p.t.residual_image + y * p.t.residual_line + (x + o) * p.t.residual_pixel + c;
       load_channels(r, from, p.vector_residual, left);
 #pragma unroll
       for (int i = 0; i < VECTOR; i++) sums[o][i] += r[i];
     }
     vec<T, VECTOR> z;
 #pragma unroll
-    for (int i = 0; i < VECTOR; i++) z[i] = from_float<T>(activate(ACT, p.act_alpha, p.act_beta, sums[o][i]));
-    T *to = out + (x + o) * p.out_pixel;
+    for (int i = 0; i < VECTOR; i++) z[i] = from_float<T>(activate(ACT, p.t.act_alpha, p.t.act_beta, sums[o][i]));
+    T *to = out + (x + o) * p.t.out_pixel;
     if (p.vector && left >= VECTOR) store(to, z);
     else
 #pragma unroll
