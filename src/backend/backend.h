@@ -33,8 +33,8 @@ typedef struct ingot__kernel_functions {
   /* Bytes of workspace for these dims and threads. NULL: 0. */
   size_t (*workspace)(const ingot__call *call);
   /* Constants rearranged when the engine is built: bytes, and writing them. NULL: none. The result must depend on the node and its
-   * constants only, never on the ISA, so that another CPU's variant of the kernel with the same pack_format can use it. `packed` is cleared
-   * before; several threads pack, each another node. */
+   * constants only, never on the ISA, so that another CPU's variant of the kernel with the same pack_format can use it. All that run()
+   * reads is to be written. Several threads pack, each another node. */
   size_t (*pack_size)(const ingot__call *call);
   void (*pack)(const ingot__call *call, void *packed);
   const char *pack_format;   /* "panel16"; NULL: no pack */

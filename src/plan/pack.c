@@ -47,7 +47,7 @@ static void work(void *arg, int i, int n) {
   (void)n;
   for (size_t at; !all->cancelled && (at = atomic_fetch_add(&all->next, 1)) < all->n;) {
     job *j = &all->job[at];
-    memset(j->to, 0, j->size);
+    memset(j->to, 0, j->size); /* gaps too: the same network makes the same engine */
     j->pack(&j->call, j->to);
     const size_t done = atomic_fetch_add(&all->done, 1) + 1;
     if (i == 0 && !ingot__progressed(all->planner->progress, "packing weights", done, all->n)) all->cancelled = true;

@@ -8,6 +8,15 @@
   {LOOSE, X4(3, 16, 7, 6) "const w: float32[16,32,2,2] = random(3)\ny = ConvTranspose(x, w) {strides=[2,2] act=LeakyRelu act_alpha=0.1}"},
   {LOOSE, "input x: float32[2,16,32]\nconst w: float32[16,64,4] = random(3)\nconst b: float32[64] = random(4)\n"
           "y = ConvTranspose(x, w, b) {strides=[4]}"},
+  /* Convolutions of points to few channels: one to eight of them, channels that don't fill a step, several blocks, one dimension. */
+  {LOOSE, X4(1, 64, 37, 29) "const w: float32[2,64,1,1] = random(3)\nconst b: float32[2] = random(4)\ny = Conv(x, w, b)"},
+  {LOOSE, X4(2, 136, 9, 15) "const w: float32[8,136,1,1] = random(3)\nconst b: float32[8] = random(4)\ny = Conv(x, w, b) {act=Sigmoid}"},
+  {LOOSE, X4(3, 24, 5, 7) "const w: float32[1,24,1,1] = random(3)\ny = Conv(x, w) {act=Relu}"},
+  {LOOSE, "input x: float32[2,40,300]\nconst w: float32[5,40,1] = random(3)\nconst b: float32[5] = random(4)\ny = Conv(x, w, b)"},
+  /* Depthwise: windows with holes and steps, of 7x7, of one line. */
+  {LOOSE, X4(2, 24, 11, 13) "const w: float32[24,1,5,3] = random(3)\nconst b: float32[24] = random(4)\ninput r: float32[2,24,4,13]\n"
+          "y = Conv(x, w, b, r) {group=24 pads=[2,3,2,3] dilations=[2,3] strides=[2,1] act=Silu}"},
+  {LOOSE, X4(1, 12, 9, 8) "const w: float32[12,1,7,7] = random(3)\ny = Conv(x, w) {group=12 pads=[3,3,3,3] strides=[2,2]}"},
   /* Attention: of a ViT, split along the keys, wide heads, ranks 2, no keys. */
   {LOOSE, "input q: float32[1,12,197,64]\ninput k: float32[1,12,197,64]\ninput v: float32[1,12,197,64]\ny = FusedAttention(q, k, v)"},
   {LOOSE, "input q: float32[1,2,3,64]\ninput k: float32[1,2,1030,64]\ninput v: float32[1,2,1030,64]\ny = FusedAttention(q, k, v)"},
