@@ -359,6 +359,18 @@ static ingot_status choose_reformat(ingot__planner *p, const ingot__node *n, ing
   return INGOT_OK;
 }
 
+/* Whether a kernel takes the node's input CHANNELS_LAST and leaves its result PLAIN. */
+static bool turns(ingot__planner *p, const ingot__node *n) {
+  const ingot__kernel *list[INGOT__MAX_CANDIDATES];
+  ingot__view *in = INGOT_NEW_ARRAY(p->arena, n->n_in + n->n_out + 1, ingot__view);
+  ingot__call call;
+  if (!in || !ingot__plan_call(p, n, INGOT__CHANNELS_LAST, INGOT__PLAIN, in, in + n->n_in, &call)) return false;
+  const size_t count = ingot__plan_kernels(p, &call, list);
+  for (size_t i = 0; i < count; i++)
+    if (strcmp(list[i]->name, "reference")) return true;
+  return false;
+}
+
 /* The network's outputs are PLAIN, but what has fast kernels for CHANNELS_LAST results alone shouldn't fall back to the reference for it: such an
  * output becomes a Reformat's. */
 static ingot_status free_outputs(ingot__planner *p, ingot__network *net) {
@@ -369,9 +381,9 @@ static ingot_status free_outputs(ingot__planner *p, ingot__network *net) {
     if (n->op != INGOT__OP_Conv && n->op != INGOT__OP_ConvTranspose && n->op != INGOT__OP_DeformConv && n->op != INGOT__OP_MaxPool &&
         n->op != INGOT__OP_AveragePool)
       continue;
-    bool inner = false;
-    for (size_t u = 0; u < v->n_user; u++) inner |= v->user[u]->graph != net->main;
-    if (inner) continue;
+    bool stays = turns(p, n);
+    for (size_t u = 0; u < v->n_user; u++) stays |= v->user[u]->graph != net->main;
+    if (stays) continue;
     const char *name = ingot__arena_printf(&net->arena, "%s/channels_last", v->name);
     ingot__node *r = name ? ingot__node_new(net->main, INGOT__OP_Reformat, name, n->next, &v, 1, 1, &name) : NULL;
     if (!r) return ingot__no_memory(p->diag);

@@ -1,5 +1,5 @@
-/* Convolutions of single pixels to at most eight channels (conv_few/conv_few.cu), limited by reading the input: into either layout, which saves networks
- * that end so the way from one to the other. Packed ("few"): eight rows of the input's channels, filled up with zeros. */
+/* Convolutions of single pixels to at most eight channels (conv_few/conv_few.cu), limited by reading the input: into either layout, which saves
+ * networks that end so the way from one to the other. Packed ("few"): eight rows of the input's channels, filled up with zeros. */
 #include "backend/cuda/kernels/divide_host.h"
 #include "backend/cuda/kernels/product/conv.h"
 #include "backend/cuda/kernels/conv_few/conv_few.h"
