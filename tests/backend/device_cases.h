@@ -10,7 +10,8 @@
           "y = ConvTranspose(x, w, b) {strides=[4]}"},
   /* Convolutions of points to few channels: one to eight of them, channels that don't fill a step, several blocks, one dimension. */
   {LOOSE, X4(1, 64, 37, 29) "const w: float32[2,64,1,1] = random(3)\nconst b: float32[2] = random(4)\ny = Conv(x, w, b)"},
-  {LOOSE, X4(2, 136, 9, 15) "const w: float32[8,136,1,1] = random(3)\nconst b: float32[8] = random(4)\ny = Conv(x, w, b) {act=LeakyRelu act_alpha=0.1}"},
+  {LOOSE, X4(2, 136, 9, 15) "const w: float32[8,136,1,1] = random(3)\nconst b: float32[8] = random(4)\n"
+          "y = Conv(x, w, b) {act=LeakyRelu act_alpha=0.1}"},
   {LOOSE, X4(3, 24, 5, 7) "const w: float32[1,24,1,1] = random(3)\ny = Conv(x, w) {act=Relu}"},
   {LOOSE, "input x: float32[2,40,300]\nconst w: float32[5,40,1] = random(3)\nconst b: float32[5] = random(4)\ny = Conv(x, w, b)"},
   /* Depthwise: windows with holes and steps, of 7x7, of one line. */
