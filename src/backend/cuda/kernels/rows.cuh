@@ -60,6 +60,7 @@ template <typename U> DEVICE U narrowed(number x) { return narrowing<U>::from(x)
 DEVICE number exp_of(number x) { return exp(x); }
 DEVICE number log_of(number x) { return log(x); }
 DEVICE number root_of(number x) { return sqrt(x); }
+DEVICE number inverse_root_of(number x) { return 1 / sqrt(x); }
 #else
 typedef float number;
 template <typename U> DEVICE number widened(U x) { return to_float(x); }
@@ -67,4 +68,6 @@ template <typename U> DEVICE U narrowed(number x) { return from_float<U>(x); }
 DEVICE number exp_of(number x) { return expf(x); }
 DEVICE number log_of(number x) { return logf(x); }
 DEVICE number root_of(number x) { return sqrtf(x); }
+/* Within two units of the last place; a root and a quotient to the last bit take a hundred instructions. */
+DEVICE number inverse_root_of(number x) { return rsqrtf(x); }
 #endif

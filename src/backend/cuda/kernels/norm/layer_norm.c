@@ -60,7 +60,7 @@ static ingot_status run(const ingot__call *call) {
   for (size_t i = 1; i < call->n_in; i++)
     if (ingot__has_in(call, i) && ingot__view_count(&call->in[i]) != length)
       return INGOT__FAIL_CALL(call, INGOT_E_SHAPE, "input %zu isn't of the normalised dims", i);
-  layer_norm_params p = {.in = call->in[0].data, .out = call->out[0].data, .rows = rows, .length = (int32_t)length,
+  layer_norm_params p = {.in = call->in[0].data, .out = call->out[0].data, .rows = rows, .length = (int32_t)length, .share = 1 / (double)length,
                          .epsilon = ((const ingot__attrs_LayerNormalization *)call->attrs)->epsilon};
   if (ingot__has_in(call, 1)) p.scale = call->in[1].data;
   if (ingot__has_in(call, 2)) p.bias = call->in[2].data;

@@ -25,7 +25,7 @@ template <int N, int C> DEVICE void normalise(const layer_norm_params &p, int64_
       y[c][i] = lane + c * lanes < vectors ? widened(x.x[c][i]) : 0;
       sum += y[c][i];
     }
-  if (!RMS) mean = row_sum(sum, lanes, scratch) / p.length;
+  if (!RMS) mean = row_sum(sum, lanes, scratch) * (number)p.share;
   sum = 0;
 #pragma unroll
   for (int c = 0; c < C; c++)
@@ -34,7 +34,7 @@ template <int N, int C> DEVICE void normalise(const layer_norm_params &p, int64_
       y[c][i] -= mean;
       if (lane + c * lanes < vectors) sum += y[c][i] * y[c][i];
     }
-  number inverse = 1 / root_of(row_sum(sum, lanes, scratch) / p.length + p.epsilon);
+  number inverse = inverse_root_of(row_sum(sum, lanes, scratch) * (number)p.share + p.epsilon);
 #pragma unroll
   for (int c = 0; c < C; c++)
 #pragma unroll
@@ -85,10 +85,10 @@ template <int N> DEVICE void in_pieces(const layer_norm_params &p) {
           }
         }
     }
-    sum = row_sum(sum, lanes, scratch) / p.length;
+    sum = row_sum(sum, lanes, scratch) * (number)p.share;
     if (pass == 0) mean = sum;
   }
-  number inverse = 1 / root_of(sum + p.epsilon);
+  number inverse = inverse_root_of(sum + p.epsilon);
   for (int first = lane; first < vectors; first += lanes) {
     vec<T, N> x = load<N>(in + (int64_t)first * N);
     vec<SCALE, N> scale;

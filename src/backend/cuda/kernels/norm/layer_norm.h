@@ -7,5 +7,6 @@ typedef struct layer_norm_params {
   int64_t rows;
   int32_t length, lanes;               /* elements of a row; threads for one */
   int32_t constants;                   /* scale and bias are constants: no kernel before writes them */
+  double share;                        /* 1 / length */
   float epsilon;
 } layer_norm_params;
