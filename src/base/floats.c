@@ -1,6 +1,7 @@
 /* Loops over a fixed number of elements, without branches, which compilers make vectors of at any optimisation level. */
 #include "base/floats.h"
 #include "base/dtype.h"
+#include <stdbool.h>
 #include <string.h>
 
 enum { ROW = 64 };
@@ -49,4 +50,74 @@ float ingot__floats_largest(const float *x, size_t n) {
   for (int i = 0; i < ROW; i++) all = most[i] > all ? most[i] : all;
   for (size_t i = 0; i < n; i++) all = finite_bits(x[i]) > all ? finite_bits(x[i]) : all;
   return float_of((uint32_t)all);
+}
+
+/* ---- Sums. `half`, or brain: a constant wherever it is given, so that each loop is made for one format. */
+
+static inline float value_of(uint16_t bits, bool half) {
+  const uint32_t magnitude = bits & 0x7fff, sign = (uint32_t)(bits & 0x8000) << 16;
+  const float value = half ? float_of(magnitude << 13) * 0x1p112f : float_of(magnitude << 16); /* the exponents' zeros are 112 apart */
+  return float_of(bits_of(value) | sign);
+}
+static inline bool is_finite(uint16_t bits, bool half) { return (bits & 0x7fff) < (half ? 0x7c00 : 0x7f80); }
+
+/* The next number below or above; what would be infinite stays. */
+static inline uint16_t neighbour(uint16_t bits, bool down, bool half) {
+  const bool negative = bits >> 15;
+  if (!(bits & 0x7fff)) return down ? 0x8001 : 0x0001;
+  const uint16_t next = (uint16_t)(negative == down ? bits + 1 : bits - 1);
+  return is_finite(next, half) ? next : bits;
+}
+
+/* What rounding did to ROW weights. */
+static inline void errors_of(float error[ROW], const uint16_t *to, const float *from, size_t n, bool half) {
+  if (n >= ROW)
+    for (int i = 0; i < ROW; i++) error[i] = value_of(to[i], half) - from[i];
+  else
+    for (size_t i = 0; i < n; i++) error[i] = value_of(to[i], half) - from[i];
+}
+
+/* Moves weights whose errors have the sum's sign and are at least `share` of a step to their other neighbour, until nothing is left; returns what is. */
+static inline double move_some(uint16_t *to, const float *from, size_t n, double left, bool too_large, float share, bool half) {
+  const float sign = too_large ? 1 : -1, steps = share * (half ? 0x1p-10f : 0x1p-7f), least = half ? share * 0x1p-24f : 0;
+  for (size_t at = 0; at < n && left > 0; at += ROW) {
+    float error[ROW];
+    const size_t count = n - at < ROW ? n - at : ROW;
+    errors_of(error, to + at, from + at, count, half);
+    for (size_t i = 0; i < count && left > 0; i++) {
+      const float step = float_of(bits_of(from[at + i]) & 0x7f800000) * steps;
+      if (!(error[i] * sign > (step > least ? step : least))) continue;
+      const uint16_t other = neighbour(to[at + i], too_large, half);
+      const double gap = (double)sign * ((double)value_of(to[at + i], half) - (double)value_of(other, half));
+      if (gap <= 0 || gap >= 2 * left) continue;
+      to[at + i] = other;
+      left -= gap;
+    }
+  }
+  return left;
+}
+
+static inline void keep_sum(uint16_t *to, const float *from, size_t n, bool half) {
+  static const float shares[] = {0.49f, 0.45f, 0.35f, 0};
+  double sum = 0;
+  for (size_t at = 0; at < n; at += ROW) {
+    float error[ROW];
+    const size_t count = n - at < ROW ? n - at : ROW;
+    errors_of(error, to + at, from + at, count, half);
+    for (size_t i = 0; i < count; i++) {
+      if (!is_finite(to[at + i], half)) return;
+      sum += (double)error[i];
+    }
+  }
+  double left = sum > 0 ? sum : -sum;
+  for (size_t i = 0; i < sizeof shares / sizeof *shares && left > 0; i++) left = move_some(to, from, n, left, sum > 0, shares[i], half);
+}
+
+void ingot__floats_to_f16_sum(uint16_t *to, const float *from, size_t n) {
+  ingot__floats_to_f16(to, from, n);
+  keep_sum(to, from, n, true);
+}
+void ingot__floats_to_bf16_sum(uint16_t *to, const float *from, size_t n) {
+  ingot__floats_to_bf16(to, from, n);
+  keep_sum(to, from, n, false);
 }

@@ -95,21 +95,75 @@ static bool can_be_narrow(const narrower *w, const ingot__node *n) {
   return any;
 }
 
-typedef struct conversion { const float *from; uint16_t *to; size_t count; ingot_dtype dtype; } conversion;
+/* Constants become narrow by several threads. Weights of products are `sums` of `length` each, side by side or `sums` apart; other constants are
+ * one row. */
+typedef struct conversion {
+  const float *from;
+  uint16_t *to;
+  size_t sums, length;
+  bool apart, rounds_sums;
+  ingot_dtype dtype;
+  float *scratch;                 /* apart: room for AT_ONCE sums of each thread, in floats and in halves */
+} conversion;
+enum { AT_ONCE = 32 };
+static size_t scratch_bytes(const conversion *c) { return c->length * AT_ONCE * (sizeof(float) + sizeof(uint16_t)); }
+static void convert_row(const conversion *c, uint16_t *to, const float *from, size_t n) {
+  const bool half = c->dtype == INGOT_FLOAT16;
+  if (c->rounds_sums) (half ? ingot__floats_to_f16_sum : ingot__floats_to_bf16_sum)(to, from, n);
+  else (half ? ingot__floats_to_f16 : ingot__floats_to_bf16)(to, from, n);
+}
+
+/* Sums [begin, end) that are columns, some at a time through memory where each is a row. */
+static void convert_columns(const conversion *c, float *rows, size_t begin, size_t end) {
+  uint16_t *made = (uint16_t *)(rows + c->length * AT_ONCE);
+  for (size_t first = begin; first < end; first += AT_ONCE) {
+    const size_t count = end - first < AT_ONCE ? end - first : AT_ONCE;
+    for (size_t k = 0; k < c->length; k++)
+      for (size_t i = 0; i < count; i++) rows[i * c->length + k] = c->from[k * c->sums + first + i];
+    for (size_t i = 0; i < count; i++) convert_row(c, made + i * c->length, rows + i * c->length, c->length);
+    for (size_t k = 0; k < c->length; k++)
+      for (size_t i = 0; i < count; i++) c->to[k * c->sums + first + i] = made[i * c->length + k];
+  }
+}
+
 static void convert(void *arg, int i, int n) {
   const conversion *c = arg;
   size_t begin, end;
-  ingot__share(c->count, 1 << 14, i, n, &begin, &end);
-  if (c->dtype == INGOT_FLOAT16) ingot__floats_to_f16(c->to + begin, c->from + begin, end - begin);
-  else ingot__floats_to_bf16(c->to + begin, c->from + begin, end - begin);
+  if (!c->rounds_sums) {
+    ingot__share(c->length, 1 << 14, i, n, &begin, &end);
+    convert_row(c, c->to + begin, c->from + begin, end - begin);
+    return;
+  }
+  ingot__share(c->sums, AT_ONCE, i, n, &begin, &end);
+  if (c->apart) convert_columns(c, (float *)((char *)c->scratch + (size_t)i * scratch_bytes(c)), begin, end);
+  for (size_t row = begin; row < end && !c->apart; row++) convert_row(c, c->to + row * c->length, c->from + row * c->length, c->length);
+}
+
+/* What the elements of a constant are added up by: a convolution's output channels are rows, a matrix's columns or rows. */
+static conversion conversion_of(const narrower *w, const ingot__value *v, uint16_t *to) {
+  const size_t count = v->bytes / sizeof(float);
+  conversion c = {.from = v->data, .to = to, .sums = 1, .length = count, .dtype = w->to};
+  const ingot__node *n = v->n_user ? v->user[0] : NULL;
+  const int rank = v->type.rank;
+  if (!n || !count || rank < 2 || n->n_in < 2 || n->in[1] != v) return c;
+  if (n->op == INGOT__OP_Conv) c.sums = (size_t)v->type.dim[0];
+  else if (n->op == INGOT__OP_MatMul && rank == 2) c.apart = !((const ingot__attrs_MatMul *)n->attrs)->trans_b, c.sums = (size_t)v->type.dim[c.apart];
+  else return c;
+  c.rounds_sums = true;
+  c.length = count / c.sums;
+  return c;
 }
 
 static ingot__value *constant(narrower *w, const ingot__value *v) {
   size_t count = v->bytes / sizeof(float);
   uint16_t *now = ingot__arena_raw(&w->network->arena, (count + 1) * sizeof *now);
   if (!now) return NULL;
-  conversion c = {v->data, now, count, w->to};
+  conversion c = conversion_of(w, v, now);
+  ingot__heap *heap = w->network->arena.heap;
+  const size_t bytes = c.apart ? scratch_bytes(&c) * (size_t)ingot__pool_threads(w->context->pool) : 0;
+  if (bytes && !(c.scratch = ingot__alloc(heap, bytes))) return NULL;
   ingot__pool_run(w->context->pool, convert, &c);
+  ingot__free(heap, c.scratch, bytes);
   ingot__type type = v->type;
   type.dtype = w->to;
   return ingot__constant_new(v->graph, v->name, &type, now, count * sizeof *now);

@@ -42,6 +42,52 @@ static void where_cases_meet(void **state) {
   }
 }
 
+/* Of weights that all round up: each goes to one of its two neighbours, and the errors add up to less than one of them goes wrong by. */
+static void sums_are_kept(void **state) {
+  (void)state;
+  static float from[5000];
+  static uint16_t half[5000], brain[5000];
+  static const size_t lengths[] = {1, 2, 9, 576, 5000};
+  for (size_t k = 0; k < sizeof lengths / sizeof *lengths; k++) {
+    const size_t n = lengths[k];
+    uint32_t x = 1;
+    double widest = 0, error = 0, nearest = 0, brains = 0, widest_brain = 0;
+    for (size_t i = 0; i < n; i++) {
+      x = x * 1664525u + 1013904223u;
+      const float base = ingot__f16_to_f32((uint16_t)((x >> 20 & 0x3ff) + 0x3000 + (x >> 16 & 0x8000))); /* 0.125 to 0.25, and below zero */
+      const float up = ingot__f16_to_f32(ingot__f32_to_f16(base + 0x1p-13f));
+      from[i] = base + (up - base) * (0.55f + 0.4f * (float)(x & 0xff) / 256);
+    }
+    ingot__floats_to_f16_sum(half, from, n);
+    ingot__floats_to_bf16_sum(brain, from, n);
+    for (size_t i = 0; i < n; i++) {
+      const float value = ingot__f16_to_f32(half[i]), b = ingot__bf16_to_f32(brain[i]), gap = 0x1p-13f, wide = 0x1p-10f;
+      if (!(fabsf(value - from[i]) < gap * 1.0001f) || !(fabsf(b - from[i]) < wide * 1.0001f))
+        fail_msg("%a became %a and %a", (double)from[i], (double)value, (double)b);
+      error += (double)value - (double)from[i], brains += (double)b - (double)from[i];
+      nearest += (double)ingot__f16_to_f32(ingot__f32_to_f16(from[i])) - (double)from[i];
+      widest = (double)gap, widest_brain = (double)wide;
+    }
+    assert_true(fabs(nearest) >= 0.05 * widest * (double)n); /* they do round up */
+    if (!(fabs(error) <= widest / 2 * 1.01) || !(fabs(brains) <= widest_brain / 2 * 1.01)) fail_msg("%zu: %g and %g", n, error, brains);
+  }
+}
+
+/* What has no error stays; what isn't finite, or next to it, is as alone. */
+static void sums_of_others(void **state) {
+  (void)state;
+  float from[6] = {1, 0.5f, -2, 65504, 0, -0.0f};
+  uint16_t to[6];
+  ingot__floats_to_f16_sum(to, from, 6);
+  for (int i = 0; i < 6; i++) assert_int_equal(to[i], ingot__f32_to_f16(from[i]));
+  from[0] = INFINITY, from[1] = 0.1f, from[2] = 70000;
+  ingot__floats_to_f16_sum(to, from, 6);
+  for (int i = 0; i < 6; i++) assert_int_equal(to[i], ingot__f32_to_f16(from[i]));
+  from[0] = 65490, from[1] = 65490, from[2] = 65490; /* down by 2, where up is the largest: not beyond it */
+  ingot__floats_to_f16_sum(to, from, 3);
+  for (int i = 0; i < 3; i++) assert_true(to[i] == 0x7bfe || to[i] == 0x7bff);
+}
+
 static void the_largest(void **state) {
   (void)state;
   float x[200] = {0};
@@ -62,6 +108,7 @@ static void the_largest(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(as_single_elements), cmocka_unit_test(where_cases_meet), cmocka_unit_test(the_largest)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(as_single_elements), cmocka_unit_test(where_cases_meet), cmocka_unit_test(sums_are_kept),
+                                     cmocka_unit_test(sums_of_others), cmocka_unit_test(the_largest)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
