@@ -77,7 +77,8 @@ static inline void errors_of(float error[ROW], const uint16_t *to, const float *
     for (size_t i = 0; i < n; i++) error[i] = value_of(to[i], half) - from[i];
 }
 
-/* Moves weights whose errors have the sum's sign and are at least `share` of a step to their other neighbour, until nothing is left; returns what is. */
+/* Moves weights whose errors have the sum's sign and are more than `share` of a step to their other neighbour, until nothing is left; returns what
+ * is. */
 static inline double move_some(uint16_t *to, const float *from, size_t n, double left, bool too_large, float share, bool half) {
   const float sign = too_large ? 1 : -1, steps = share * (half ? 0x1p-10f : 0x1p-7f), least = half ? share * 0x1p-24f : 0;
   for (size_t at = 0; at < n && left > 0; at += ROW) {
