@@ -61,6 +61,7 @@ bool ingot__plan_is_simple_slice(const ingot__node *node);
 double ingot__plan_copy_seconds(const ingot__planner *planner, const ingot__value *v);
 double ingot__plan_slice_seconds(const ingot__planner *planner, const ingot__node *node, const ingot__kernel *kernel, ingot__layout from,
                                  ingot__layout to);
+ingot_status ingot__plan_free_outputs(ingot__planner *planner); /* Reformats for outputs that are made CHANNELS_LAST */
 ingot_status ingot__plan_layouts(ingot__planner *planner); /* kernels and Reformats */
 ingot_status ingot__plan_spaces(ingot__planner *planner);  /* the device's memory and the host's, and Transfers */
 ingot_status ingot__plan_homes(ingot__planner *planner);
