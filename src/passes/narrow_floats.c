@@ -134,7 +134,7 @@ static void convert(void *arg, int i, int n) {
     convert_row(c, c->to + begin, c->from + begin, end - begin);
     return;
   }
-  ingot__share(c->sums, AT_ONCE, i, n, &begin, &end);
+  ingot__share(c->sums, c->apart ? AT_ONCE : 1, i, n, &begin, &end);
   if (c->apart) convert_columns(c, (float *)((char *)c->scratch + (size_t)i * scratch_bytes(c)), begin, end);
   for (size_t row = begin; row < end && !c->apart; row++) convert_row(c, c->to + row * c->length, c->from + row * c->length, c->length);
 }

@@ -159,13 +159,17 @@ static void set_counts(const ingot__call *call, size_t i, const void **data, int
   *each = ingot__view_count(&call->in[i]) > 1;
 }
 
+static int multiprocessors(void) { return ingot__cuda_info_get()->sms > 0 ? ingot__cuda_info_get()->sms : 100; }
+/* Whether blocks of 64 queries are enough for the device. */
+static bool are_many(const plan *a) { return a->batches * a->p.chunks * ingot__divide_up(a->p.rows, 64) >= multiprocessors(); }
+
 /* Queries to a block, and parts of the keys. */
 static void share_out(plan *a) {
   attention_params *p = &a->p;
-  const int sms = ingot__cuda_info_get()->sms > 0 ? ingot__cuda_info_get()->sms : 100;
+  const int sms = multiprocessors();
   p->chunks = (int32_t)ingot__divide_up(p->width, a->width);
   a->rows = a->halves ? 64 : 32;
-  if (a->halves && (p->rows <= FEW || a->warps > 4 || a->batches * p->chunks * ingot__divide_up(p->rows, 64) < sms)) a->few = true, a->rows = FEW;
+  if (a->halves && (p->rows <= FEW || a->warps > 4 || !are_many(a))) a->few = true, a->rows = FEW;
   p->tiles = (int32_t)ingot__divide_up(p->rows, a->rows);
   const int64_t blocks = a->batches * p->chunks * p->tiles;
   int64_t splits = blocks > 0 ? sms * 2 / blocks : 1, most = p->keys / LEAST_KEYS;
@@ -223,9 +227,7 @@ static double cost(const ingot__call *call, int warps) {
   const double products = 2.0 * (double)a.batches * (double)a.p.rows * (double)a.p.keys;
   const double rows = (double)(a.p.tiles * a.rows) / (double)(a.p.rows > 0 ? a.p.rows : 1);
   const double seconds = ingot__cuda_cost(ingot__cuda_bytes(call), products * rows * (a.p.head + a.p.width), a.halves ? 300e12 : 20e12);
-  const int sms = ingot__cuda_info_get()->sms > 0 ? ingot__cuda_info_get()->sms : 100;
-  const bool many = warps > 4 && a.batches * a.p.chunks * ingot__divide_up(a.p.rows, 64) >= sms; /* 64 queries a block fill the device */
-  return (many ? 4 : 1) * seconds + (a.p.splits > 1 ? 2e-6 : 1e-6);
+  return (warps > 4 && are_many(&a) ? 4 : 1) * seconds + (a.p.splits > 1 ? 2e-6 : 1e-6);
 }
 
 static void define(const ingot__call *call, ingot__text *text, int warps) {

@@ -8,14 +8,9 @@
 enum { THREADS = 128, BLOCK_PIXELS = THREADS / 32 * 64, OUTPUTS = 8, STEP = 64 /* as in conv_few.cu */ };
 
 static bool supports(const ingot__call *call) {
-  if (!ingot__conv_takes(call)) return false;
+  if (!ingot__conv_takes(call) || !ingot__conv_has_points(call) || INGOT__ATTRS(call, Conv)->group != 1) return false;
   const ingot__view *w = &call->in[1];
-  ingot__window window;
-  if (w->rank > 4 || ingot__dtype_size(w->dtype) != 2 || ingot__has_in(call, 3) || INGOT__ATTRS(call, Conv)->group != 1) return false;
-  if (w->dim[0] > OUTPUTS || w->dim[1] % 8 || !ingot__conv_window(call, &window)) return false;
-  for (int i = 0; i < w->rank - 2; i++)
-    if (window.kernel[i] != 1 || window.stride[i] != 1 || window.begin[i] || window.end[i]) return false;
-  return true;
+  return w->rank <= 4 && ingot__dtype_size(w->dtype) == 2 && !ingot__has_in(call, 3) && w->dim[0] <= OUTPUTS && w->dim[1] % 8 == 0;
 }
 
 static int64_t padded(const ingot__call *call) { return ingot__divide_up(call->in[1].dim[1], STEP) * STEP; }
@@ -52,7 +47,8 @@ static ingot_status run(const ingot__call *call) {
     .width = ingot__divisor(width), .height = ingot__divisor(height), .pixels = (uint32_t)(images * height * width),
     .channels = (int32_t)x->dim[1], .padded = (int32_t)padded(call), .outputs = (int32_t)y->dim[1],
     .act_alpha = attrs->act_alpha, .act_beta = attrs->act_beta};
-  const bool vector = ((uintptr_t)x->data % 16 | (uint64_t)(p.in_image | p.in_line | p.in_pixel) % 8) == 0;
+  const int64_t strides[] = {p.in_image, p.in_line, p.in_pixel};
+  const bool vector = ingot__product_align(x->data, 2, strides, 3) == 16;
   const ingot__cuda_grid grid = {.x = (unsigned)ingot__divide_up(p.pixels, BLOCK_PIXELS), .threads = THREADS, .early = true};
   return ingot__cuda_launch(call, vector ? "conv_few" : "conv_few_narrow", &grid, &p, sizeof p);
 }

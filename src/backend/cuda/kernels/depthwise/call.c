@@ -48,12 +48,12 @@ ingot_status ingot__cuda_dw_tensors(const ingot__call *call, const ingot__cuda_d
   const ingot__attrs_Conv *attrs = INGOT__ATTRS(call, Conv);
   const int last = x->rank - 1;
   const bool image = x->rank == 4;
-  const int64_t oh = image ? y->dim[2] : 1, ow = y->dim[last], h = image ? x->dim[2] : 1, w = x->dim[last], pixel = x->stride[last];
-  if (oh > INT32_MAX / 2048 || ow > INT32_MAX / 2048 || h > INT32_MAX / 2 || w > INT32_MAX / 2 || w > INT32_MAX / (pixel ? pixel : 1))
+  const int64_t oh = image ? y->dim[2] : 1, ow = y->dim[last], h = image ? x->dim[2] : 1, w = x->dim[last];
+  if (oh > INT32_MAX / 2048 || ow > INT32_MAX / 2048 || h > INT32_MAX / 2 || w > INT32_MAX / 2)
     return INGOT__FAIL_CALL(call, INGOT_E_LIMIT, "images are too large for this kernel");
   *t = (depthwise_tensors){
     .in = x->data, .bias = ingot__has_in(call, 2) ? call->in[2].data : NULL, .weights = call->packed, .out = y->data,
-    .in_image = x->stride[0], .in_line = image ? x->stride[2] : 0, .in_pixel = pixel,
+    .in_image = x->stride[0], .in_line = image ? x->stride[2] : 0, .in_pixel = x->stride[last],
     .out_image = y->stride[0], .out_line = image ? y->stride[2] : 0, .out_pixel = y->stride[last],
     .height = (int32_t)h, .width = (int32_t)w, .out_height = (int32_t)oh, .out_width = (int32_t)ow, .channels = (int32_t)d->channels,
     .padded = (int32_t)d->padded, .pad_y = (int32_t)d->window.begin[0], .pad_x = (int32_t)d->window.begin[1],
@@ -81,4 +81,20 @@ depthwise_tensors ingot__cuda_dw_from(const depthwise_tensors *t, const ingot__c
   part.out = (char *)t->out + first * t->out_image * (int64_t)d->size;
   if (t->residual) part.residual = (const char *)t->residual + first * t->residual_image * (int64_t)d->size;
   return part;
+}
+
+ingot_status ingot__cuda_dw_launch(const ingot__call *call, const ingot__cuda_dw *d, const char *entry, depthwise_tensors *t, uint32_t *threads,
+                                   int64_t image_threads, const void *params, size_t size) {
+  enum { THREADS = 128 };
+  const depthwise_tensors all = *t;
+  if (all.width > INT32_MAX / (all.in_pixel ? all.in_pixel : 1)) return INGOT__FAIL_CALL(call, INGOT_E_LIMIT, "images are too large for this kernel");
+  const int64_t images = call->out[0].dim[0], most = INT32_MAX / image_threads;
+  for (int64_t first = 0; first < images; first += most) {
+    const int64_t count = images - first < most ? images - first : most;
+    *t = ingot__cuda_dw_from(&all, d, first);
+    *threads = (uint32_t)(image_threads * count);
+    const ingot__cuda_grid grid = {.x = (unsigned)ingot__divide_up(*threads, THREADS), .threads = THREADS, .early = true};
+    INGOT_TRY(ingot__cuda_launch(call, entry, &grid, params, size));
+  }
+  return INGOT_OK;
 }

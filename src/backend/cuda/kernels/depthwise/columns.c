@@ -3,7 +3,7 @@
 #include "backend/cuda/kernels/divide_host.h"
 #include "backend/cuda/kernels/depthwise/columns.h"
 
-enum { THREADS = 128, STRIP = 4, MOST_ROWS = 32 };
+enum { STRIP = 4, MOST_ROWS = 32 };
 
 static bool read(const ingot__call *call, ingot__cuda_dw *d, int wide) {
   if (!ingot__cuda_dw_read(call, d) || d->channels % wide) return false;
@@ -51,16 +51,7 @@ static ingot_status run_wide(const ingot__call *call, int wide) {
   p.rows = (int32_t)rows;
   p.vectors = ingot__divisor(vectors), p.strips = ingot__divisor(strips), p.chunks = ingot__divisor(chunks);
   if (strips * chunks > INT32_MAX / vectors) return INGOT__FAIL_CALL(call, INGOT_E_LIMIT, "images are too large for this kernel");
-  const int64_t most = INT32_MAX / image_threads; /* images in a launch */
-  for (int64_t first = 0; first < images; first += most) {
-    const int64_t count = images - first < most ? images - first : most;
-    depthwise_columns_params part = p;
-    part.t = ingot__cuda_dw_from(&p.t, &d, first);
-    part.threads = (uint32_t)(image_threads * count);
-    ingot__cuda_grid grid = {.x = (unsigned)ingot__divide_up(image_threads * count, THREADS), .threads = THREADS, .early = true};
-    INGOT_TRY(ingot__cuda_launch(call, vector ? "depthwise_columns" : "depthwise_columns_narrow", &grid, &part, sizeof part));
-  }
-  return INGOT_OK;
+  return ingot__cuda_dw_launch(call, &d, vector ? "depthwise_columns" : "depthwise_columns_narrow", &p.t, &p.threads, image_threads, &p, sizeof p);
 }
 
 #define COLUMNS(wide) \

@@ -9,21 +9,13 @@
 #include "divide.cuh"
 #include "depthwise/tensors.h"
 #include "depthwise/columns.h"
+#include "depthwise/channels.cuh"
 #include "act.cuh"
 
 enum {
   THREADS = 128, STRIP = 4, SPAN = (STRIP - 1) * STRIDE_X + KW, BEFORE = KH - STRIDE_Y, AHEAD = (KH - 1) / STRIDE_Y + 1,
   EARLY = STRIDE_Y == 1 /* there are registers for the next step's rows */
 };
-typedef vec<ELEMENT, WIDE> channels;
-
-template <bool VECTOR> DEVICE channels load_channels(const ELEMENT *from) {
-  if (VECTOR) return load<WIDE>(from);
-  channels x;
-#pragma unroll
-  for (int i = 0; i < WIDE; i++) x[i] = from[i];
-  return x;
-}
 
 /* Where a column's pixels lie, and which of them are in the image. */
 struct place {

@@ -3,12 +3,12 @@
 #include "backend/cuda/kernels/divide_host.h"
 #include "backend/cuda/kernels/depthwise/points.h"
 
-enum { THREADS = 128, MOST_WORDS = 160 /* registers that weights and pixels may take */ };
+enum { MOST_WORDS = 160 /* registers that weights and pixels may take */ };
 
 static int64_t words(const ingot__cuda_dw *d, int wide) { return d->taps * wide * (int64_t)(4 + d->size) / 4; }
 
 static bool read(const ingot__call *call, ingot__cuda_dw *d, int wide) {
-  return ingot__cuda_dw_read(call, d) && d->channels % wide == 0 && d->window.kernel[1] <= 32 && words(d, wide) <= MOST_WORDS;
+  return ingot__cuda_dw_read(call, d) && d->channels % wide == 0 && words(d, wide) <= MOST_WORDS;
 }
 
 static void define(const ingot__call *call, ingot__text *text, int wide) {
@@ -38,21 +38,13 @@ static ingot_status run(const ingot__call *call, int wide) {
   INGOT_TRY(ingot__cuda_dw_tensors(call, &d, &p.t));
   const size_t bytes = (size_t)wide * d.size;
   const bool vector = ingot__cuda_dw_aligned(&p.t, &d, bytes) && ingot__cuda_dw_residual_aligned(&p.t, &d, bytes);
-  const int64_t vectors = d.channels / wide, columns = p.t.out_width, lines = p.t.out_height, images = call->out[0].dim[0];
+  const int64_t vectors = d.channels / wide, columns = p.t.out_width, lines = p.t.out_height;
   if (columns * lines > INT32_MAX / vectors) return INGOT__FAIL_CALL(call, INGOT_E_LIMIT, "images are too large for this kernel");
-  const int64_t image_threads = vectors * columns * lines, most = INT32_MAX / image_threads; /* images in a launch */
+  const int64_t image_threads = vectors * columns * lines;
   p.stride_y = (int32_t)d.window.stride[0], p.stride_x = (int32_t)d.window.stride[1];
   p.dilation_y = (int32_t)d.window.dilation[0], p.dilation_x = (int32_t)d.window.dilation[1];
   p.vectors = ingot__divisor(vectors), p.columns = ingot__divisor(columns), p.lines = ingot__divisor(lines);
-  for (int64_t first = 0; first < images; first += most) {
-    const int64_t count = images - first < most ? images - first : most;
-    depthwise_points_params part = p;
-    part.t = ingot__cuda_dw_from(&p.t, &d, first);
-    part.threads = (uint32_t)(image_threads * count);
-    ingot__cuda_grid grid = {.x = (unsigned)ingot__divide_up(image_threads * count, THREADS), .threads = THREADS, .early = true};
-    INGOT_TRY(ingot__cuda_launch(call, vector ? "depthwise_points" : "depthwise_points_narrow", &grid, &part, sizeof part));
-  }
-  return INGOT_OK;
+  return ingot__cuda_dw_launch(call, &d, vector ? "depthwise_points" : "depthwise_points_narrow", &p.t, &p.threads, image_threads, &p, sizeof p);
 }
 
 #define POINTS(wide) \

@@ -6,18 +6,11 @@
 #include "divide.cuh"
 #include "depthwise/tensors.h"
 #include "depthwise/points.h"
+#include "depthwise/channels.cuh"
 #include "act.cuh"
 
 enum { THREADS = 128 };
-typedef vec<ELEMENT, WIDE> channels;
 
-template <bool VECTOR> DEVICE channels load_channels(const ELEMENT *from) {
-  if (VECTOR) return load<WIDE>(from);
-  channels x;
-#pragma unroll
-  for (int i = 0; i < WIDE; i++) x[i] = from[i];
-  return x;
-}
 /* The nearest place in the image: what isn't wanted is taken out when it is used. A branch would wait for the load. */
 DEVICE int clamped_to(int at, int size) { return at < 0 ? 0 : at < size ? at : size - 1; }
 

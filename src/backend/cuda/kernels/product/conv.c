@@ -137,7 +137,7 @@ static void pack(const ingot__call *call, void *packed, bool tf32) {
 void ingot__conv_pack(const ingot__call *call, void *packed) { pack(call, packed, false); }
 void ingot__conv_pack_tf32(const ingot__call *call, void *packed) { pack(call, packed, true); }
 
-static bool has_points(const ingot__call *call) {
+bool ingot__conv_has_points(const ingot__call *call) {
   ingot__window window;
   return ingot__conv_window(call, &window) && is_point(&window, call->in[0].rank - 2);
 }
@@ -145,7 +145,7 @@ static bool has_points(const ingot__call *call) {
 static void define(const ingot__call *call, ingot__text *text, const ingot__product_tile *tile) {
   const ingot__view *x = &call->in[0];
   ingot__product_define(call, text, tile, (int)INGOT__ATTRS(call, Conv)->act);
-  ingot__cuda_define(text, "WINDOW", has_points(call) ? 0 : x->rank == 5 ? 3 : 2);
+  ingot__cuda_define(text, "WINDOW", ingot__conv_has_points(call) ? 0 : x->rank == 5 ? 3 : 2);
   ingot__text_printf(text, "#define TRANSPOSED 0\n#define A_STRIDED 0\n#define B_STRIDED 0\n#define B_PACKED 1\n");
 }
 
@@ -157,7 +157,7 @@ static bool lines_even(const ingot__view *v) {
 }
 
 bool ingot__conv_is_point(const ingot__call *call) {
-  return ingot__conv_takes(call) && INGOT__ATTRS(call, Conv)->group == 1 && has_points(call) && lines_even(&call->in[0]);
+  return ingot__conv_takes(call) && INGOT__ATTRS(call, Conv)->group == 1 && ingot__conv_has_points(call) && lines_even(&call->in[0]);
 }
 
 ingot_status ingot__conv_point(const ingot__call *call, ingot__product *product) {

@@ -7,8 +7,10 @@
 bool ingot__conv_takes(const ingot__call *call);
 /* Its window, pads and all, for the input's size; false where it is none. */
 bool ingot__conv_window(const ingot__call *call, ingot__window *window);
-/* Whether it is of one group too, and its output pixels need the input's of the same place alone: a product of the pixels' matrix, whose rows are
- * channels, and the packed weights. */
+/* Whether its output pixels need the input's of the same place alone. */
+bool ingot__conv_has_points(const ingot__call *call);
+/* Whether it is of one group too, and its lines follow each other as pixels do: a product of the pixels' matrix, whose rows are channels, and the
+ * packed weights. */
 bool ingot__conv_is_point(const ingot__call *call);
 /* Its operands; rows of `a` are pixels of an image (product->unit of them), images product->a_unit apart. */
 ingot_status ingot__conv_point(const ingot__call *call, ingot__product *product);
