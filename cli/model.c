@@ -125,6 +125,14 @@ static ingot_status set_tactics(const char *text, ingot_config *config) {
   return cli__library(ingot_config_set_tactic_sources(config, flags));
 }
 
+static ingot_status set_fp16_error(const char *text, ingot_config *config) {
+  char *end;
+  const double most = strtod(text, &end);
+  if (end == text || *end || !(most >= 0))
+    return cli__fail(INGOT_E_ARGUMENT, "--fp16Error wants a number that isn't negative, such as 0.02; '%s' isn't that", text);
+  return cli__library(ingot_config_set_fp16_error(config, most));
+}
+
 ingot_status cli__settings_apply(const cli__build_settings *settings, ingot_config **config) {
   *config = NULL;
   CLI_TRY(cli__library(ingot_config_create(cli__env(), config)));
@@ -138,6 +146,7 @@ ingot_status cli__settings_apply(const cli__build_settings *settings, ingot_conf
   unsigned precision = (settings->no_tf32 ? 0 : INGOT_PRECISION_TF32) | (settings->fp16 || settings->best ? INGOT_PRECISION_FP16 : 0) |
                        (settings->bf16 || settings->best ? INGOT_PRECISION_BF16 : 0);
   CLI_TRY(cli__library(ingot_config_set_precision(*config, precision)));
+  if (settings->fp16_error) CLI_TRY(set_fp16_error(settings->fp16_error, *config));
   if (settings->pools) CLI_TRY(set_pools(settings->pools, *config));
   if (settings->tactics) CLI_TRY(set_tactics(settings->tactics, *config));
   if (settings->timing_cache) CLI_TRY(cli__library(ingot_config_set_timing_cache(*config, settings->timing_cache)));

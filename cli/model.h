@@ -36,6 +36,7 @@ typedef struct cli__build_settings {
   bool no_verify;
   const char *device;               /* NULL: the CPU */
   bool fp16, bf16, best, no_tf32;
+  const char *fp16_error;           /* a number, of an output's range; NULL: the default */
   const char *pools;                /* "workspace:64", MiB; NULL: no limits */
   const char *tactics;              /* "-CUBLAS_LT,+CUDNN"; NULL: the default */
 } cli__build_settings;

@@ -20,6 +20,7 @@ ingot_status ingot_config_create(const ingot_env *env, ingot_config **config) {
   c->budget = DEFAULT_BUDGET;
   c->precision = INGOT_PRECISION_TF32;
   c->tactics = INGOT_TACTIC_CUBLAS_LT | INGOT_TACTIC_CUDNN;
+  c->fp16_error = INGOT__FP16_ERROR_AUTO;
   c->verify = true;
   c->n_profile = 1;
   *config = c;
@@ -90,6 +91,13 @@ ingot_status ingot_config_set_precision(ingot_config *config, unsigned flags) {
   const unsigned known = INGOT_PRECISION_TF32 | INGOT_PRECISION_FP16 | INGOT_PRECISION_BF16;
   INGOT_REQUIRE(config && !(flags & ~known), "config is NULL, or an unknown precision");
   config->precision = flags;
+  return INGOT_OK;
+}
+
+ingot_status ingot_config_set_fp16_error(ingot_config *config, double most) {
+  INGOT_CALL(NULL);
+  INGOT_REQUIRE(config && most >= 0, "config is NULL, or the error is negative or not a number");
+  config->fp16_error = most;
   return INGOT_OK;
 }
 

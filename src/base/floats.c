@@ -59,6 +59,18 @@ static inline float value_of(uint16_t bits, bool half) {
   const float value = half ? float_of(magnitude << 13) * 0x1p112f : float_of(magnitude << 16); /* the exponents' zeros are 112 apart */
   return float_of(bits_of(value) | sign);
 }
+/* What leaves the range is infinite, which value_of doesn't know. */
+static inline float rounded(float f) {
+  const float value = value_of((uint16_t)f16_of(f), true);
+  const uint32_t a = bits_of(f) & 0x7fffffff, large = -(uint32_t)(a >= 0x477ff000), nan = -(uint32_t)(a > 0x7f800000);
+  const uint32_t special = (bits_of(f) & 0x80000000) | 0x7f800000 | (nan & 0x400000);
+  return float_of((large & special) | (~large & bits_of(value)));
+}
+void ingot__floats_round_f16(float *x, size_t n) {
+  for (; n >= ROW; n -= ROW, x += ROW)
+    for (int i = 0; i < ROW; i++) x[i] = rounded(x[i]);
+  for (size_t i = 0; i < n; i++) x[i] = rounded(x[i]);
+}
 static inline bool is_finite(uint16_t bits, bool half) { return (bits & 0x7fff) < (half ? 0x7c00 : 0x7f80); }
 
 /* The next number below or above; what would be infinite stays. */

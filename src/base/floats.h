@@ -12,6 +12,8 @@ void ingot__floats_to_bf16(uint16_t *to, const float *from, size_t n);
  * Weight Equalization and Bias Correction", 2019, have the shift; here it is avoided, not measured and taken off. */
 void ingot__floats_to_f16_sum(uint16_t *to, const float *from, size_t n);
 void ingot__floats_to_bf16_sum(uint16_t *to, const float *from, size_t n);
+/* Each to the nearest half, which stays a float. */
+void ingot__floats_round_f16(float *x, size_t n);
 /* The largest magnitude among those that are finite; 0 if there is none. */
 float ingot__floats_largest(const float *x, size_t n);
 #endif

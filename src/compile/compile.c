@@ -28,7 +28,7 @@ static ingot_status run_passes(ingot__build *b) {
   b->passes = INGOT_NEW_ARRAY(&b->arena, ingot__pass_count, ingot__pass_record);
   if (!b->passes) return ingot__no_memory(b->diag);
   ingot__pass_context context = {.diag = b->diag, .log = &b->engine->log, .float_only = true, .device = b->engine->backend->device != NULL,
-                                .narrow = b->narrow, .wide = b->wide, .n_wide = b->n_wide, .pool = b->pool};
+                                .narrow = b->narrow, .wide = &b->wide, .pool = b->pool};
   ingot__pass_options options = {.dump_folder = b->config->dump_folder, .stop_after = b->config->stop_after, .skip = b->config->skip,
                                  .n_skip = b->config->n_skip};
   INGOT_TRY(ingot__passes_run(b->engine->network, &context, &options, b->passes, &b->n_passes));
@@ -48,7 +48,7 @@ static ingot_status make_plan(ingot__build *b) {
   double start = ingot__now();
   b->tuner.cold = weights_are_cold(b->engine->network);
   b->planner = (ingot__planner){.engine = b->engine, .arena = &b->arena, .diag = b->diag, .progress = &b->config->progress, .pool = b->pool,
-                                .tf32 = b->config->precision & INGOT_PRECISION_TF32, .tactics = b->config->tactics,
+                                .tf32 = b->config->precision & INGOT_PRECISION_TF32, .exact = &b->exact, .tactics = b->config->tactics,
                                 .workspace = b->config->workspace};
   if (b->config->budget > 0 || b->config->timing_cache) {
     b->planner.time = ingot__tuner_time;
@@ -117,8 +117,9 @@ static ingot_status build(ingot__build *b, const ingot__network *network, bool r
   }
   b->narrow = narrow_type(b);
   const double start = ingot__now();
-  if (b->narrow == INGOT_FLOAT16) INGOT_TRY(ingot__build_ranges(b, network));
-  b->seconds_ranges = ingot__now() - start;
+  b->fp16_asked = b->config->precision & INGOT_PRECISION_FP16;
+  if (b->narrow == INGOT_FLOAT16) INGOT_TRY(ingot__build_measure(b, network));
+  b->seconds_measure = ingot__now() - start;
   INGOT_TRY(run_passes(b));
   INGOT_TRY(make_plan(b));
   if (b->config->timing_cache && b->tuner.changed) INGOT_TRY(ingot__tuner_save(&b->tuner, b->config->timing_cache, b->diag));

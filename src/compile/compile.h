@@ -6,7 +6,7 @@
 #include "plan/plan.h"
 #include "tune/tune.h"
 
-enum { INGOT__MOST_SKIPS = 64, INGOT__DEFAULT_MAX_BATCH = 1024 };
+enum { INGOT__FP16_ERROR_AUTO = -1, INGOT__MOST_SKIPS = 64, INGOT__DEFAULT_MAX_BATCH = 1024 };
 
 typedef struct ingot__shape_range { /* a profile for one input, as the user gave it */
   const char *input;
@@ -30,6 +30,7 @@ struct ingot_config {
   int device_index;
   unsigned precision;           /* INGOT_PRECISION_ */
   unsigned tactics;             /* INGOT_TACTIC_ */
+  double fp16_error;            /* of an output's range, that float16's rounding may cause; 0: any, INGOT__FP16_ERROR_AUTO: rounding.c's */
   size_t workspace;             /* bytes that a kernel may want; 0: any */
   bool verify;
   ingot__progress progress;
@@ -48,11 +49,11 @@ typedef struct ingot__build {
   ingot__tuner tuner;
   ingot__planner planner;
   ingot_dtype narrow;           /* what float32 may become; INGOT_UNDEFINED: nothing */
-  const char *const *wide;      /* names, sorted, of values that leave float16's range */
-  size_t n_wide;
+  bool fp16_asked;              /* by the caller, not by the network's own weights */
+  ingot__name_list wide, exact; /* values whose layers stay in float32; those of them whose layers don't round to TF32 either */
   ingot__pass_record *passes;
   size_t n_passes;
-  double start, seconds_ranges, seconds_passes, seconds_plan, seconds_verify;
+  double start, seconds_measure, seconds_passes, seconds_plan, seconds_verify;
   struct { size_t layers, whole, sampled, elements; double worst; const char *worst_layer; } verified;
 } ingot__build;
 
@@ -60,8 +61,8 @@ ingot_status ingot__compile(const ingot__network *network, const ingot_config *c
 
 /* ---- Steps */
 ingot_status ingot__build_profile(ingot__build *build);  /* profiles of inputs; fixed dims become numbers everywhere */
-/* Fills `wide`: from a run of the network, as it was given, on the host. That it can't be run is no error. */
-ingot_status ingot__build_ranges(ingot__build *build, const ingot__network *network);
+/* Fills `wide` and `exact`: from runs of the network, as it was given, on the host. That it can't be run is no error. */
+ingot_status ingot__build_measure(ingot__build *build, const ingot__network *network);
 ingot_status ingot__build_verify(ingot__build *build);
 ingot_status ingot__build_report(ingot__build *build);
 

@@ -70,7 +70,7 @@ ingot_status ingot__build_report(ingot__build *b) {
   ingot__json_string(t, "device", e->device);
   ingot__json_int(t, "threads", e->threads);
   ingot__json_open(t, "seconds", '{');
-  ingot__json_double(t, "ranges", b->seconds_ranges, 4);
+  ingot__json_double(t, "measure", b->seconds_measure, 4);
   ingot__json_double(t, "passes", b->seconds_passes, 4);
   ingot__json_double(t, "plan", b->seconds_plan, 4);
   ingot__json_double(t, "compiling_candidates", b->planner.seconds_compiling, 4);

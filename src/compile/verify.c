@@ -44,22 +44,6 @@ static ingot_status differ(verifier *v, const ingot__run_step *run, double got, 
                           run->step->kernel->name, got, want, tolerance);
 }
 
-/* Results that jump where arguments differ by a rounding error: levels, and comparisons. */
-static bool jumps(const ingot__node *n) {
-  switch (n->op) {
-  case INGOT__OP_Conv: return ((const ingot__attrs_Conv *)n->attrs)->act == INGOT__ACT_QUANTIZE;
-  case INGOT__OP_MatMul: return ((const ingot__attrs_MatMul *)n->attrs)->act == INGOT__ACT_QUANTIZE;
-  case INGOT__OP_QuantizeLinear: case INGOT__OP_Cast: case INGOT__OP_Round: case INGOT__OP_Floor: case INGOT__OP_Ceil: case INGOT__OP_Sign:
-  case INGOT__OP_Mod: case INGOT__OP_Equal: case INGOT__OP_Less: case INGOT__OP_LessOrEqual: case INGOT__OP_Greater:
-  case INGOT__OP_GreaterOrEqual: return true;
-  case INGOT__OP_Fused:
-    for (const ingot__node *m = ((const ingot__attrs_Fused *)n->attrs)->body->first; m; m = m->next)
-      if (jumps(m)) return true;
-    return false;
-  default: return false;
-  }
-}
-
 /* How many times float32's tolerance a step may have: the last bit of a half is 2^-11 of its value, of a bfloat16 2^-8; TF32 rounds inputs to
  * 2^-11 each. What is between the nodes of a chain is rounded by the reference and not by kernels. */
 static double rounding_of(ingot_dtype t) { return t == INGOT_BFLOAT16 ? 12 : t == INGOT_FLOAT16 ? 3 : 1; }
@@ -78,7 +62,7 @@ static ingot_status compare(verifier *v, const ingot__run_step *run, const doubl
     if (isfinite(want[i]) && fabs(want[i]) > largest) largest = fabs(want[i]);
   double tolerance = floating ? TOLERANCE * rounding(run) * largest + 1e-6 : rounding(run) > 1 ? 1 : 0; /* levels out of halves: the next one */
   if (run->node->op == INGOT__OP_LSTM && ((const ingot__attrs_LSTM *)run->node->attrs)->levels) tolerance *= 10; /* one level stays in the state */
-  size_t excused = jumps(run->node) ? 1 + n / 50 : 0; /* elements that may have jumped */
+  size_t excused = ingot__node_jumps(run->node) ? 1 + n / 50 : 0; /* elements that may have jumped */
   for (size_t i = 0; i < n; i++) {
     if (isnan(want[i]) && isnan(got[i])) continue;
     if (got[i] == want[i]) continue;

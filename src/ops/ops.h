@@ -36,6 +36,12 @@ typedef struct ingot__op_functions {
  * A reference that needs a workspace has ingot__workspace_<Name> beside it, in the same file. */
 const ingot__op_functions *ingot__op_functions_get(ingot__op op);
 
+/* ---- Kinds: traits.c */
+bool ingot__op_has_graphs(ingot__op op); /* control flow */
+bool ingot__op_is_random(ingot__op op);
+/* Results that jump where arguments differ by a rounding error: levels, comparisons, whole numbers; of a Fused node, any of its nodes. */
+bool ingot__node_jumps(const ingot__node *node);
+
 /* ---- For the files in ops/ */
 #define INGOT__FAIL_INFER(infer, status, ...) INGOT__FAIL_NODE((infer)->diag, status, (infer)->node, __VA_ARGS__)
 #define INGOT__FAIL_CALL(call, status, ...) INGOT__FAIL_NODE((call)->diag, status, (call)->node, __VA_ARGS__)

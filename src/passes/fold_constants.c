@@ -7,13 +7,10 @@ enum { MOST_BYTES = 256 << 20 };
 
 /* Operators that must stay even so. */
 static bool foldable(const ingot__node *n, bool dequantize) {
-  const ingot__op_info *info = ingot__op_get(n->op);
-  for (size_t i = 0; i < info->n_attr; i++)
-    if (info->attr[i].type == INGOT__ATTR_GRAPH) return false;
+  if (ingot__op_has_graphs(n->op) || ingot__op_is_random(n->op)) return false;
   if (n->op == INGOT__OP_DequantizeLinear && !dequantize) return false; /* lift_scales wants to see them */
   switch (n->op) {
   case INGOT__OP_NonZero: case INGOT__OP_NonMaxSuppression: case INGOT__OP_Compress: case INGOT__OP_Unique: /* sizes known only afterwards */
-  case INGOT__OP_Dropout: case INGOT__OP_RandomNormal: case INGOT__OP_RandomUniform: case INGOT__OP_Multinomial: /* random */
     return false;
   default: break;
   }

@@ -3,13 +3,11 @@
  *
  * What stays float32: operators that aren't in the list below (kernels accumulate in float32 all the same), those that may leave float16's range
  * whatever their inputs (powers, exponentials, quotients, sums of many), which elementwise chains compute in float32 in between; and
- * nodes with a constant beyond the range, with a word, or with a value that leaves it where the network was measured (compile/ranges.c). The
- * network's inputs and outputs keep their types. */
+ * nodes with a constant beyond the range, with a word, or with a value that leaves it, or is rounded too much, where the network was measured
+ * (compile/measure.c). The network's inputs and outputs keep their types. */
 #include "passes/rewrite.h"
 #include "base/floats.h"
 #include "base/pool.h"
-#include <stdlib.h>
-#include <string.h>
 
 #define LARGEST_HALF 65504.0f
 
@@ -51,6 +49,8 @@ static bool moves(const ingot__node *n) {
   }
 }
 
+bool ingot__narrows(const ingot__node *n) { return data_inputs(n) && !moves(n); }
+
 static bool is_constant(const ingot__value *v) { return !v->producer && !v->is_input; }
 static bool is_float(const ingot__value *v) { return v && v->type.kind == INGOT__TENSOR && v->type.dtype == INGOT_FLOAT32; }
 
@@ -59,15 +59,13 @@ static bool in_range(const narrower *w, const ingot__value *v) {
   return ingot__floats_largest(v->data, v->bytes / sizeof(float)) <= LARGEST_HALF;
 }
 
-static int name_order(const void *name, const void *entry) { return strcmp(name, *(const char *const *)entry); }
-
-/* Whether its elements were measured beyond the range, here or before they were moved. */
-static bool leaves_range(const narrower *w, const ingot__value *v) {
-  const ingot__pass_context *c = w->context;
-  if (w->to != INGOT_FLOAT16 || !c->n_wide) return false;
+/* Whether its elements are to stay in float32 by what was measured, of them or before they were moved. */
+static bool stays_wide(const narrower *w, const ingot__value *v) {
+  const ingot__name_list *wide = w->context->wide;
+  if (w->to != INGOT_FLOAT16 || !wide || !wide->n) return false;
   for (; is_float(v); v = v->producer->in[0]) {
     if (is_constant(v)) return false;
-    if (bsearch(v->name, c->wide, c->n_wide, sizeof *c->wide, name_order)) return true;
+    if (ingot__name_list_has(wide, v->name)) return true;
     if (!v->producer || !moves(v->producer)) return false;
   }
   return false;
@@ -83,14 +81,14 @@ static bool can_be_narrow(const narrower *w, const ingot__node *n) {
     if (!v || !(inputs >> (i < 31 ? i : 31) & 1)) continue;
     if (v->type.dtype != INGOT_FLOAT32 && v->type.dtype != w->to && !(n->op == INGOT__OP_FusedAttention && i == 3)) return false;
     any |= is_float(v);
-    if (leaves_range(w, v)) return false;
+    if (stays_wide(w, v)) return false;
     if (is_float(v) && !in_range(w, v)) {
       ingot__logf(w->context->log, INGOT_LOG_INFO, "%s stays in float32: a constant of it is beyond float16's range", ingot__where(n));
       return false;
     }
   }
   for (size_t i = 0; i < n->n_out; i++)
-    if (leaves_range(w, n->out[i])) return false;
+    if (stays_wide(w, n->out[i])) return false;
   if (moves(n)) return any && n->in[0] && n->in[0]->id < w->n_value && w->narrow[n->in[0]->id];
   return any;
 }

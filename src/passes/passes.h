@@ -1,6 +1,7 @@
 /* Passes over the network, run in the order of passes.def. */
 #ifndef INGOT_PASSES_PASSES_H
 #define INGOT_PASSES_PASSES_H
+#include "ir/name_list.h"
 #include "ops/ops.h"
 
 typedef struct ingot__pass_context {
@@ -9,14 +10,16 @@ typedef struct ingot__pass_context {
   bool float_only;   /* float16 and bfloat16 are computed as float32, or narrowed again at the end */
   bool device;       /* the target has a device of its own */
   ingot_dtype narrow; /* what float32 may become; INGOT_UNDEFINED: nothing */
-  const char *const *wide; /* names, sorted, of values whose layers stay in float32 */
-  size_t n_wide;
+  const ingot__name_list *wide; /* of values whose layers stay in float32; NULL: none */
   ingot__pool *pool; /* for folding; may be NULL */
 } ingot__pass_context;
 
 /* A pass changes the network and says whether it did. Values it makes get their types (ingot__infer_node on each node made). */
 typedef ingot_status (*ingot__pass_fn)(ingot__network *network, const ingot__pass_context *context, bool *changed);
 typedef struct ingot__pass { const char *name, *postcondition; ingot__pass_fn run; } ingot__pass;
+
+/* Whether narrow_floats may make the node's results narrow, of inputs that are float32. */
+bool ingot__narrows(const ingot__node *node);
 
 extern const ingot__pass ingot__pass_list[];
 extern const size_t ingot__pass_count;

@@ -126,12 +126,23 @@ const ingot__candidate *ingot__plan_rank(const ingot__planner *p, ingot__call *c
   return &c[0];
 }
 
+/* Whether the call's float32 products may be rounded to TF32. */
+static bool may_round(const ingot__planner *p, const ingot__node *n) {
+  if (!p->tf32 || !p->exact || !p->exact->n) return p->tf32;
+  for (size_t i = 0; i < n->n_in; i++)
+    if (n->in[i] && ingot__name_list_has(p->exact, n->in[i]->name)) return false;
+  for (size_t i = 0; i < n->n_out; i++)
+    if (n->out[i] && ingot__name_list_has(p->exact, n->out[i]->name)) return false;
+  return true;
+}
+
 size_t ingot__plan_kernels(const ingot__planner *p, const ingot__call *call, const ingot__kernel **list) {
   size_t n = p->engine->backend->candidates(call, list, INGOT__MAX_CANDIDATES), kept = 0, least = 0;
+  const bool tf32 = may_round(p, call->node);
   const ingot__kernel *modest = NULL; /* of those that want more workspace than is allowed the one that wants least: something must run */
   for (size_t i = 0; i < n; i++) {
     const ingot__kernel *k = list[i];
-    if (!p->tf32 && strstr(k->name, "tf32")) continue;
+    if (!tf32 && strstr(k->name, "tf32")) continue;
     const ingot__library *library = k->functions->library; /* not opened for nothing: without times ours are taken */
     if (library && (!p->time || !(p->tactics & library->source) || !library->version(NULL))) continue;
     size_t wanted = p->workspace && k->functions->workspace ? k->functions->workspace(call) : 0;

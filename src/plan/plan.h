@@ -6,6 +6,7 @@
 #ifndef INGOT_PLAN_PLAN_H
 #define INGOT_PLAN_PLAN_H
 #include "engine/engine.h"
+#include "ir/name_list.h"
 
 enum { INGOT__CONFIGS = 4, INGOT__MAX_CANDIDATES = 40 };
 static inline int ingot__config(ingot__layout in, ingot__layout out) { return (int)in * 2 + (int)out; }
@@ -32,6 +33,7 @@ typedef struct ingot__planner {
   ingot__pool *pool;                  /* threads to compile code with */
   double seconds_compiling;           /* for the report: of device code for candidates */
   bool tf32;                          /* kernels that round float32 to TF32 are allowed */
+  const ingot__name_list *exact;      /* of values whose layers don't round so even then; NULL: none */
   unsigned tactics;                   /* INGOT_TACTIC_: vendors' libraries whose kernels are allowed */
   size_t workspace;                   /* bytes that a kernel may want; 0: any */
   ingot__choice *choice;              /* out, by node id */

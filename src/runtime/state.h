@@ -29,6 +29,9 @@ typedef struct ingot__run_step {
   double seconds;            /* of the last run, when profiling */
 } ingot__run_step;
 
+/* What is called before and after each step. */
+typedef ingot_status (*ingot__trace_fn)(void *user, ingot__run_step *step, bool after, ingot__diag *diag);
+
 /* Steps in a row that are device work alone, played as one once they have been recorded. */
 typedef struct ingot__segment {
   size_t first, n;           /* of the region's steps */
@@ -170,7 +173,7 @@ struct ingot_context {
   ingot_observer_fn observer;
   void *observer_user;
   /* For the compiler's verification: called before and after each step. */
-  ingot_status (*trace)(void *user, ingot__run_step *step, bool after, ingot__diag *diag);
+  ingot__trace_fn trace;
   void *trace_user;
   /* enqueue */
   pthread_t worker;

@@ -12,6 +12,7 @@ static float float_of(uint32_t u) { float f; memcpy(&f, &u, 4); return f; }
 static void as_single_elements(void **state) {
   (void)state;
   float from[ROOM];
+  float rounded[ROOM];
   uint16_t half[ROOM + 1], brain[ROOM + 1];
   for (uint64_t u = 0; u <= UINT32_MAX;) {
     const size_t n = 1 + (size_t)(u / 65521) % ROOM; /* whole rows of the loops, and what is left */
@@ -19,8 +20,12 @@ static void as_single_elements(void **state) {
     half[n] = brain[n] = 0x1234;
     ingot__floats_to_f16(half, from, n);
     ingot__floats_to_bf16(brain, from, n);
+    memcpy(rounded, from, n * sizeof *from);
+    ingot__floats_round_f16(rounded, n);
     for (size_t i = 0; i < n; i++) {
       if (half[i] != ingot__f32_to_f16(from[i])) fail_msg("%a: %04x, alone %04x", (double)from[i], half[i], ingot__f32_to_f16(from[i]));
+      const float want = ingot__f16_to_f32(half[i]);
+      if (isnan(want) ? !isnan(rounded[i]) : memcmp(&want, &rounded[i], 4) != 0) fail_msg("%a: %a as a half", (double)from[i], (double)rounded[i]);
       if (brain[i] != ingot__f32_to_bf16(from[i])) fail_msg("%a: %04x, alone %04x", (double)from[i], brain[i], ingot__f32_to_bf16(from[i]));
     }
     assert_true(half[n] == 0x1234 && brain[n] == 0x1234);

@@ -128,6 +128,14 @@ def test_pools(ingot, model, tmp_path):
         assert result.returncode != 0 and "--memPoolSize wants workspace:N" in result.stderr
 
 
+def test_fp16_error(ingot, model, tmp_path):
+    for text in ("0.01", "0", "1e-3"):
+        ingot("build", model, "-o", tmp_path / "net.ingot", "--budget", "0", "--fp16", "--fp16Error", text)
+    for text in ("-1", "nan", "0.01x", "much"):
+        result = ingot("build", model, "-o", tmp_path / "net.ingot", "--fp16Error=" + text, check=False)
+        assert result.returncode != 0 and "--fp16Error wants a number that isn't negative" in result.stderr
+
+
 def test_tactic_sources(ingot, model, tmp_path):
     for text in ("-CUBLAS_LT", "-CUBLAS_LT,-CUDNN", "+CUDNN,-cublas_lt"):
         ingot("build", model, "-o", tmp_path / "net.ingot", "--budget", "0", "--tacticSources=" + text)

@@ -160,8 +160,8 @@ static inline void pass_check_within(ingot__pass_fn pass, const char *text, cons
   if (ingot__infer_network(before, &diag) != INGOT_OK) fail_msg("%s in %s", diag.text, text);
   ingot__network *after = ingot__network_clone(before, NULL);
   assert_non_null(after);
-  ingot__pass_context context = {.diag = &diag, .log = &after->log, .float_only = true, .device = pass_device, .narrow = pass_narrow,
-                                .wide = &pass_wide, .n_wide = pass_wide ? 1 : 0};
+  const ingot__name_list wide = {&pass_wide, pass_wide ? 1 : 0};
+  ingot__pass_context context = {.diag = &diag, .log = &after->log, .float_only = true, .device = pass_device, .narrow = pass_narrow, .wide = &wide};
   bool changed = false;
   if (pass(after, &context, &changed) != INGOT_OK) fail_msg("%s in %s", diag.text, text);
   if (ingot__network_verify(after, &diag) != INGOT_OK) fail_msg("%s in %s", diag.text, text);

@@ -195,6 +195,15 @@ def test_a_limit_on_workspace(package):
     assert wanted[1] == wanted[0] > 1 << 16 >= wanted[2] >= wanted[3]
 
 
+def test_fp16_error(package):
+    net = models.model([helper.make_node("Relu", ["x"], ["y"])], [("x", TensorProto.FLOAT, (2, 3))], [("y", TensorProto.FLOAT, (2, 3))])
+    for most in (None, 0, 0.01):
+        package.build(net, budget=0, fp16_error=most)
+    for most in (-1, float("nan")):
+        with pytest.raises(package.ArgumentError, match="error is negative"):
+            package.build(net, budget=0, fp16_error=most)
+
+
 def test_tactic_sources(package):
     net = models.model([helper.make_node("Relu", ["x"], ["y"])], [("x", TensorProto.FLOAT, (2, 3))], [("y", TensorProto.FLOAT, (2, 3))])
     for sources in (None, (), ("CUBLAS_LT",), ["CUDNN", "CUBLAS_LT"]):

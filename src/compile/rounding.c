@@ -1,0 +1,217 @@
+/* How far float16's rounding moves a network's outputs, by runs on random inputs in which results are rounded to halves as they are made. Where that
+ * is more than is allowed (ingot_config_set_fp16_error), the layers at the front stay in float32, exactly (without TF32, which rounds as much): as few
+ * as bring the error down to a share of it, found by bisection. The front, since most of a network's layers amplify the errors of those before them: of
+ * YOLOX-nano's 113 convolutions, whose filters cancel, the first 50 left a tenth of the error, and the 48 of its roundings that each matter most on
+ * their own a quarter, others on other pictures (docs/performance.md).
+ *
+ * Weights aren't rounded here (their errors come to about half as much: base/floats.h), and other inputs move outputs several times more or less. What
+ * depends on decisions (comparisons, indices, levels) jumps where numbers are close, in any precision: what is compared is then the numbers that
+ * they are taken from. */
+#include "compile/measure.h"
+#include "base/floats.h"
+#include <math.h>
+#include <string.h>
+
+#define LARGE 4e9                /* operations a run; smaller networks take about as long in any precision: their kernels' starts */
+#define ALLOWED 0.005            /* unless the caller says otherwise: of small networks, */
+#define ALLOWED_LARGE 0.03       /* and of others, that float32 would cost more */
+#define SHARE 0.15               /* of what is allowed that is to be left, */
+#define GOAL 0.004               /* or this, if it is less */
+#define MOST_SECONDS 0.25        /* that a run may be expected to take: it may take ten */
+#define STEPS 64                 /* what is kept is found to this part of all layers */
+
+typedef struct compared {
+  const ingot__value *value;     /* NULL: isn't */
+  float *truth;
+  size_t count;
+  double range;
+} compared;
+
+typedef struct rounder {
+  ingot__probe *probe;
+  bool *rounds;                  /* by value id: would be a half */
+  compared *compared;            /* by value id */
+  const ingot__node **order;     /* the main graph's steps, as they ran */
+  size_t n_step, step, from;     /* results of the steps from `from` on are rounded; SIZE_MAX: the run that makes the truth */
+  double worst;                  /* difference, of the range */
+  const char *worst_name;
+} rounder;
+
+static bool is_float(const ingot__value *v) { return v->type.kind == INGOT__TENSOR && v->type.dtype == INGOT_FLOAT32; }
+
+/* Whether its results change little when its inputs do. */
+static bool is_steady(const bool *steady, const ingot__node *n) {
+  bool from_floats = false;
+  if (ingot__node_jumps(n) || ingot__op_is_random(n->op) || ingot__op_has_graphs(n->op)) return false;
+  for (size_t i = 0; i < n->n_in; i++) {
+    if (n->in[i] && !steady[n->in[i]->id]) return false;
+    from_floats |= n->in[i] && is_float(n->in[i]);
+  }
+  if (n->op == INGOT__OP_Shape || n->op == INGOT__OP_Size) return true;
+  for (size_t i = 0; i < n->n_out; i++)
+    if (n->out[i] && from_floats && !is_float(n->out[i])) return false;
+  return true;
+}
+
+/* Chains of elementwise nodes are computed in float32 in between. */
+static bool is_inside(const ingot__value *v) {
+  if (v->is_output || v->n_user != 1) return false;
+  return ingot__op_get(v->producer->op)->elementwise && ingot__op_get(v->user[0]->op)->elementwise;
+}
+
+/* Whether it is an output, or a decision is taken from it. */
+static bool is_last(const bool *steady, const ingot__value *v) {
+  for (size_t u = 0; u < v->n_user; u++)
+    for (size_t k = 0; k < v->user[u]->n_out; k++)
+      if (v->user[u]->out[k] && !steady[v->user[u]->out[k]->id]) return true;
+  return v->is_output;
+}
+
+static void choose(rounder *r, bool *steady, bool *wanted) {
+  const ingot_engine *e = r->probe->engine;
+  const ingot__network *net = e->network;
+  for (size_t i = 0; i < net->n_value; i++) steady[i] = net->value[i] && !net->value[i]->producer && !net->value[i]->graph->outer;
+  for (const ingot__node *n = net->main->first; n; n = n->next) {
+    bool is = is_steady(steady, n);
+    for (size_t i = 0; i < n->n_out; i++)
+      if (n->out[i]) steady[n->out[i]->id] = is;
+  }
+  for (const ingot__node *n = net->main->last; n; n = n->prev)
+    for (size_t i = 0; i < n->n_out; i++) {
+      const ingot__value *v = n->out[i];
+      if (!v || !is_float(v)) continue;
+      r->rounds[v->id] = ingot__narrows(n) && !is_inside(v) && !ingot__name_list_has(&r->probe->build->wide, v->name);
+      if (!wanted[v->id] && !(steady[v->id] && is_last(steady, v))) continue;
+      if (e->step[n->id].kernel) r->compared[v->id].value = v;
+      for (size_t k = 0; k < n->n_in && !e->step[n->id].kernel; k++) /* put together in place, or seen in another shape: what it is made of */
+        if (n->in[k]) wanted[n->in[k]->id] = true;
+    }
+}
+
+static ingot_status round_view(rounder *r, const ingot__view *view) {
+  const size_t count = (size_t)ingot__view_count(view);
+  if (view->dense) {
+    ingot__floats_round_f16(view->data, count);
+    return INGOT_OK;
+  }
+  ingot__view plain;
+  ingot__buffer copy = {0};
+  INGOT_TRY(ingot__probe_plain(r->probe, view, &plain, &copy));
+  ingot__floats_round_f16(plain.data, count);
+  ingot__view_copy(view, &plain);
+  ingot__free(&r->probe->context->heap, copy.data, copy.size);
+  return INGOT_OK;
+}
+
+/* The truth, unless it isn't finite: the network can't bear such inputs. */
+static bool remember(rounder *r, compared *c, const float *x, size_t count) {
+  float low = INFINITY, high = -INFINITY;
+  if (!(c->truth = ingot__arena_raw(&r->probe->arena, (count + 1) * sizeof *x))) return false;
+  memcpy(c->truth, x, count * sizeof *x);
+  bool finite = true;
+  for (size_t i = 0; i < count; i++) {
+    finite = finite && isfinite(x[i]);
+    low = x[i] < low ? x[i] : low;
+    high = x[i] > high ? x[i] : high;
+  }
+  c->count = count;
+  c->range = finite && count ? (double)high - (double)low : 0;
+  if (finite && count && c->range <= 0) c->range = fabs((double)high); /* one number, or all alike */
+  if (!(c->range > 0)) c->value = NULL;
+  return true;
+}
+
+static void differ(rounder *r, const compared *c, const float *x, size_t count) {
+  double most = count == c->count ? 0 : INFINITY;
+  for (size_t i = 0; i < count && count == c->count; i++) {
+    const double error = fabs((double)x[i] - (double)c->truth[i]);
+    if (!(error <= most)) most = isnan(error) ? INFINITY : error;
+  }
+  if (most / c->range <= r->worst) return;
+  r->worst = most / c->range;
+  r->worst_name = c->value->name;
+}
+
+static ingot_status watch(void *user, ingot__run_step *run, bool after, ingot__diag *diag) {
+  rounder *r = user;
+  const ingot__node *n = run->node;
+  if (!after || n->graph->outer) return INGOT_OK;
+  if (!ingot__progressed(&r->probe->build->config->progress, "measuring rounding", n->id, r->probe->engine->network->n_node + 1))
+    return ingot__fail(diag, INGOT_E_CANCELLED, NULL, "the build was cancelled");
+  const bool truth = r->from == SIZE_MAX;
+  if (truth && r->n_step <= r->probe->engine->network->n_node) r->order[r->n_step++] = n;
+  const size_t step = r->step++;
+  for (size_t i = 0; i < run->call.n_out; i++) {
+    const ingot__view *view = &run->call.out[i];
+    const ingot__value *v = n->out[i];
+    if (!v || !ingot__is_tensor(view) || view->dtype != INGOT_FLOAT32 || !view->data) continue;
+    if (step >= r->from && r->rounds[v->id]) INGOT_TRY(round_view(r, view));
+    compared *c = &r->compared[v->id];
+    if (!c->value) continue;
+    ingot__view plain;
+    ingot__buffer copy = {0};
+    INGOT_TRY(ingot__probe_plain(r->probe, view, &plain, &copy));
+    if (!truth) differ(r, c, plain.data, (size_t)ingot__view_count(view));
+    else if (!remember(r, c, plain.data, (size_t)ingot__view_count(view))) return ingot__no_memory(diag);
+    ingot__free(&r->probe->context->heap, copy.data, copy.size);
+  }
+  return INGOT_OK;
+}
+
+static ingot_status run(rounder *r, size_t from) {
+  r->from = from;
+  r->step = 0;
+  r->worst = 0;
+  return ingot__probe_run(r->probe, watch, r);
+}
+
+static ingot_status keep(rounder *r, size_t front) {
+  ingot__build *b = r->probe->build;
+  size_t most = 0;
+  for (size_t s = 0; s < front; s++) most += r->order[s]->n_out;
+  if (!(b->exact.name = INGOT_NEW_ARRAY(&b->arena, most + 1, const char *))) return ingot__no_memory(b->diag);
+  for (size_t s = 0; s < front; s++)
+    for (size_t i = 0; i < r->order[s]->n_out; i++) {
+      const ingot__value *v = r->order[s]->out[i];
+      if (v && is_float(v) && !(b->exact.name[b->exact.n++] = ingot__arena_string(&b->arena, v->name))) return ingot__no_memory(b->diag);
+    }
+  ingot__name_list_sort(&b->exact);
+  return INGOT_OK;
+}
+
+static ingot_status bisect(rounder *r, double allowed) {
+  ingot__build *b = r->probe->build;
+  const double all = r->worst, goal = allowed * SHARE < GOAL ? allowed * SHARE : GOAL;
+  const char *name = r->worst_name;
+  size_t low = 0, high = r->n_step; /* too few, and enough */
+  double left = 0;
+  while (high - low > 1 + r->n_step / STEPS) {
+    const size_t middle = low + (high - low) / 2;
+    INGOT_TRY(run(r, middle));
+    if (r->worst > goal) low = middle;
+    else high = middle, left = r->worst;
+  }
+  ingot__logf(&b->engine->log, INGOT_LOG_WARNING,
+              "float16 would move '%s' by %.2g of its range, where %.2g is allowed (on random inputs): the first %zu of %zu layers stay in "
+              "float32, which leaves %.2g", name, all, allowed, high, r->n_step, left);
+  return keep(r, high);
+}
+
+ingot_status ingot__measure_rounding(ingot__probe *probe) {
+  ingot__build *b = probe->build;
+  rounder r = {.probe = probe};
+  const size_t n = probe->engine->network->n_value, nodes = probe->engine->network->n_node;
+  double allowed = b->config->fp16_error;
+  if (allowed == INGOT__FP16_ERROR_AUTO) allowed = probe->operations > LARGE ? ALLOWED_LARGE : ALLOWED;
+  if (allowed <= 0 || !b->fp16_asked || ingot__probe_seconds(probe) > MOST_SECONDS) return INGOT_OK;
+  bool *steady = INGOT_NEW_ARRAY(&b->arena, n + 1, bool), *wanted = INGOT_NEW_ARRAY(&b->arena, n + 1, bool);
+  r.rounds = INGOT_NEW_ARRAY(&b->arena, n + 1, bool);
+  r.compared = INGOT_NEW_ARRAY(&b->arena, n + 1, compared);
+  r.order = INGOT_NEW_ARRAY(&b->arena, nodes + 2, const ingot__node *);
+  if (!steady || !wanted || !r.rounds || !r.compared || !r.order) return ingot__no_memory(&probe->diag);
+  choose(&r, steady, wanted);
+  INGOT_TRY(run(&r, SIZE_MAX));
+  INGOT_TRY(run(&r, 0));
+  ingot__logf(&b->engine->log, INGOT_LOG_INFO, "float16's rounding moves outputs by %.2g of their range, on random inputs", r.worst);
+  return r.worst > allowed ? bisect(&r, allowed) : INGOT_OK;
+}
