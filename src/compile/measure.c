@@ -1,9 +1,9 @@
-/* What a network's values are like, by running it a few times on the host in float32, on random inputs, before it is made narrow for a device: which
- * leave float16's range (ranges.c), and how far float16's rounding would move the outputs (rounding.c). Layers named there stay in float32.
+/* What a network's values are like, by running it a few times on the host in float32, on random inputs, before it is made narrow for a device:
+ * which leave float16's range (ranges.c), and how far float16's rounding would move the outputs (rounding.c). Layers named there stay in float32.
  *
- * The host's engine goes through the passes that the device's goes through up to narrow_floats, so that values have the names they have there; those
- * after it, which hide values inside others, are left out. What can't be measured (a network that fails on random inputs or would take long) is no
- * error: nothing is known against float16 then. */
+ * The host's engine goes through the passes that the device's goes through up to narrow_floats, so that values have the names they have there;
+ * those after it, which hide values inside others, are left out. What can't be measured (a network that fails on random inputs or would take
+ * long) is no error: nothing is known against float16 then. */
 #include "compile/measure.h"
 #include <string.h>
 

@@ -1,12 +1,12 @@
-/* How far float16's rounding moves a network's outputs, by runs on random inputs in which results are rounded to halves as they are made. Where that
- * is more than is allowed (ingot_config_set_fp16_error), the layers at the front stay in float32, exactly (without TF32, which rounds as much): as few
- * as bring the error down to a share of it, found by bisection. The front, since most of a network's layers amplify the errors of those before them: of
- * YOLOX-nano's 113 convolutions, whose filters cancel, the first 50 left a tenth of the error, and the 48 of its roundings that each matter most on
- * their own a quarter, others on other pictures (docs/performance.md).
+/* How far float16's rounding moves a network's outputs, by runs on random inputs in which results are rounded to halves as they are made. Where
+ * that is more than is allowed (ingot_config_set_fp16_error), the layers at the front stay in float32, exactly (without TF32, which rounds as
+ * much): as few as bring the error down to a share of it, found by bisection. The front, since most of a network's layers amplify the errors of
+ * those before them: of YOLOX-nano's 113 convolutions, whose filters cancel, the first 50 left a tenth of the error, and the 48 of its roundings
+ * that each matter most on their own a quarter, others on other pictures (docs/performance.md).
  *
- * Weights aren't rounded here (their errors come to about half as much: base/floats.h), and other inputs move outputs several times more or less. What
- * depends on decisions (comparisons, indices, levels) jumps where numbers are close, in any precision: what is compared is then the numbers that
- * they are taken from. */
+ * Weights aren't rounded here (their errors come to about half as much: base/floats.h), and other inputs move outputs several times more or less.
+ * What depends on decisions (comparisons, indices, levels) jumps where numbers are close, in any precision: what is compared is then the numbers
+ * that they are taken from. */
 #include "compile/measure.h"
 #include "base/floats.h"
 #include <math.h>
