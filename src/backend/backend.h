@@ -129,6 +129,7 @@ typedef struct ingot__backend {
   const ingot__kernel *(*substitute)(const char *name, const ingot__call *call);
   double (*cost)(const ingot__kernel *kernel, const ingot__call *call); /* seconds */
   bool (*wants_channels_last)(void);
+  const ingot__library *const *libraries; /* of the device's vendor, NULL behind the last; NULL: none */
   const ingot__device_functions *device;  /* NULL: kernels run on the host, in its memory */
 } ingot__backend;
 

@@ -115,6 +115,7 @@ static ingot_status build(ingot__build *b, const ingot__network *network, bool r
     INGOT_TRY(plan_reference(b));
     return own_constants(b);
   }
+  ingot__build_open_libraries(b);
   b->narrow = narrow_type(b);
   const double start = ingot__now();
   b->fp16_asked = b->config->precision & INGOT_PRECISION_FP16;
@@ -134,6 +135,7 @@ ingot_status ingot__compile(const ingot__network *network, const ingot_config *c
   ingot__heap_init(&b.heap, &config->env);
   ingot__arena_init(&b.arena, &b.heap);
   ingot_status status = build(&b, network, reference);
+  ingot__build_await_libraries(&b);
   if (b.tuner.table) ingot__tuner_free(&b.tuner);
   ingot__pool_destroy(b.pool);
   ingot__arena_free(&b.arena);

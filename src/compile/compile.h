@@ -5,6 +5,7 @@
 #include "passes/passes.h"
 #include "plan/plan.h"
 #include "tune/tune.h"
+#include <pthread.h>
 
 enum { INGOT__FP16_ERROR_AUTO = -1, INGOT__MOST_SKIPS = 64, INGOT__DEFAULT_MAX_BATCH = 1024 };
 
@@ -51,6 +52,8 @@ typedef struct ingot__build {
   ingot_dtype narrow;           /* what float32 may become; INGOT_UNDEFINED: nothing */
   bool fp16_asked;              /* by the caller, not by the network's own weights */
   ingot__name_list wide, exact; /* values whose layers stay in float32; those of them whose layers don't round to TF32 either */
+  pthread_t opener;             /* of vendors' libraries, while `opening` */
+  bool opening;
   ingot__pass_record *passes;
   size_t n_passes;
   double start, seconds_measure, seconds_passes, seconds_plan, seconds_verify;
@@ -63,6 +66,9 @@ ingot_status ingot__compile(const ingot__network *network, const ingot_config *c
 ingot_status ingot__build_profile(ingot__build *build);  /* profiles of inputs; fixed dims become numbers everywhere */
 /* Fills `wide` and `exact`: from runs of the network, as it was given, on the host. That it can't be run is no error. */
 ingot_status ingot__build_measure(ingot__build *build, const ingot__network *network);
+/* Begins to open the target's vendor's libraries, where kernels will be timed; waits until that has ended. */
+void ingot__build_open_libraries(ingot__build *build);
+void ingot__build_await_libraries(ingot__build *build);
 ingot_status ingot__build_verify(ingot__build *build);
 ingot_status ingot__build_report(ingot__build *build);
 

@@ -1,5 +1,7 @@
 /* NVIDIA GPUs as a target: the table of kernels out of kernels.def and the questions asked about it. What no row takes runs on the host, by
  * the CPU's kernels; so do calls on a few whole numbers, which are shapes. */
+#include "backend/cuda/cublaslt.h"
+#include "backend/cuda/cudnn.h"
 #include "backend/cuda/device.h"
 #include <string.h>
 
@@ -157,6 +159,8 @@ static const ingot__device_functions device_functions = {
   .follow = ingot__cuda_follow,
 };
 
+static const ingot__library *const libraries[] = {&ingot__cublaslt, &ingot__cudnn, NULL};
+
 const ingot__backend ingot__cuda_backend = {
   .name = "cuda",
   .describe = describe,
@@ -167,5 +171,6 @@ const ingot__backend ingot__cuda_backend = {
   .substitute = substitute,
   .cost = cost,
   .wants_channels_last = wants_channels_last,
+  .libraries = libraries,
   .device = &device_functions,
 };
