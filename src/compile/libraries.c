@@ -1,5 +1,6 @@
-/* A device's vendor's libraries are opened by a thread of its own while the network is measured and goes through the passes: on an H200's host
- * 0.24 s (the files, and a handle of each) of the second that a build with all its timings known takes. The planner, which asks for them, waits where it is earlier. */
+/* A device's vendor's libraries are opened by a thread of its own while the network is measured and goes through the passes: on an H200's host 0.24 s
+ * (the files, and a handle of each) of the second that a build with all its timings known takes. The planner, which asks for them, waits where it is
+ * earlier. */
 #include "compile/compile.h"
 
 static void *open_all(void *user) {
