@@ -16,12 +16,12 @@ DEVICE float erf_close(float x) {
 /* 1 - 2 / (1 + e^2x): below 1e-7 of error, but not of the result near 0, where tanhf is better and the result small. */
 DEVICE float tanh_close(float x) { return 1 - __fdividef(2, 1 + __expf(2 * x)); }
 DEVICE float softplus(float x) { return (x > 0 ? x : 0) + log1pf(expf(-fabsf(x))); } /* log(1 + e^x) without overflow */
-DEVICE float clamped(float x, float low, float high) { return x < low ? low : x > high ? high : x; } /* NaN stays */
+DEVICE float clamped(float x, float low, float high) { return minimum(maximum(x, low), high); } /* NaN stays */
 
 /* With `act` a constant the compiler leaves one branch; otherwise it is the same for all threads. */
 DEVICE float activate(int act, float alpha, float beta, float x) {
   switch (act) {
-  case ACT_RELU: return x < 0 ? 0 : x;
+  case ACT_RELU: return maximum(x, 0);
   case ACT_CLIP: return clamped(x, alpha, beta);
   case ACT_LEAKY_RELU: return x < 0 ? alpha * x : x;
   case ACT_SIGMOID: return sigmoid(x);

@@ -42,6 +42,9 @@ DEVICE uint32_t half_pair(float low, float high) { uint32_t y; asm("cvt.rn.f16x2
 DEVICE uint32_t bfloat_pair(float low, float high) { uint32_t y; asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(y) : "f"(high), "f"(low)); return y; }
 DEVICE float bits_float(uint32_t x) { return __uint_as_float(x); }
 DEVICE uint32_t float_bits(float x) { return __float_as_uint(x); }
+/* NaN stays. An instruction each, where a comparison and a choice are two of the slower kind. */
+DEVICE float maximum(float a, float b) { float y; asm("max.NaN.f32 %0, %1, %2;" : "=f"(y) : "f"(a), "f"(b)); return y; }
+DEVICE float minimum(float a, float b) { float y; asm("min.NaN.f32 %0, %1, %2;" : "=f"(y) : "f"(a), "f"(b)); return y; }
 #else
 DEVICE float to_float(half x) { return emulated_half_to_float(x.bits); }
 DEVICE uint16_t half_bits(float x) { return emulated_float_to_half(x); }
@@ -50,6 +53,8 @@ DEVICE uint32_t half_pair(float low, float high) { return half_bits(low) | (uint
 DEVICE uint32_t bfloat_pair(float low, float high) { return bfloat_bits(low) | (uint32_t)bfloat_bits(high) << 16; }
 DEVICE float bits_float(uint32_t x) { float y; memcpy(&y, &x, 4); return y; }
 DEVICE uint32_t float_bits(float x) { uint32_t y; memcpy(&y, &x, 4); return y; }
+DEVICE float maximum(float a, float b) { return a > b || a != a ? a : b; }
+DEVICE float minimum(float a, float b) { return a < b || a != a ? a : b; }
 #endif
 DEVICE float to_float(bfloat x) { return bits_float((uint32_t)x.bits << 16); }
 DEVICE float to_float(float x) { return x; }
@@ -88,4 +93,15 @@ template <int N> DEVICE void to_floats(const vec<half, N> &x, float *y) {
   if (N % 2) y[N - 1] = to_float(x[N - 1]);
 }
 #endif
+/* And back, rounded to the nearest: halves by pairs. */
+template <int N> DEVICE void from_floats(const float *x, vec<float, N> &y) {
+#pragma unroll
+  for (int i = 0; i < N; i++) y[i] = x[i];
+}
+template <typename T, int N> DEVICE void from_floats(const float *x, vec<T, N> &y) {
+  uint32_t *words = reinterpret_cast<uint32_t *>(&y);
+#pragma unroll
+  for (int i = 0; i + 1 < N; i += 2) words[i / 2] = from_pair<T>(x[i], x[i + 1]);
+  if (N % 2) y[N - 1] = from_float<T>(x[N - 1]);
+}
 struct __align__(16) word4 { uint32_t x, y, z, w; };

@@ -84,11 +84,12 @@ depthwise_tensors ingot__cuda_dw_from(const depthwise_tensors *t, const ingot__c
 }
 
 ingot_status ingot__cuda_dw_launch(const ingot__call *call, const ingot__cuda_dw *d, const char *entry, depthwise_tensors *t, uint32_t *threads,
-                                   int64_t image_threads, const void *params, size_t size) {
+                                   int64_t image_threads, int64_t most, const void *params, size_t size) {
   enum { THREADS = 128 };
   const depthwise_tensors all = *t;
   if (all.width > INT32_MAX / (all.in_pixel ? all.in_pixel : 1)) return INGOT__FAIL_CALL(call, INGOT_E_LIMIT, "images are too large for this kernel");
-  const int64_t images = call->out[0].dim[0], most = INT32_MAX / image_threads;
+  const int64_t images = call->out[0].dim[0];
+  if (most > INT32_MAX / image_threads) most = INT32_MAX / image_threads;
   for (int64_t first = 0; first < images; first += most) {
     const int64_t count = images - first < most ? images - first : most;
     *t = ingot__cuda_dw_from(&all, d, first);

@@ -21,9 +21,9 @@ ingot_status ingot__cuda_dw_tensors(const ingot__call *call, const ingot__cuda_d
 bool ingot__cuda_dw_aligned(const depthwise_tensors *t, const ingot__cuda_dw *d, size_t bytes);
 bool ingot__cuda_dw_residual_aligned(const depthwise_tensors *t, const ingot__cuda_dw *d, size_t bytes);
 /* Puts a kernel of 128 threads a block into the queue, of which each image wants `image_threads`, so many images at a time as its numbers allow.
- * t and threads are in params, and set for each launch. Lines too long for 32-bit places are an error. */
+ * t and threads are in params, and set for each launch, of at most `most` images. Lines too long for 32-bit places are an error. */
 ingot_status ingot__cuda_dw_launch(const ingot__call *call, const ingot__cuda_dw *d, const char *entry, depthwise_tensors *t, uint32_t *threads,
-                                   int64_t image_threads, const void *params, size_t size);
+                                   int64_t image_threads, int64_t most, const void *params, size_t size);
 /* The tensors from image `first` on. */
 depthwise_tensors ingot__cuda_dw_from(const depthwise_tensors *t, const ingot__cuda_dw *d, int64_t first);
 #endif

@@ -33,6 +33,20 @@ static double cost(const ingot__call *call) {
   return 2e-6 + ingot__cuda_bytes(call) / 3e12;
 }
 
+/* Strides in bytes; returns how many images lie within 32 bits of them. */
+static int64_t set_strides(depthwise_columns_params *p, const ingot__cuda_dw *d) {
+  const depthwise_tensors *t = &p->t;
+  const int64_t size = (int64_t)d->size;
+  int64_t largest = t->in_image > t->out_image ? t->in_image : t->out_image;
+  if (t->residual_image > largest) largest = t->residual_image;
+  if (largest > UINT32_MAX / size) return 0;
+  p->in_image = (uint32_t)(t->in_image * size), p->in_line = (uint32_t)(t->in_line * size), p->in_pixel = (uint32_t)(t->in_pixel * size);
+  p->out_image = (uint32_t)(t->out_image * size), p->out_line = (uint32_t)(t->out_line * size), p->out_pixel = (uint32_t)(t->out_pixel * size);
+  p->residual_image = (uint32_t)(t->residual_image * size), p->residual_line = (uint32_t)(t->residual_line * size);
+  p->residual_pixel = (uint32_t)(t->residual_pixel * size);
+  return largest ? UINT32_MAX / (largest * size) : INT32_MAX;
+}
+
 static ingot_status run_wide(const ingot__call *call, int wide) {
   ingot__cuda_dw d;
   depthwise_columns_params p = {0};
@@ -51,7 +65,10 @@ static ingot_status run_wide(const ingot__call *call, int wide) {
   p.rows = (int32_t)rows;
   p.vectors = ingot__divisor(vectors), p.strips = ingot__divisor(strips), p.chunks = ingot__divisor(chunks);
   if (strips * chunks > INT32_MAX / vectors) return INGOT__FAIL_CALL(call, INGOT_E_LIMIT, "images are too large for this kernel");
-  return ingot__cuda_dw_launch(call, &d, vector ? "depthwise_columns" : "depthwise_columns_narrow", &p.t, &p.threads, image_threads, &p, sizeof p);
+  const int64_t most = set_strides(&p, &d); /* images, whose bytes 32 bits count */
+  if (most < 1) return INGOT__FAIL_CALL(call, INGOT_E_LIMIT, "images are too large for this kernel");
+  return ingot__cuda_dw_launch(call, &d, vector ? "depthwise_columns" : "depthwise_columns_narrow", &p.t, &p.threads, image_threads, most, &p,
+                               sizeof p);
 }
 
 #define COLUMNS(wide) \

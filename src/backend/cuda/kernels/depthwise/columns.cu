@@ -1,6 +1,9 @@
 /* Depthwise convolutions of up to 3x3, CHANNELS_LAST: a thread has WIDE channels of STRIP outputs side by side and goes down a column of them. A
- * row of the input is loaded and converted once and added to all outputs that it reaches, which are in registers, as are the weights; at stride
- * 1 the row of the next step is under way meanwhile.
+ * row of the input is loaded and converted once and added to all outputs that it reaches, which are in registers, as are the weights; the rows of the
+ * next step are under way meanwhile.
+ *
+ * What binds is neither memory nor the multiplications but everything else: comparisons, choices and additions of whole numbers go half as fast as
+ * multiplications. So places are 32-bit offsets in bytes from the tensors' starts, added to them by the loads themselves.
  *
  * Output j of the column wants rows S j .. S j + KH - 1 of it (S: the stride). Step j takes the S rows that are new to it, of which row number
  * KH - S + t is also number KH - S + t - S d of output j + d.
@@ -13,27 +16,28 @@
 #include "act.cuh"
 
 enum {
-  THREADS = 128, STRIP = 4, SPAN = (STRIP - 1) * STRIDE_X + KW, BEFORE = KH - STRIDE_Y, AHEAD = (KH - 1) / STRIDE_Y + 1,
-  EARLY = STRIDE_Y == 1 /* there are registers for the next step's rows */
+  THREADS = 128, STRIP = 4, SPAN = (STRIP - 1) * STRIDE_X + KW, BEFORE = KH - STRIDE_Y, AHEAD = (KH - 1) / STRIDE_Y + 1
 };
 
-/* Where a column's pixels lie, and which of them are in the image. */
+/* Where a column's pixels lie in a row, in bytes; masks of those, and of rows, that are in the image: the others count as zeros. */
 struct place {
-  const ELEMENT *in;
-  int offset[SPAN];
-  uint32_t inside;
+  uint32_t offset[SPAN], mask[SPAN];
 };
 struct row {
   channels x[SPAN];
-  uint32_t inside; /* the others count as zeros */
+  uint32_t mask;
 };
+
+DEVICE const ELEMENT *element_at(const void *tensor, uint32_t bytes) {
+  return reinterpret_cast<const ELEMENT *>(static_cast<const char *>(tensor) + bytes);
+}
 
 /* Loads from the nearest place in the image: what isn't wanted is taken out when it is used. A branch here would wait for the load. */
 template <bool VECTOR> DEVICE void load_row(const depthwise_columns_params &p, const place &at, int y, row &r) {
-  r.inside = (uint32_t)y < (uint32_t)p.t.height ? at.inside : 0;
-  const ELEMENT *line = at.in + (int64_t)(y < 0 ? 0 : y < p.t.height ? y : p.t.height - 1) * p.t.in_line;
+  r.mask = mask_of((uint32_t)y < (uint32_t)p.t.height);
+  const uint32_t line = (uint32_t)nearest_place(y, p.t.height) * p.in_line;
 #pragma unroll
-  for (int s = 0; s < SPAN; s++) r.x[s] = load_channels<VECTOR>(line + at.offset[s]);
+  for (int s = 0; s < SPAN; s++) r.x[s] = load_channels<VECTOR>(element_at(p.t.in, line + at.offset[s]));
 }
 
 /* Adds a row to the outputs `sums` with the weights of kernel row ky. */
@@ -52,12 +56,35 @@ DEVICE void add_row(const float x[SPAN][WIDE], const float weights[KH][KW][WIDE]
 }
 
 /* A row as numbers. */
-DEVICE void convert_row(const row &r, float x[SPAN][WIDE]) {
+DEVICE void convert_row(const place &at, const row &r, float x[SPAN][WIDE]) {
 #pragma unroll
-  for (int s = 0; s < SPAN; s++) {
-    to_floats(r.x[s], x[s]);
+  for (int s = 0; s < SPAN; s++) to_floats(wanted(r.x[s], at.mask[s], r.mask), x[s]);
+}
+
+/* A step's outputs, complete: residual, activation, rounded. `to` and `from` are where the first one and its residual lie. */
+template <bool VECTOR> DEVICE void put_outputs(const depthwise_columns_params &p, const float sums[STRIP][WIDE], int count, uint32_t to,
+                                                uint32_t from) {
 #pragma unroll
-    for (int i = 0; i < WIDE; i++) x[s][i] = r.inside >> s & 1 ? x[s][i] : 0;
+  for (int o = 0; o < STRIP; o++) {
+    if (o >= count) break;
+    float y[WIDE];
+#pragma unroll
+    for (int i = 0; i < WIDE; i++) y[i] = sums[o][i];
+    if (p.t.residual) {
+      float r[WIDE];
+      to_floats(load_channels<VECTOR>(element_at(p.t.residual, from + o * p.residual_pixel)), r);
+#pragma unroll
+      for (int i = 0; i < WIDE; i++) y[i] += r[i];
+    }
+#pragma unroll
+    for (int i = 0; i < WIDE; i++) y[i] = activate(ACT, p.t.act_alpha, p.t.act_beta, y[i]);
+    channels z;
+    from_floats(y, z);
+    ELEMENT *at = const_cast<ELEMENT *>(element_at(p.t.out, to + o * p.out_pixel));
+    if (VECTOR) store(at, z);
+    else
+#pragma unroll
+      for (int i = 0; i < WIDE; i++) at[i] = z[i];
   }
 }
 
@@ -67,7 +94,7 @@ template <bool VECTOR> DEVICE void go_down(const depthwise_columns_params &p) {
   if (rest >= p.threads) rest = p.threads - 1; /* the last thread's work again: the same results */
   const int c = (int)divide_rest(rest, p.vectors) * WIDE, x = (int)divide_rest(rest, p.strips) * STRIP;
   const int y = (int)divide_rest(rest, p.chunks) * p.rows;
-  const int64_t image = rest;
+  const uint32_t image = rest, channel = (uint32_t)c * sizeof(ELEMENT);
   float weights[KH][KW][WIDE], bias[WIDE], sums[AHEAD][STRIP][WIDE];
 #pragma unroll
   for (int k = 0; k < KH * KW; k++) {
@@ -79,72 +106,48 @@ template <bool VECTOR> DEVICE void go_down(const depthwise_columns_params &p) {
   for (int i = 0; i < WIDE; i++) bias[i] = p.t.bias ? to_float(((const ELEMENT *)p.t.bias)[c + i]) : 0;
 #pragma unroll
   for (int k = 0; k < AHEAD * STRIP * WIDE; k++) sums[k / (STRIP * WIDE)][k / WIDE % STRIP][k % WIDE] = bias[k % WIDE];
-  grid_wait();
   const int x0 = x * STRIDE_X - p.t.pad_x;
   int iy = y * STRIDE_Y - p.t.pad_y;
-  place at = {(const ELEMENT *)p.t.in + image * p.t.in_image + c, {}, 0};
+  place at;
 #pragma unroll
   for (int s = 0; s < SPAN; s++) {
     const int column = x0 + s;
-    at.offset[s] = (column < 0 ? 0 : column < p.t.width ? column : p.t.width - 1) * (int)p.t.in_pixel;
-    at.inside |= (uint32_t)((uint32_t)column < (uint32_t)p.t.width) << s;
+    at.offset[s] = image * p.in_image + (uint32_t)nearest_place(column, p.t.width) * p.in_pixel + channel;
+    at.mask[s] = mask_of((uint32_t)column < (uint32_t)p.t.width);
   }
+  uint32_t to = image * p.out_image + (uint32_t)y * p.out_line + (uint32_t)x * p.out_pixel + channel;
+  uint32_t from = image * p.residual_image + (uint32_t)y * p.residual_line + (uint32_t)x * p.residual_pixel + channel;
+  const int n = y + p.rows < p.t.out_height ? p.rows : p.t.out_height - y, count = p.t.out_width - x;
+  constexpr bool EARLY = (VECTOR && sizeof(ELEMENT) == 2) || STRIDE_Y == 1; /* whether there are registers for the next step's rows */
+  grid_wait();
+  row first[BEFORE ? BEFORE : 1], next[STRIDE_Y]; /* all asked for before the first is used */
+#pragma unroll
+  for (int r = 0; r < BEFORE; r++) load_row<VECTOR>(p, at, iy + r, first[r]);
+  iy += BEFORE;
+#pragma unroll
+  for (int t = 0; EARLY && t < STRIDE_Y; t++) load_row<VECTOR>(p, at, iy + t, next[t]);
 #pragma unroll
   for (int r = 0; r < BEFORE; r++) {
-    row first;
     float x[SPAN][WIDE];
-    load_row<VECTOR>(p, at, iy + r, first);
-    convert_row(first, x);
+    convert_row(at, first[r], x);
 #pragma unroll
     for (int d = 0; d * STRIDE_Y <= r; d++) add_row(x, weights, r - d * STRIDE_Y, sums[d]);
   }
-  iy += BEFORE;
-  const int n = y + p.rows < p.t.out_height ? p.rows : p.t.out_height - y;
-  row next[STRIDE_Y];
-#pragma unroll
-  for (int t = 0; EARLY && t < STRIDE_Y; t++) load_row<VECTOR>(p, at, iy + t, next[t]);
-  ELEMENT *out = (ELEMENT *)p.t.out + image * p.t.out_image + y * p.t.out_line + x * p.t.out_pixel + c;
-  const ELEMENT *residual = (const ELEMENT *)p.t.residual + image * p.t.residual_image + y * p.t.residual_line + x * p.t.residual_pixel + c;
 #pragma unroll AHEAD /* sums move up by one each step: unrolled, they stay where they are */
   for (int j = 0; j < n; j++) {
-    row now[STRIDE_Y];
-#pragma unroll
-    for (int t = 0; t < STRIDE_Y; t++) {
-      if (EARLY) {
-        now[t] = next[t];
-        load_row<VECTOR>(p, at, iy + STRIDE_Y + t, next[t]); /* once too often: it is a place in the image */
-      } else {
-        load_row<VECTOR>(p, at, iy + t, now[t]);
-      }
-    }
-    iy += STRIDE_Y;
 #pragma unroll
     for (int t = 0; t < STRIDE_Y; t++) {
       float x[SPAN][WIDE];
-      convert_row(now[t], x);
+      if (!EARLY) load_row<VECTOR>(p, at, iy + t, next[t]);
+      convert_row(at, next[t], x);
+      if (EARLY) load_row<VECTOR>(p, at, iy + STRIDE_Y + t, next[t]); /* once too often: it is a place in the image */
 #pragma unroll
       for (int d = 0; d * STRIDE_Y <= BEFORE + t; d++) add_row(x, weights, BEFORE + t - d * STRIDE_Y, sums[d]);
     }
-#pragma unroll
-    for (int o = 0; o < STRIP; o++) {
-      if (x + o >= p.t.out_width) break;
-      if (p.t.residual) {
-        float r[WIDE];
-        to_floats(load_channels<VECTOR>(residual + o * p.t.residual_pixel), r);
-#pragma unroll
-        for (int i = 0; i < WIDE; i++) sums[0][o][i] += r[i];
-      }
-      channels z;
-#pragma unroll
-      for (int i = 0; i < WIDE; i++) z[i] = from_float<ELEMENT>(activate(ACT, p.t.act_alpha, p.t.act_beta, sums[0][o][i]));
-      ELEMENT *to = out + o * p.t.out_pixel;
-      if (VECTOR) store(to, z);
-      else
-#pragma unroll
-        for (int i = 0; i < WIDE; i++) to[i] = z[i];
-    }
-    out += p.t.out_line;
-    residual += p.t.residual_line;
+    iy += STRIDE_Y;
+    put_outputs<VECTOR>(p, sums[0], count, to, from);
+    to += p.out_line;
+    from += p.residual_line;
 #pragma unroll
     for (int d = 0; d < AHEAD; d++)
 #pragma unroll

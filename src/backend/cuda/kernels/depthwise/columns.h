@@ -4,4 +4,5 @@ typedef struct depthwise_columns_params {
   int32_t rows;                             /* of outputs that a thread goes down */
   uint32_t threads;                         /* that have work */
   divisor vectors, strips, chunks;          /* of channels, along a row, down an image */
+  uint32_t in_image, in_line, in_pixel, out_image, out_line, out_pixel, residual_image, residual_line, residual_pixel; /* strides in bytes */
 } depthwise_columns_params;

@@ -44,7 +44,8 @@ static ingot_status run(const ingot__call *call, int wide) {
   p.stride_y = (int32_t)d.window.stride[0], p.stride_x = (int32_t)d.window.stride[1];
   p.dilation_y = (int32_t)d.window.dilation[0], p.dilation_x = (int32_t)d.window.dilation[1];
   p.vectors = ingot__divisor(vectors), p.columns = ingot__divisor(columns), p.lines = ingot__divisor(lines);
-  return ingot__cuda_dw_launch(call, &d, vector ? "depthwise_points" : "depthwise_points_narrow", &p.t, &p.threads, image_threads, &p, sizeof p);
+  return ingot__cuda_dw_launch(call, &d, vector ? "depthwise_points" : "depthwise_points_narrow", &p.t, &p.threads, image_threads, INT32_MAX, &p,
+                               sizeof p);
 }
 
 #define POINTS(wide) \

@@ -11,9 +11,6 @@
 
 enum { THREADS = 128 };
 
-/* The nearest place in the image: what isn't wanted is taken out when it is used. A branch would wait for the load. */
-DEVICE int clamped_to(int at, int size) { return at < 0 ? 0 : at < size ? at : size - 1; }
-
 template <bool VECTOR> DEVICE void one_output(const depthwise_points_params &p) {
   grid_launch();
   uint32_t rest = blockIdx.x * THREADS + threadIdx.x;
@@ -30,20 +27,20 @@ template <bool VECTOR> DEVICE void one_output(const depthwise_points_params &p) 
 #pragma unroll
   for (int i = 0; i < WIDE; i++) sum[i] = p.t.bias ? to_float(static_cast<const ELEMENT *>(p.t.bias)[c + i]) : 0;
   const int x0 = x * p.stride_x - p.t.pad_x, y0 = y * p.stride_y - p.t.pad_y;
-  int offset[KW];
-  uint32_t inside = 0;
+  int offset[KW]; /* of the nearest place in the image: what isn't wanted is taken out when it is used. A branch would wait for the load. */
+  uint32_t mask[KW];
 #pragma unroll
   for (int kx = 0; kx < KW; kx++) {
     const int column = x0 + kx * p.dilation_x;
-    offset[kx] = clamped_to(column, p.t.width) * (int)p.t.in_pixel;
-    inside |= (uint32_t)((uint32_t)column < (uint32_t)p.t.width) << kx;
+    offset[kx] = nearest_place(column, p.t.width) * (int)p.t.in_pixel;
+    mask[kx] = mask_of((uint32_t)column < (uint32_t)p.t.width);
   }
   grid_wait();
   const ELEMENT *in = static_cast<const ELEMENT *>(p.t.in) + image * p.t.in_image + c;
   channels pixel[KH][KW];
 #pragma unroll
   for (int ky = 0; ky < KH; ky++) {
-    const ELEMENT *line = in + (int64_t)clamped_to(y0 + ky * p.dilation_y, p.t.height) * p.t.in_line;
+    const ELEMENT *line = in + (int64_t)nearest_place(y0 + ky * p.dilation_y, p.t.height) * p.t.in_line;
 #pragma unroll
     for (int kx = 0; kx < KW; kx++) pixel[ky][kx] = load_channels<VECTOR>(line + offset[kx]);
   }
@@ -56,18 +53,19 @@ template <bool VECTOR> DEVICE void one_output(const depthwise_points_params &p) 
   }
 #pragma unroll
   for (int ky = 0; ky < KH; ky++) {
-    const uint32_t wanted = (uint32_t)(y0 + ky * p.dilation_y) < (uint32_t)p.t.height ? inside : 0;
+    const uint32_t row = mask_of((uint32_t)(y0 + ky * p.dilation_y) < (uint32_t)p.t.height);
 #pragma unroll
     for (int kx = 0; kx < KW; kx++) {
       float v[WIDE];
-      to_floats(pixel[ky][kx], v);
+      to_floats(wanted(pixel[ky][kx], mask[kx], row), v);
 #pragma unroll
-      for (int i = 0; i < WIDE; i++) sum[i] = fmaf(wanted >> kx & 1 ? v[i] : 0, weights[ky * KW + kx][i], sum[i]);
+      for (int i = 0; i < WIDE; i++) sum[i] = fmaf(v[i], weights[ky * KW + kx][i], sum[i]);
     }
   }
   channels z;
 #pragma unroll
-  for (int i = 0; i < WIDE; i++) z[i] = from_float<ELEMENT>(activate(ACT, p.t.act_alpha, p.t.act_beta, sum[i]));
+  for (int i = 0; i < WIDE; i++) sum[i] = activate(ACT, p.t.act_alpha, p.t.act_beta, sum[i]);
+  from_floats(sum, z);
   ELEMENT *to = static_cast<ELEMENT *>(p.t.out) + image * p.t.out_image + y * p.t.out_line + x * p.t.out_pixel + c;
   if (VECTOR) store(to, z);
   else

@@ -5,12 +5,8 @@
 #include "ingot.cuh"
 
 #ifdef INGOT_EMULATED
-DEVICE float maximum(float a, float b) { return a > b || a != a ? a : b; }
-DEVICE float minimum(float a, float b) { return a < b || a != a ? a : b; }
 DEVICE float fast_sigmoid(float x) { return 1 / (1 + expf(-x)); }
 #else
-DEVICE float maximum(float a, float b) { float y; asm("max.NaN.f32 %0, %1, %2;" : "=f"(y) : "f"(a), "f"(b)); return y; }
-DEVICE float minimum(float a, float b) { float y; asm("min.NaN.f32 %0, %1, %2;" : "=f"(y) : "f"(a), "f"(b)); return y; }
 DEVICE float fast_sigmoid(float x) { return __fdividef(1.0f, 1 + __expf(-x)); }
 #endif
 DEVICE double maximum(double a, double b) { return a > b || a != a ? a : b; }
