@@ -75,9 +75,10 @@ ingot_status ingot__plan_sizes(ingot__planner *planner);
 size_t ingot__plan_kernels(const ingot__planner *planner, const ingot__call *call, const ingot__kernel **list);
 /* Sorts candidates by their estimates and returns how many of them are worth timing. */
 size_t ingot__plan_shortlist(ingot__candidate *candidates, size_t n);
-/* A kernel's estimate; then the best of n of them, timed as far as the budget goes. */
+/* ---- candidates.c. A kernel's estimate; then the best of n > 0 of them, which are sorted and timed as far as the budget goes. */
 ingot__candidate ingot__plan_candidate(const ingot__planner *planner, const ingot__kernel *kernel, const ingot__call *call, ingot__layout from,
                                        ingot__layout to);
 const ingot__candidate *ingot__plan_rank(const ingot__planner *planner, ingot__call *call, ingot__candidate *candidates, size_t n);
+double ingot__plan_candidate_seconds(const ingot__candidate *candidate); /* timed or estimated, with the copies that it causes */
 ingot_status ingot__plan_pack(ingot__planner *planner);
 #endif
