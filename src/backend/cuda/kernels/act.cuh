@@ -28,7 +28,7 @@ DEVICE float activate(int act, float alpha, float beta, float x) {
   case ACT_TANH: return tanhf(x);
   case ACT_SILU: return x * sigmoid(x);
   case ACT_HARD_SIGMOID: return clamped(alpha * x + beta, 0, 1);
-  case ACT_HARD_SWISH: return x * clamped(x / 6 + 0.5f, 0, 1);
+  case ACT_HARD_SWISH: return x * clamped(fmaf(x, 1 / 6.0f, 0.5f), 0, 1);
   case ACT_GELU: return 0.5f * x * (1 + erf_close(x * 0.70710678118654752f));
   case ACT_GELU_TANH: return 0.5f * x * (1 + tanh_close(0.79788456080286536f * (x + 0.044715f * x * x * x)));
   case ACT_ELU: return x < 0 ? alpha * expm1f(x) : x;

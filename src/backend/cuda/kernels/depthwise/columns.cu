@@ -134,7 +134,7 @@ template <bool VECTOR> DEVICE void go_down(const depthwise_columns_params &p) {
     for (int d = 0; d * STRIDE_Y <= r; d++) add_row(x, weights, r - d * STRIDE_Y, sums[d]);
   }
 #pragma unroll AHEAD /* sums move up by one each step: unrolled, they stay where they are */
-  for (int j = 0; j < n; j++) {
+  for (const int end = iy + n * STRIDE_Y; iy < end; iy += STRIDE_Y) {
 #pragma unroll
     for (int t = 0; t < STRIDE_Y; t++) {
       float x[SPAN][WIDE];
@@ -144,7 +144,6 @@ template <bool VECTOR> DEVICE void go_down(const depthwise_columns_params &p) {
 #pragma unroll
       for (int d = 0; d * STRIDE_Y <= BEFORE + t; d++) add_row(x, weights, BEFORE + t - d * STRIDE_Y, sums[d]);
     }
-    iy += STRIDE_Y;
     put_outputs<VECTOR>(p, sums[0], count, to, from);
     to += p.out_line;
     from += p.residual_line;
