@@ -18,6 +18,10 @@
   {LOOSE, X4(2, 24, 11, 13) "const w: float32[24,1,5,3] = random(3)\nconst b: float32[24] = random(4)\ninput r: float32[2,24,4,13]\n"
           "y = Conv(x, w, b, r) {group=24 pads=[2,3,2,3] dilations=[2,3] strides=[2,1] act=Silu}"},
   {LOOSE, X4(1, 12, 9, 8) "const w: float32[12,1,7,7] = random(3)\ny = Conv(x, w) {group=12 pads=[3,3,3,3] strides=[2,2]}"},
+  {LOOSE, X4(2, 40, 14, 15) "const w: float32[40,1,5,5] = random(3)\nconst b: float32[40] = random(4)\ninput r: float32[2,40,14,15]\n"
+          "y = Conv(x, w, b, r) {group=40 pads=[2,2,2,2] act=HardSwish}"},
+  {LOOSE, X4(1, 24, 13, 19) "const w: float32[24,1,3,3] = random(3)\ny = Conv(x, w) {group=24 pads=[2,2,2,2] dilations=[2,2] act=Clip "
+          "act_alpha=-0.5 act_beta=0.5}"},
   /* Attention: of a ViT, split along the keys, wide heads, ranks 2, no keys. */
   {LOOSE, "input q: float32[1,12,197,64]\ninput k: float32[1,12,197,64]\ninput v: float32[1,12,197,64]\ny = FusedAttention(q, k, v)"},
   {LOOSE, "input q: float32[1,2,3,64]\ninput k: float32[1,2,1030,64]\ninput v: float32[1,2,1030,64]\ny = FusedAttention(q, k, v)"},

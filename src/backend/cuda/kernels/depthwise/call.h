@@ -24,6 +24,10 @@ bool ingot__cuda_dw_residual_aligned(const depthwise_tensors *t, const ingot__cu
  * t and threads are in params, and set for each launch, of at most `most` images. Lines too long for 32-bit places are an error. */
 ingot_status ingot__cuda_dw_launch(const ingot__call *call, const ingot__cuda_dw *d, const char *entry, depthwise_tensors *t, uint32_t *threads,
                                    int64_t image_threads, int64_t most, const void *params, size_t size);
+/* The same for kernels of depthwise_strips_params: a thread has `wide` channels of `strip` outputs side by side and of at most so many rows, as
+ * many as leave every multiprocessor 1,000 threads. `narrow`: the entry where its channels can't be loaded at once. */
+ingot_status ingot__cuda_dw_run_strips(const ingot__call *call, const ingot__cuda_dw *d, int wide, int strip, int64_t rows, const char *entry,
+                                       const char *narrow);
 /* The tensors from image `first` on. */
 depthwise_tensors ingot__cuda_dw_from(const depthwise_tensors *t, const ingot__cuda_dw *d, int64_t first);
 #endif

@@ -1,7 +1,5 @@
 /* Depthwise convolutions of windows up to 3x3, down columns of outputs (depthwise/columns.cu); the rows differ in a thread's channels. */
 #include "backend/cuda/kernels/depthwise/call.h"
-#include "backend/cuda/kernels/divide_host.h"
-#include "backend/cuda/kernels/depthwise/columns.h"
 
 enum { STRIP = 4, MOST_ROWS = 32 };
 
@@ -33,42 +31,10 @@ static double cost(const ingot__call *call) {
   return 2e-6 + ingot__cuda_bytes(call) / 3e12;
 }
 
-/* Strides in bytes; returns how many images lie within 32 bits of them. */
-static int64_t set_strides(depthwise_columns_params *p, const ingot__cuda_dw *d) {
-  const depthwise_tensors *t = &p->t;
-  const int64_t size = (int64_t)d->size;
-  int64_t largest = t->in_image > t->out_image ? t->in_image : t->out_image;
-  if (t->residual_image > largest) largest = t->residual_image;
-  if (largest > UINT32_MAX / size) return 0;
-  p->in_image = (uint32_t)(t->in_image * size), p->in_line = (uint32_t)(t->in_line * size), p->in_pixel = (uint32_t)(t->in_pixel * size);
-  p->out_image = (uint32_t)(t->out_image * size), p->out_line = (uint32_t)(t->out_line * size), p->out_pixel = (uint32_t)(t->out_pixel * size);
-  p->residual_image = (uint32_t)(t->residual_image * size), p->residual_line = (uint32_t)(t->residual_line * size);
-  p->residual_pixel = (uint32_t)(t->residual_pixel * size);
-  return largest ? UINT32_MAX / (largest * size) : INT32_MAX;
-}
-
 static ingot_status run_wide(const ingot__call *call, int wide) {
   ingot__cuda_dw d;
-  depthwise_columns_params p = {0};
   if (!read(call, &d, wide)) return INGOT__FAIL_CALL(call, INGOT_E_INTERNAL, "a convolution that this kernel doesn't take");
-  if (ingot__view_count(&call->out[0]) == 0) return INGOT_OK;
-  INGOT_TRY(ingot__cuda_dw_tensors(call, &d, &p.t));
-  const size_t bytes = (size_t)wide * d.size;
-  const bool vector = ingot__cuda_dw_aligned(&p.t, &d, bytes) && ingot__cuda_dw_residual_aligned(&p.t, &d, bytes);
-  /* Columns are as long as leaves every multiprocessor 1,000 threads. */
-  const ingot__cuda_info *info = ingot__cuda_info_get();
-  const int64_t vectors = d.channels / wide, strips = ingot__divide_up(p.t.out_width, STRIP), images = call->out[0].dim[0];
-  const int64_t enough = (int64_t)(info->sms > 0 ? info->sms : 108) * 1024;
-  int64_t rows = MOST_ROWS;
-  while (rows > 1 && vectors * strips * ingot__divide_up(p.t.out_height, rows) * images < enough) rows /= 2;
-  const int64_t chunks = ingot__divide_up(p.t.out_height, rows), image_threads = vectors * strips * chunks;
-  p.rows = (int32_t)rows;
-  p.vectors = ingot__divisor(vectors), p.strips = ingot__divisor(strips), p.chunks = ingot__divisor(chunks);
-  if (strips * chunks > INT32_MAX / vectors) return INGOT__FAIL_CALL(call, INGOT_E_LIMIT, "images are too large for this kernel");
-  const int64_t most = set_strides(&p, &d); /* images, whose bytes 32 bits count */
-  if (most < 1) return INGOT__FAIL_CALL(call, INGOT_E_LIMIT, "images are too large for this kernel");
-  return ingot__cuda_dw_launch(call, &d, vector ? "depthwise_columns" : "depthwise_columns_narrow", &p.t, &p.threads, image_threads, most, &p,
-                               sizeof p);
+  return ingot__cuda_dw_run_strips(call, &d, wide, STRIP, MOST_ROWS, "depthwise_columns", "depthwise_columns_narrow");
 }
 
 #define COLUMNS(wide) \

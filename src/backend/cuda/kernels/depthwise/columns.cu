@@ -9,36 +9,16 @@
  * KH - S + t is also number KH - S + t - S d of output j + d.
  * Defined before: ELEMENT, KH, KW, STRIDE_Y, STRIDE_X, ACT, WIDE, BLOCKS (on a multiprocessor); KH >= STRIDE_Y. */
 #include "ingot.cuh"
-#include "divide.cuh"
-#include "depthwise/tensors.h"
-#include "depthwise/columns.h"
-#include "depthwise/channels.cuh"
-#include "act.cuh"
-
 enum {
   THREADS = 128, STRIP = 4, SPAN = (STRIP - 1) * STRIDE_X + KW, BEFORE = KH - STRIDE_Y, AHEAD = (KH - 1) / STRIDE_Y + 1
 };
 
-/* Where a column's pixels lie in a row, in bytes; masks of those, and of rows, that are in the image: the others count as zeros. */
-struct place {
-  uint32_t offset[SPAN], mask[SPAN];
-};
-struct row {
-  channels x[SPAN];
-  uint32_t mask;
-};
-
-DEVICE const ELEMENT *element_at(const void *tensor, uint32_t bytes) {
-  return reinterpret_cast<const ELEMENT *>(static_cast<const char *>(tensor) + bytes);
-}
-
-/* Loads from the nearest place in the image: what isn't wanted is taken out when it is used. A branch here would wait for the load. */
-template <bool VECTOR> DEVICE void load_row(const depthwise_columns_params &p, const place &at, int y, row &r) {
-  r.mask = mask_of((uint32_t)y < (uint32_t)p.t.height);
-  const uint32_t line = (uint32_t)nearest_place(y, p.t.height) * p.in_line;
-#pragma unroll
-  for (int s = 0; s < SPAN; s++) r.x[s] = load_channels<VECTOR>(element_at(p.t.in, line + at.offset[s]));
-}
+#include "depthwise/strips.cuh"
+#if !defined INGOT_EMULATED && __CUDA_ARCH__ < 900
+enum { FRUGAL = 0 }; /* the compiler takes a few registers more there */
+#else
+enum { FRUGAL = 1 };
+#endif
 
 /* Adds a row to the outputs `sums` with the weights of kernel row ky. */
 DEVICE void add_row(const float x[SPAN][WIDE], const float weights[KH][KW][WIDE], int ky, float sums[STRIP][WIDE]) {
@@ -61,34 +41,7 @@ DEVICE void convert_row(const place &at, const row &r, float x[SPAN][WIDE]) {
   for (int s = 0; s < SPAN; s++) to_floats(wanted(r.x[s], at.mask[s], r.mask), x[s]);
 }
 
-/* A step's outputs, complete: residual, activation, rounded. `to` and `from` are where the first one and its residual lie. */
-template <bool VECTOR> DEVICE void put_outputs(const depthwise_columns_params &p, const float sums[STRIP][WIDE], int count, uint32_t to,
-                                                uint32_t from) {
-#pragma unroll
-  for (int o = 0; o < STRIP; o++) {
-    if (o >= count) break;
-    float y[WIDE];
-#pragma unroll
-    for (int i = 0; i < WIDE; i++) y[i] = sums[o][i];
-    if (p.t.residual) {
-      float r[WIDE];
-      to_floats(load_channels<VECTOR>(element_at(p.t.residual, from + o * p.residual_pixel)), r);
-#pragma unroll
-      for (int i = 0; i < WIDE; i++) y[i] += r[i];
-    }
-#pragma unroll
-    for (int i = 0; i < WIDE; i++) y[i] = activate(ACT, p.t.act_alpha, p.t.act_beta, y[i]);
-    channels z;
-    from_floats(y, z);
-    ELEMENT *at = const_cast<ELEMENT *>(element_at(p.t.out, to + o * p.out_pixel));
-    if (VECTOR) store(at, z);
-    else
-#pragma unroll
-      for (int i = 0; i < WIDE; i++) at[i] = z[i];
-  }
-}
-
-template <bool VECTOR> DEVICE void go_down(const depthwise_columns_params &p) {
+template <bool VECTOR> DEVICE void go_down(const depthwise_strips_params &p) {
   grid_launch();
   uint32_t rest = blockIdx.x * THREADS + threadIdx.x;
   if (rest >= p.threads) rest = p.threads - 1; /* the last thread's work again: the same results */
@@ -102,23 +55,16 @@ template <bool VECTOR> DEVICE void go_down(const depthwise_columns_params &p) {
 #pragma unroll
     for (int i = 0; i < WIDE; i++) weights[k / KW][k % KW][i] = w[i];
   }
-#pragma unroll
-  for (int i = 0; i < WIDE; i++) bias[i] = p.t.bias ? to_float(((const ELEMENT *)p.t.bias)[c + i]) : 0;
+  load_bias(p, c, bias);
 #pragma unroll
   for (int k = 0; k < AHEAD * STRIP * WIDE; k++) sums[k / (STRIP * WIDE)][k / WIDE % STRIP][k % WIDE] = bias[k % WIDE];
-  const int x0 = x * STRIDE_X - p.t.pad_x;
   int iy = y * STRIDE_Y - p.t.pad_y;
   place at;
-#pragma unroll
-  for (int s = 0; s < SPAN; s++) {
-    const int column = x0 + s;
-    at.offset[s] = image * p.in_image + (uint32_t)nearest_place(column, p.t.width) * p.in_pixel + channel;
-    at.mask[s] = mask_of((uint32_t)column < (uint32_t)p.t.width);
-  }
+  find_place(p, image, x * STRIDE_X - p.t.pad_x, channel, at);
   uint32_t to = image * p.out_image + (uint32_t)y * p.out_line + (uint32_t)x * p.out_pixel + channel;
   uint32_t from = image * p.residual_image + (uint32_t)y * p.residual_line + (uint32_t)x * p.residual_pixel + channel;
   const int n = y + p.rows < p.t.out_height ? p.rows : p.t.out_height - y, count = p.t.out_width - x;
-  constexpr bool EARLY = (VECTOR && sizeof(ELEMENT) == 2) || STRIDE_Y == 1; /* whether there are registers for the next step's rows */
+  constexpr bool EARLY = (VECTOR && sizeof(ELEMENT) == 2 && FRUGAL) || STRIDE_Y == 1; /* whether there are registers for the next step's rows */
   grid_wait();
   row first[BEFORE ? BEFORE : 1], next[STRIDE_Y]; /* all asked for before the first is used */
 #pragma unroll
@@ -156,6 +102,6 @@ template <bool VECTOR> DEVICE void go_down(const depthwise_columns_params &p) {
   }
 }
 
-KERNEL(depthwise_columns, depthwise_columns_params, THREADS, BLOCKS) { go_down<true>(p); }
+KERNEL(depthwise_columns, depthwise_strips_params, THREADS, BLOCKS) { go_down<true>(p); }
 /* Where WIDE elements can't be loaded and stored at once. */
-KERNEL(depthwise_columns_narrow, depthwise_columns_params, THREADS, BLOCKS) { go_down<false>(p); }
+KERNEL(depthwise_columns_narrow, depthwise_strips_params, THREADS, BLOCKS) { go_down<false>(p); }
