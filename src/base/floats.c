@@ -52,25 +52,23 @@ float ingot__floats_largest(const float *x, size_t n) {
   return float_of((uint32_t)all);
 }
 
-/* ---- Sums. `half`, or brain: a constant wherever it is given, so that each loop is made for one format. */
-
+/* The number of bits of a half, or brain: a constant wherever it is given, so that each loop is made for one format. */
 static inline float value_of(uint16_t bits, bool half) {
   const uint32_t magnitude = bits & 0x7fff, sign = (uint32_t)(bits & 0x8000) << 16;
+  const uint32_t special = -(uint32_t)(magnitude >= (half ? 0x7c00u : 0x7f80u)) & 0x7f800000; /* the exponent of what isn't finite */
   const float value = half ? float_of(magnitude << 13) * 0x1p112f : float_of(magnitude << 16); /* the exponents' zeros are 112 apart */
-  return float_of(bits_of(value) | sign);
+  return float_of(bits_of(value) | special | sign);
 }
-/* What leaves the range is infinite, which value_of doesn't know. */
-static inline float rounded(float f) {
-  const float value = value_of((uint16_t)f16_of(f), true);
-  const uint32_t a = bits_of(f) & 0x7fffffff, large = -(uint32_t)(a >= 0x477ff000), nan = -(uint32_t)(a > 0x7f800000);
-  const uint32_t special = (bits_of(f) & 0x80000000) | 0x7f800000 | (nan & 0x400000);
-  return float_of((large & special) | (~large & bits_of(value)));
-}
+
+static inline float rounded(float f) { return value_of((uint16_t)f16_of(f), true); }
 void ingot__floats_round_f16(float *x, size_t n) {
   for (; n >= ROW; n -= ROW, x += ROW)
     for (int i = 0; i < ROW; i++) x[i] = rounded(x[i]);
   for (size_t i = 0; i < n; i++) x[i] = rounded(x[i]);
 }
+
+/* ---- Sums */
+
 static inline bool is_finite(uint16_t bits, bool half) { return (bits & 0x7fff) < (half ? 0x7c00 : 0x7f80); }
 
 /* The next number below or above; what would be infinite stays. */

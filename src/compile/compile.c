@@ -28,7 +28,7 @@ static ingot_status run_passes(ingot__build *b) {
   b->passes = INGOT_NEW_ARRAY(&b->arena, ingot__pass_count, ingot__pass_record);
   if (!b->passes) return ingot__no_memory(b->diag);
   ingot__pass_context context = {.diag = b->diag, .log = &b->engine->log, .float_only = true, .device = b->engine->backend->device != NULL,
-                                .narrow = b->narrow, .wide = &b->wide, .pool = b->pool};
+                                .narrow = b->narrow, .wide = &b->wide, .exact = &b->exact, .pool = b->pool};
   ingot__pass_options options = {.dump_folder = b->config->dump_folder, .stop_after = b->config->stop_after, .skip = b->config->skip,
                                  .n_skip = b->config->n_skip};
   INGOT_TRY(ingot__passes_run(b->engine->network, &context, &options, b->passes, &b->n_passes));
@@ -118,7 +118,6 @@ static ingot_status build(ingot__build *b, const ingot__network *network, bool r
   ingot__build_open_libraries(b);
   b->narrow = narrow_type(b);
   const double start = ingot__now();
-  b->fp16_asked = b->config->precision & INGOT_PRECISION_FP16;
   if (b->narrow == INGOT_FLOAT16) INGOT_TRY(ingot__build_measure(b, network));
   b->seconds_measure = ingot__now() - start;
   INGOT_TRY(run_passes(b));

@@ -50,8 +50,7 @@ typedef struct ingot__build {
   ingot__tuner tuner;
   ingot__planner planner;
   ingot_dtype narrow;           /* what float32 may become; INGOT_UNDEFINED: nothing */
-  bool fp16_asked;              /* by the caller, not by the network's own weights */
-  ingot__name_list wide, exact; /* values whose layers stay in float32; those of them whose layers don't round to TF32 either */
+  ingot__name_list wide, exact; /* values whose layers stay in float32: they leave float16's range; they don't bear TF32 either */
   pthread_t opener;             /* of vendors' libraries, while `opening` */
   bool opening;
   ingot__pass_record *passes;

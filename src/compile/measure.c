@@ -104,18 +104,6 @@ static ingot_status look(ingot__probe *p, const ingot__network *network, const i
   return INGOT_OK;
 }
 
-/* What leaves the range and what is rounded too much are one list for the pass. */
-static ingot_status join(ingot__build *b) {
-  const size_t n = b->wide.n + b->exact.n;
-  if (!b->exact.n) return INGOT_OK;
-  const char **all = INGOT_NEW_ARRAY(&b->arena, n, const char *);
-  if (!all) return ingot__no_memory(b->diag);
-  for (size_t i = 0; i < n; i++) all[i] = i < b->wide.n ? b->wide.name[i] : b->exact.name[i - b->wide.n];
-  b->wide = (ingot__name_list){all, n};
-  ingot__name_list_sort(&b->wide);
-  return INGOT_OK;
-}
-
 static ingot_status finish(ingot__probe *p, ingot_status status, bool left_out, uint64_t key) {
   ingot__build *b = p->build;
   if (status == INGOT_E_MEMORY) return ingot__no_memory(b->diag);
@@ -125,8 +113,7 @@ static ingot_status finish(ingot__probe *p, ingot_status status, bool left_out, 
                 left_out ? "the network is too large to be run on the host" : p->diag.text);
     return INGOT_OK;
   }
-  INGOT_TRY(join(b));
-  if (b->wide.n || !b->config->timing_cache) return INGOT_OK;
+  if (b->wide.n || b->exact.n || !b->config->timing_cache) return INGOT_OK;
   b->tuner.changed = true;
   return ingot__tuner_put(&b->tuner, key, LIMIT) ? INGOT_OK : ingot__no_memory(b->diag);
 }

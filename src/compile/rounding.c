@@ -204,7 +204,8 @@ ingot_status ingot__measure_rounding(ingot__probe *probe) {
   const size_t n = probe->engine->network->n_value, nodes = probe->engine->network->n_node;
   double allowed = b->config->fp16_error;
   if (allowed == INGOT__FP16_ERROR_AUTO) allowed = probe->operations > LARGE ? ALLOWED_LARGE : ALLOWED;
-  if (allowed <= 0 || !b->fp16_asked || ingot__probe_seconds(probe) > MOST_SECONDS) return INGOT_OK;
+  const bool asked = b->config->precision & INGOT_PRECISION_FP16; /* by the caller, not by the network's own weights */
+  if (allowed <= 0 || !asked || ingot__probe_seconds(probe) > MOST_SECONDS) return INGOT_OK;
   bool *steady = INGOT_NEW_ARRAY(&b->arena, n + 1, bool), *wanted = INGOT_NEW_ARRAY(&b->arena, n + 1, bool);
   r.rounds = INGOT_NEW_ARRAY(&b->arena, n + 1, bool);
   r.compared = INGOT_NEW_ARRAY(&b->arena, n + 1, compared);

@@ -10,5 +10,5 @@ void ingot__name_list_sort(ingot__name_list *list) {
 }
 
 bool ingot__name_list_has(const ingot__name_list *list, const char *name) {
-  return list->n && bsearch(name, list->name, list->n, sizeof *list->name, name_order);
+  return list && list->n && bsearch(name, list->name, list->n, sizeof *list->name, name_order);
 }

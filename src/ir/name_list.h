@@ -7,5 +7,5 @@
 typedef struct ingot__name_list { const char **name; size_t n; } ingot__name_list;
 
 void ingot__name_list_sort(ingot__name_list *list);
-bool ingot__name_list_has(const ingot__name_list *list, const char *name); /* of a sorted one */
+bool ingot__name_list_has(const ingot__name_list *list, const char *name); /* of a sorted one; NULL: an empty one */
 #endif

@@ -61,11 +61,11 @@ static bool in_range(const narrower *w, const ingot__value *v) {
 
 /* Whether its elements are to stay in float32 by what was measured, of them or before they were moved. */
 static bool stays_wide(const narrower *w, const ingot__value *v) {
-  const ingot__name_list *wide = w->context->wide;
-  if (w->to != INGOT_FLOAT16 || !wide || !wide->n) return false;
+  const ingot__name_list *wide = w->context->wide, *exact = w->context->exact;
+  if (w->to != INGOT_FLOAT16) return false;
   for (; is_float(v); v = v->producer->in[0]) {
     if (is_constant(v)) return false;
-    if (ingot__name_list_has(wide, v->name)) return true;
+    if (ingot__name_list_has(wide, v->name) || ingot__name_list_has(exact, v->name)) return true;
     if (!v->producer || !moves(v->producer)) return false;
   }
   return false;

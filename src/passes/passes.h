@@ -10,7 +10,7 @@ typedef struct ingot__pass_context {
   bool float_only;   /* float16 and bfloat16 are computed as float32, or narrowed again at the end */
   bool device;       /* the target has a device of its own */
   ingot_dtype narrow; /* what float32 may become; INGOT_UNDEFINED: nothing */
-  const ingot__name_list *wide; /* of values whose layers stay in float32; NULL: none */
+  const ingot__name_list *wide, *exact; /* of values whose layers stay in float32, by their range and by rounding; NULL: none */
   ingot__pool *pool; /* for folding; may be NULL */
 } ingot__pass_context;
 

@@ -90,7 +90,7 @@ const ingot__candidate *ingot__plan_rank(const ingot__planner *p, ingot__call *c
 
 /* Whether the call's float32 products may be rounded to TF32. */
 static bool may_round(const ingot__planner *p, const ingot__node *n) {
-  if (!p->tf32 || !p->exact || !p->exact->n) return p->tf32;
+  if (!p->tf32) return false;
   for (size_t i = 0; i < n->n_in; i++)
     if (n->in[i] && ingot__name_list_has(p->exact, n->in[i]->name)) return false;
   for (size_t i = 0; i < n->n_out; i++)

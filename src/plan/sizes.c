@@ -155,13 +155,10 @@ static void choose_at_point(ingot__planner *p, const ingot__node *n, ingot__view
   const ingot__candidate *best = ingot__plan_rank(p, &call, c, k), *same = NULL;
   for (size_t i = 0; i < k; i++)
     if (c[i].kernel == base->kernel && (c[i].measured >= 0) == (best->measured >= 0)) same = &c[i];
-  double cost = best->measured >= 0 ? best->measured : best->estimated;
-  if (same && cost > WORTH * (same->measured >= 0 ? same->measured : same->estimated)) {
-    best = same;
-    cost = same->measured >= 0 ? same->measured : same->estimated;
-  }
+  if (same && ingot__plan_candidate_seconds(best) > WORTH * ingot__plan_candidate_seconds(same)) best = same;
   if (p->time && best->measured < 0 && k > 1) return; /* the budget is spent */
-  *made = (ingot__step){.kernel = best->kernel, .one_thread = best->one_thread, .microseconds = (float)(cost * 1e6), .size = size};
+  *made = (ingot__step){.kernel = best->kernel, .one_thread = best->one_thread, .size = size,
+                        .microseconds = (float)(ingot__plan_candidate_seconds(best) * 1e6)};
   *found = true;
 }
 

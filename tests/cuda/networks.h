@@ -91,6 +91,38 @@ static inline ingot_status device_network_build(const ingot_env *env, const devi
   return status;
 }
 
+/* A build that is listened to. */
+typedef struct device_build {
+  unsigned precision;
+  const char *cache;         /* of timings; NULL: none */
+  bool verify;
+  double fp16_error;         /* of ingot_config_set_fp16_error; < 0: not set */
+  ingot_log_fn listen;
+  ingot_progress_fn progress;
+  void *user;                /* of both */
+} device_build;
+static inline ingot_status device_text_build(const char *text, const device_build *how, ingot_engine **engine) {
+  ingot_env env = {.log = how->listen, .log_user = how->user, .log_level = INGOT_LOG_INFO};
+  ingot__network *network;
+  ingot_config *config;
+  ingot__diag diag;
+  ingot__diag_init(&diag, NULL);
+  if (ingot__network_parse(&env, text, strlen(text), &diag, &network) != INGOT_OK) fail_msg("%s", diag.text);
+  assert_int_equal(ingot_config_create(&env, &config), INGOT_OK);
+  assert_int_equal(ingot_config_set_budget(config, 0), INGOT_OK);
+  assert_int_equal(ingot_config_set_threads(config, 1), INGOT_OK);
+  assert_int_equal(ingot_config_set_device(config, "cuda"), INGOT_OK);
+  assert_int_equal(ingot_config_set_precision(config, how->precision), INGOT_OK);
+  assert_int_equal(ingot_config_set_verify(config, how->verify), INGOT_OK);
+  assert_int_equal(ingot_config_set_timing_cache(config, how->cache), INGOT_OK);
+  assert_int_equal(ingot_config_set_progress(config, how->progress, how->user), INGOT_OK);
+  if (how->fp16_error >= 0) assert_int_equal(ingot_config_set_fp16_error(config, how->fp16_error), INGOT_OK);
+  ingot_status status = ingot_build(network, config, engine);
+  ingot_config_destroy(config);
+  ingot__network_free(network);
+  return status;
+}
+
 /* Through bytes, as a file would be. */
 static inline ingot_status device_network_reload(const ingot_env *env, ingot_engine **engine) {
   void *data = NULL;

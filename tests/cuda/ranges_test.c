@@ -42,24 +42,8 @@ static bool progress(void *user, const char *phase, size_t done, size_t total) {
 }
 
 static ingot_status build(const char *text, unsigned precision, const char *cache, bool verify, told *t, ingot_engine **engine) {
-  ingot_env env = {.log = listen, .log_user = t, .log_level = INGOT_LOG_INFO};
-  ingot__network *network;
-  ingot_config *config;
-  ingot__diag diag;
-  ingot__diag_init(&diag, NULL);
-  if (ingot__network_parse(&env, text, strlen(text), &diag, &network) != INGOT_OK) fail_msg("%s", diag.text);
-  assert_int_equal(ingot_config_create(&env, &config), INGOT_OK);
-  assert_int_equal(ingot_config_set_budget(config, 0), INGOT_OK);
-  assert_int_equal(ingot_config_set_threads(config, 1), INGOT_OK);
-  assert_int_equal(ingot_config_set_device(config, "cuda"), INGOT_OK);
-  assert_int_equal(ingot_config_set_precision(config, precision), INGOT_OK);
-  assert_int_equal(ingot_config_set_verify(config, verify), INGOT_OK);
-  assert_int_equal(ingot_config_set_timing_cache(config, cache), INGOT_OK);
-  assert_int_equal(ingot_config_set_progress(config, progress, t), INGOT_OK);
-  ingot_status status = ingot_build(network, config, engine);
-  ingot_config_destroy(config);
-  ingot__network_free(network);
-  return status;
+  const device_build how = {precision, cache, verify, -1, listen, progress, t};
+  return device_text_build(text, &how, engine);
 }
 
 static ingot_dtype type_of(const ingot_engine *engine, const char *layer) {

@@ -6,6 +6,7 @@
 #ifndef INGOT_BACKEND_CUDA_KERNEL_H
 #define INGOT_BACKEND_CUDA_KERNEL_H
 #include "backend/backend.h"
+#include "ops/window.h"
 
 #define INGOT_KERNEL(name, op, arch, in_layout, out_layout, flags) extern const ingot__kernel_functions ingot__cuda_##name;
 #include "backend/cuda/kernels.def"
@@ -50,6 +51,14 @@ ingot_status ingot__cuda_map_windows(const ingot__call *call, ingot__cuda_map *m
 void ingot__cuda_define_type(ingot__text *text, const char *name, ingot_dtype dtype);
 static inline void ingot__cuda_define(ingot__text *text, const char *name, int64_t value) {
   ingot__text_printf(text, "#define %s %lld\n", name, (long long)value);
+}
+
+/* KH, KW, STRIDE_Y, STRIDE_X, DILATION_Y, DILATION_X: of a window of two dims. */
+static inline void ingot__cuda_define_window(ingot__text *text, const ingot__window *window) {
+  static const char *const names[] = {"KH", "KW", "STRIDE_Y", "STRIDE_X", "DILATION_Y", "DILATION_X"};
+  for (int i = 0; i < 2; i++) ingot__cuda_define(text, names[i], window->kernel[i]);
+  for (int i = 0; i < 2; i++) ingot__cuda_define(text, names[2 + i], window->stride[i]);
+  for (int i = 0; i < 2; i++) ingot__cuda_define(text, names[4 + i], window->dilation[i]);
 }
 
 /* ---- For costs: seconds of moving bytes and of multiply-adds, with a launch's fixed cost; the larger of the two counts. */

@@ -63,16 +63,10 @@ static int blocks_of(const first *d, int rows) { return d->s.size == 4 ? 3 : row
 static void define(const ingot__call *call, ingot__text *text, int rows) {
   first d;
   if (!read(call, rows, &d)) return;
-  const ingot__window *w = &d.s.window;
   ingot__cuda_define_type(text, "ELEMENT", call->in[0].dtype);
   ingot__cuda_define(text, "HALVES", d.s.size == 2);
   ingot__cuda_define(text, "CHANNELS", d.s.c);
-  ingot__cuda_define(text, "KH", w->kernel[0]);
-  ingot__cuda_define(text, "KW", w->kernel[1]);
-  ingot__cuda_define(text, "STRIDE_Y", w->stride[0]);
-  ingot__cuda_define(text, "STRIDE_X", w->stride[1]);
-  ingot__cuda_define(text, "DILATION_Y", w->dilation[0]);
-  ingot__cuda_define(text, "DILATION_X", w->dilation[1]);
+  ingot__cuda_define_window(text, &d.s.window);
   ingot__cuda_define(text, "COLUMNS", d.columns);
   ingot__cuda_define(text, "WARPS", WARPS);
   ingot__cuda_define(text, "ROWS", rows);

@@ -72,14 +72,9 @@ static void pack(const ingot__call *call, void *packed) {
 static void define(const ingot__call *call, ingot__text *text, int tile_y) {
   first d;
   if (!read(call, tile_y, &d)) return;
-  const ingot__window *w = &d.s.window;
   ingot__cuda_define_type(text, "ELEMENT", call->in[0].dtype);
   ingot__cuda_define(text, "CHANNELS", d.s.c);
-  ingot__cuda_define(text, "KH", w->kernel[0]);
-  ingot__cuda_define(text, "KW", w->kernel[1]);
-  ingot__cuda_define(text, "STRIDE_Y", w->stride[0]);
-  ingot__cuda_define(text, "STRIDE_X", w->stride[1]);
-  ingot__cuda_define(text, "DILATION_Y", w->dilation[0]);
+  ingot__cuda_define_window(text, &d.s.window);
   ingot__cuda_define(text, "COLUMNS", d.columns);
   ingot__cuda_define(text, "TILE_Y", tile_y);
   ingot__cuda_define(text, "MIN_BLOCKS", d.at_once);

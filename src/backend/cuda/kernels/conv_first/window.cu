@@ -11,8 +11,8 @@
  *
  * While products run the next tile's pixels are fetched and the last one's results leave, by way of shared memory, whole pixels at a time.
  *
- * Defined before: ELEMENT, CHANNELS, KH, KW, STRIDE_Y, STRIDE_X, DILATION_Y, COLUMNS (channels that a block stores: 16, 32 or 64), TILE_Y (8
- * or 16), MIN_BLOCKS, ACT. */
+ * Defined before: ELEMENT, CHANNELS, KH, KW, STRIDE_Y, STRIDE_X, DILATION_Y (DILATION_X is 1), COLUMNS (channels that a block stores: 16, 32 or
+ * 64), TILE_Y (8 or 16), MIN_BLOCKS, ACT. */
 #include "ingot.cuh"
 #include "divide.cuh"
 #include "conv_first/conv_first.h"

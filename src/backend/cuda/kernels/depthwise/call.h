@@ -28,6 +28,9 @@ ingot_status ingot__cuda_dw_launch(const ingot__call *call, const ingot__cuda_dw
  * many as leave every multiprocessor 1,000 threads. `narrow`: the entry where its channels can't be loaded at once. */
 ingot_status ingot__cuda_dw_run_strips(const ingot__call *call, const ingot__cuda_dw *d, int wide, int strip, int64_t rows, const char *entry,
                                        const char *narrow);
+double ingot__cuda_dw_strips_cost(const ingot__call *call);
+/* Whether it is for columns (depthwise/columns.c). */
+bool ingot__cuda_dw_suits_columns(const ingot__cuda_dw *d);
 /* The tensors from image `first` on. */
 depthwise_tensors ingot__cuda_dw_from(const depthwise_tensors *t, const ingot__cuda_dw *d, int64_t first);
 #endif

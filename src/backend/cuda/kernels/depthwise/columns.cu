@@ -7,7 +7,7 @@
  *
  * Output j of the column wants rows S j .. S j + KH - 1 of it (S: the stride). Step j takes the S rows that are new to it, of which row number
  * KH - S + t is also number KH - S + t - S d of output j + d.
- * Defined before: ELEMENT, KH, KW, STRIDE_Y, STRIDE_X, ACT, WIDE, BLOCKS (on a multiprocessor); KH >= STRIDE_Y. */
+ * Defined before: ELEMENT, KH, KW, STRIDE_Y, STRIDE_X (DILATION_Y and DILATION_X are 1), ACT, WIDE, BLOCKS (on a multiprocessor); KH >= STRIDE_Y. */
 #include "ingot.cuh"
 enum {
   THREADS = 128, STRIP = 4, SPAN = (STRIP - 1) * STRIDE_X + KW, BEFORE = KH - STRIDE_Y, AHEAD = (KH - 1) / STRIDE_Y + 1

@@ -18,14 +18,8 @@ static bool supports(const ingot__call *call) {
 static void define(const ingot__call *call, ingot__text *text) {
   ingot__cuda_dw d;
   if (!read(call, &d)) return;
-  const ingot__window *w = &d.window;
   ingot__cuda_define_type(text, "ELEMENT", call->in[0].dtype);
-  ingot__cuda_define(text, "KH", w->kernel[0]);
-  ingot__cuda_define(text, "KW", w->kernel[1]);
-  ingot__cuda_define(text, "STRIDE_Y", w->stride[0]);
-  ingot__cuda_define(text, "STRIDE_X", w->stride[1]);
-  ingot__cuda_define(text, "DILATION_Y", w->dilation[0]);
-  ingot__cuda_define(text, "DILATION_X", w->dilation[1]);
+  ingot__cuda_define_window(text, &d.window);
   ingot__cuda_define(text, "ACT", INGOT__ATTRS(call, Conv)->act);
 }
 

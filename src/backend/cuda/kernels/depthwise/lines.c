@@ -10,33 +10,19 @@ static int64_t reach(const ingot__cuda_dw *d, int strip) {
 }
 
 static bool read(const ingot__call *call, ingot__cuda_dw *d, int strip) {
-  if (!ingot__cuda_dw_read(call, d) || d->channels % WIDE) return false;
-  const ingot__window *w = &d->window;
-  const bool small = w->kernel[0] <= 3 && w->kernel[1] <= 3 && w->stride[0] <= 2 && w->stride[1] <= 2;
-  if (small && w->dilation[0] == 1 && w->dilation[1] == 1 && w->kernel[0] >= w->stride[0]) return false;
-  return w->kernel[1] <= MOST_WIDTH && reach(d, strip) <= (d->size == 2 ? 16 : 14);
+  if (!ingot__cuda_dw_read(call, d) || d->channels % WIDE || ingot__cuda_dw_suits_columns(d)) return false;
+  return d->window.kernel[1] <= MOST_WIDTH && reach(d, strip) <= (d->size == 2 ? 16 : 14);
 }
 
 static void define(const ingot__call *call, ingot__text *text, int strip) {
   ingot__cuda_dw d;
   if (!read(call, &d, strip)) return;
-  const ingot__window *w = &d.window;
   ingot__cuda_define_type(text, "ELEMENT", call->in[0].dtype);
-  ingot__cuda_define(text, "KH", w->kernel[0]);
-  ingot__cuda_define(text, "KW", w->kernel[1]);
-  ingot__cuda_define(text, "STRIDE_Y", w->stride[0]);
-  ingot__cuda_define(text, "STRIDE_X", w->stride[1]);
-  ingot__cuda_define(text, "DILATION_Y", w->dilation[0]);
-  ingot__cuda_define(text, "DILATION_X", w->dilation[1]);
+  ingot__cuda_define_window(text, &d.window);
   ingot__cuda_define(text, "WIDE", WIDE);
   ingot__cuda_define(text, "STRIP", strip);
   ingot__cuda_define(text, "BLOCKS", d.size == 2 && reach(&d, strip) <= 8 ? 3 : 2);
   ingot__cuda_define(text, "ACT", INGOT__ATTRS(call, Conv)->act);
-}
-
-/* Memory's time, and a little more than the general kernel's least. */
-static double cost(const ingot__call *call) {
-  return 2e-6 + ingot__cuda_bytes(call) / 3e12;
 }
 
 #define LINES(strip) \
@@ -51,7 +37,7 @@ static double cost(const ingot__call *call) {
     return ingot__cuda_dw_run_strips(call, &d, WIDE, strip, 1, "depthwise_lines", "depthwise_lines_narrow"); \
   } \
   const ingot__kernel_functions ingot__cuda_depthwise_lines_##strip = { \
-    .supports = supports_##strip, .cost = cost, .pack_size = ingot__cuda_dw_pack_size, .pack = ingot__cuda_dw_pack, \
+    .supports = supports_##strip, .cost = ingot__cuda_dw_strips_cost, .pack_size = ingot__cuda_dw_pack_size, .pack = ingot__cuda_dw_pack, \
     .pack_format = "depthwise", .packs_inputs = 1u << 1, .run = run_##strip, .source = "depthwise/lines.cu", .define = define_##strip};
 LINES(8)
 LINES(4)

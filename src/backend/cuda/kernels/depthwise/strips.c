@@ -17,6 +17,9 @@ static int64_t set_strides(depthwise_strips_params *p, const ingot__cuda_dw *d) 
   return largest ? UINT32_MAX / (largest * size) : INT32_MAX;
 }
 
+/* Memory's time, and a little more than the general kernel's least. */
+double ingot__cuda_dw_strips_cost(const ingot__call *call) { return 2e-6 + ingot__cuda_bytes(call) / 3e12; }
+
 ingot_status ingot__cuda_dw_run_strips(const ingot__call *call, const ingot__cuda_dw *d, int wide, int strip, int64_t rows, const char *entry,
                                        const char *narrow) {
   depthwise_strips_params p = {0};
