@@ -311,6 +311,9 @@ def work(args, cache, job, device, alone, send):
     """What a job's process does (gpu_jobs.Jobs): job is "network:batch". Sends {"row": the row}."""
     name, _, batch = job.partition(":")
     lock = lock_of(device)
+    tunings = os.environ.get("TORCHINDUCTOR_CACHE_DIR")
+    if tunings:  # a folder for each row: Inductor's file of tunings is written whole, so of two rows the later one's would be all that is left
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(pathlib.Path(tunings) / f"{name}_{batch}")
     if device != "cpu":  # the one GPU that there is for this process, so that nothing is left on another
         os.environ["CUDA_VISIBLE_DEVICES"] = physical(device)
         device = "cuda:0"

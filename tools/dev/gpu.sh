@@ -52,7 +52,7 @@ start_sanitized() {   # NAME SECONDS COMMAND...
   start_program "$@"
 }
 start_compute_sanitizer() {
-  local tool sanitizer probe part parts=$(($(cores) < 8 ? 1 : $(cores) > 32 ? 8 : $(cores) / 4))
+  local tool sanitizer probe part parts=$(($(cores) < 4 ? 1 : $(cores) > 16 ? 8 : $(cores) / 2))
   sanitizer=$(command -v compute-sanitizer || ls -d /usr/local/cuda*/bin/compute-sanitizer 2>/dev/null | tail -n 1 || :)
   if [ -z "$sanitizer" ]; then
     say "compute-sanitizer isn't here (it comes with CUDA's toolkit): skipped"

@@ -28,9 +28,9 @@ static double cost(const ingot__call *call) {
   ingot__cuda_dw d;
   if (!read(call, &d)) return 1e9;
   const double sms = info->sms > 0 ? info->sms : 108, clock = info->clock > 0 ? info->clock : 1.5e9;
-  const double compute = (double)ingot__view_count(&call->out[0]) * ((double)d.taps + 6) * 2 / (sms * clock * 128);
-  const double memory = ingot__cuda_bytes(call) / (sms * 24e9);
-  return 2e-6 + (compute > memory ? compute : memory);
+  const double compute = (double)ingot__view_count(&call->out[0]) * ((double)d.taps + 6) * 6 / (sms * clock * 128);
+  const double memory = ingot__cuda_bytes(call) / (sms * 8e9);
+  return 5e-6 + (compute > memory ? compute : memory);
 }
 
 static ingot_status run(const ingot__call *call) {
