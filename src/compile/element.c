@@ -15,15 +15,17 @@ static double broadcast(const ingot__view *view, const int64_t *at, int rank) {
   int64_t i = 0;
   for (int d = 0; d < view->rank; d++)
     if (view->dim[d] != 1) i += at[rank - view->rank + d] * view->stride[d];
-  return ((const float *)view->data)[i];
+  return ingot__get_double(view->dtype, view->data, (size_t)i);
 }
+
+static bool is_real(ingot_dtype t) { return t == INGOT_FLOAT32 || t == INGOT_FLOAT16 || t == INGOT_BFLOAT16; }
 
 bool ingot__element_known(const ingot__call *c) {
   if (c->node->op != INGOT__OP_Conv && c->node->op != INGOT__OP_MatMul && c->node->op != INGOT__OP_ConvTranspose) return false;
   const bool levels = c->node->op == INGOT__OP_Conv && c->in[0].dtype == INGOT_UINT8;
   for (size_t i = 0; i < c->n_in; i++)
-    if (ingot__has_in(c, i) && ((!levels && c->in[i].dtype != INGOT_FLOAT32) || !c->in[i].data)) return false;
-  if (!levels && c->out[0].dtype != INGOT_FLOAT32) return false;
+    if (ingot__has_in(c, i) && ((!levels && !is_real(c->in[i].dtype)) || !c->in[i].data)) return false;
+  if (!levels && !is_real(c->out[0].dtype)) return false;
   if (c->node->op == INGOT__OP_MatMul) return c->in[0].rank >= 2 && c->in[1].rank >= 2;
   const char *pad = c->node->op == INGOT__OP_Conv ? INGOT__ATTRS(c, Conv)->auto_pad : INGOT__ATTRS(c, ConvTranspose)->auto_pad;
   bool explicit_pads = !pad || !strcmp(pad, "NOTSET") || !strcmp(pad, "VALID");
@@ -33,14 +35,18 @@ bool ingot__element_known(const ingot__call *c) {
 
 static int64_t attr(ingot__ints a, int i, int64_t otherwise) { return a.n > (size_t)i ? a.v[i] : otherwise; }
 
-static double conv(const ingot__call *c, const int64_t *at) {
+/* A sum and what its terms come to. */
+typedef struct sum { double value, size; } sum;
+static void add(sum *s, double term) { s->value += term, s->size += fabs(term); }
+
+static sum conv(const ingot__call *c, const int64_t *at) {
   const ingot__attrs_Conv *a = INGOT__ATTRS(c, Conv);
   const ingot__view *x = &c->in[0], *w = &c->in[1];
   int spatial = x->rank - 2;
   int64_t per_group = w->dim[0] / a->group, first = at[1] / per_group * w->dim[1], taps = 1;
   bool valid = a->auto_pad && !strcmp(a->auto_pad, "VALID");
   for (int d = 0; d < spatial; d++) taps *= w->dim[2 + d];
-  double sum = 0;
+  sum s = {0};
   for (int64_t tap = 0; tap < taps; tap++) {
     int64_t xi[INGOT_MAX_RANK] = {at[0]}, wi[INGOT_MAX_RANK] = {at[1]}, rest = tap;
     bool inside = true;
@@ -53,10 +59,10 @@ static double conv(const ingot__call *c, const int64_t *at) {
     for (int64_t ch = 0; inside && ch < w->dim[1]; ch++) {
       xi[1] = first + ch;
       wi[1] = ch;
-      sum += ((double)ingot__element_at(x, xi) - (double)a->x_zero) * ingot__element_at(w, wi);
+      add(&s, ((double)ingot__element_at(x, xi) - (double)a->x_zero) * ingot__element_at(w, wi));
     }
   }
-  return sum;
+  return s;
 }
 
 /* A sum of a convolution of levels, as the level it becomes. */
@@ -69,14 +75,14 @@ static double level(const ingot__call *c, int64_t channel, double sum) {
   return (double)(rintf(v < low ? low : v > high ? high : v) + (float)a->y_zero);
 }
 
-static double conv_transpose(const ingot__call *c, const int64_t *at) {
+static sum conv_transpose(const ingot__call *c, const int64_t *at) {
   const ingot__attrs_ConvTranspose *a = INGOT__ATTRS(c, ConvTranspose);
   const ingot__view *x = &c->in[0], *w = &c->in[1];
   int spatial = x->rank - 2;
   int64_t out_group = w->dim[1], in_group = x->dim[1] / a->group, first = at[1] / out_group * in_group, taps = 1;
   bool valid = a->auto_pad && !strcmp(a->auto_pad, "VALID");
   for (int d = 0; d < spatial; d++) taps *= w->dim[2 + d];
-  double sum = 0;
+  sum s = {0};
   for (int64_t tap = 0; tap < taps; tap++) {
     int64_t xi[INGOT_MAX_RANK] = {at[0]}, wi[INGOT_MAX_RANK] = {0, at[1] % out_group}, rest = tap;
     bool inside = true;
@@ -90,13 +96,13 @@ static double conv_transpose(const ingot__call *c, const int64_t *at) {
     }
     for (int64_t ch = 0; inside && ch < in_group; ch++) {
       xi[1] = wi[0] = first + ch;
-      sum += (double)ingot__element_at(x, xi) * ingot__element_at(w, wi);
+      add(&s, (double)ingot__element_at(x, xi) * ingot__element_at(w, wi));
     }
   }
-  return sum;
+  return s;
 }
 
-static double matmul(const ingot__call *c, const int64_t *at) {
+static sum matmul(const ingot__call *c, const int64_t *at) {
   const ingot__attrs_MatMul *m = INGOT__ATTRS(c, MatMul);
   const ingot__view *a = &c->in[0], *b = &c->in[1];
   int rank = c->out[0].rank;
@@ -107,33 +113,35 @@ static double matmul(const ingot__call *c, const int64_t *at) {
   int bk = b->rank - (m->trans_b ? 1 : 2), bn = b->rank - (m->trans_b ? 2 : 1);
   ai[am] = at[rank - 2];
   bi[bn] = at[rank - 1];
-  double sum = 0;
+  sum s = {0};
   for (int64_t k = 0; k < a->dim[ak]; k++) {
     ai[ak] = bi[bk] = k;
-    sum += (double)ingot__element_at(a, ai) * ingot__element_at(b, bi);
+    add(&s, (double)ingot__element_at(a, ai) * ingot__element_at(b, bi));
   }
-  return sum * m->alpha;
+  return (sum){s.value * m->alpha, s.size * fabs((double)m->alpha)};
 }
 
-double ingot__element(const ingot__call *c, const int64_t *at) {
+double ingot__element(const ingot__call *c, const int64_t *at, double *size) {
   int64_t act, bias_at[1] = {at[1]};
   float alpha, beta;
-  double value;
+  sum s;
+  *size = 0;
   if (c->node->op == INGOT__OP_MatMul) {
     const ingot__attrs_MatMul *m = INGOT__ATTRS(c, MatMul);
     act = m->act, alpha = m->act_alpha, beta = m->act_beta;
-    value = matmul(c, at);
-    if (ingot__has_in(c, 2)) value += broadcast(&c->in[2], at, c->out[0].rank);
-    if (ingot__has_in(c, 3)) value += broadcast(&c->in[3], at, c->out[0].rank);
+    s = matmul(c, at);
+    if (ingot__has_in(c, 2)) add(&s, broadcast(&c->in[2], at, c->out[0].rank));
+    if (ingot__has_in(c, 3)) add(&s, broadcast(&c->in[3], at, c->out[0].rank));
   } else {
     bool t = c->node->op == INGOT__OP_ConvTranspose;
     act = t ? INGOT__ATTRS(c, ConvTranspose)->act : INGOT__ATTRS(c, Conv)->act;
     alpha = t ? INGOT__ATTRS(c, ConvTranspose)->act_alpha : INGOT__ATTRS(c, Conv)->act_alpha;
     beta = t ? INGOT__ATTRS(c, ConvTranspose)->act_beta : INGOT__ATTRS(c, Conv)->act_beta;
-    value = t ? conv_transpose(c, at) : conv(c, at);
-    if (c->out[0].dtype == INGOT_UINT8) return level(c, at[1], value);
-    if (ingot__has_in(c, 2)) value += ingot__element_at(&c->in[2], bias_at);
-    if (ingot__has_in(c, 3)) value += ingot__element_at(&c->in[3], at);
+    s = t ? conv_transpose(c, at) : conv(c, at);
+    if (c->out[0].dtype == INGOT_UINT8) return level(c, at[1], s.value);
+    if (ingot__has_in(c, 2)) add(&s, ingot__element_at(&c->in[2], bias_at));
+    if (ingot__has_in(c, 3)) add(&s, ingot__element_at(&c->in[3], at));
   }
-  return ingot__act_apply((ingot__act)act, alpha, beta, (float)value);
+  *size = s.size;
+  return ingot__act_apply((ingot__act)act, alpha, beta, (float)s.value);
 }

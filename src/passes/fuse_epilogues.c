@@ -62,10 +62,12 @@ static bool activation(const ingot__node *n, ingot__act *act, float *alpha, floa
   }
 }
 
-/* The other addend, when the sum is of two tensors of the same shape. */
+/* The other addend, when the sum is of two tensors of the same shape. Kernels of convolutions want it to lie as their output does, and constants stay
+ * plain. */
 static ingot__value *residual_of(const ingot__node *add, const ingot__value *y) {
   if (add->op != INGOT__OP_Add || add->in[0] == add->in[1]) return NULL;
   ingot__value *r = add->in[0] == y ? add->in[1] : add->in[0];
+  if (r && ingot__value_is_const(r) && y->producer->op == INGOT__OP_Conv) return NULL;
   if (!r || !ingot__is_float32(r) || !ingot__type_same(&r->type, &y->type) || r->type.rank < 0) return NULL;
   for (int d = 0; d < r->type.rank; d++)
     if (r->type.dim[d] == INGOT__DIM_UNKNOWN) return NULL;

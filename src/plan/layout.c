@@ -59,7 +59,7 @@ static size_t ask_config(layouts *l, const ingot__node *n, int config_index, ing
   }
   size_t k = ingot__plan_kernels(p, &call, list);
   for (size_t i = 0; i < k; i++) c[i] = ingot__plan_candidate(p, list[i], &call, from, to);
-  for (size_t i = 0; i < k; i++) c[i].copies = ingot__plan_slice_seconds(p, n, list[i], from, to);
+  for (size_t i = 0; i < k; i++) c[i].copies = ingot__plan_slice_seconds(p, n, list[i], from, to) + ingot__plan_side_seconds(p, list[i]);
   if (!k) return 0;
   const ingot__candidate *found = ingot__plan_rank(p, &call, c, k);
   *best = (config){found->kernel, found->one_thread, ingot__plan_candidate_seconds(found)};

@@ -63,6 +63,8 @@ bool ingot__plan_is_simple_slice(const ingot__node *node);
 double ingot__plan_copy_seconds(const ingot__planner *planner, const ingot__value *v);
 double ingot__plan_slice_seconds(const ingot__planner *planner, const ingot__node *node, const ingot__kernel *kernel, ingot__layout from,
                                  ingot__layout to);
+/* Of what a kernel of the host costs between those of a device: the way there and back, and a queue that is empty meanwhile. */
+double ingot__plan_side_seconds(const ingot__planner *planner, const ingot__kernel *kernel);
 ingot_status ingot__plan_free_outputs(ingot__planner *planner); /* Reformats for outputs that are made CHANNELS_LAST */
 ingot_status ingot__plan_layouts(ingot__planner *planner); /* kernels and Reformats */
 ingot_status ingot__plan_spaces(ingot__planner *planner);  /* the device's memory and the host's, and Transfers */

@@ -63,6 +63,25 @@ def test_build_and_run(gpus, model, tmp_path):
     assert "cuda_" in gpus("inspect", engine).stdout
 
 
+def test_products_are_verified(gpus, tmp_path):
+    """Each layer on the GPU is compared with the reference, products too, whose weights are there packed alone."""
+    value, rng = helper.make_tensor_value_info, np.random.default_rng(1)
+    weights = {"w": (16, 8, 3, 3), "d": (16, 1, 3, 3), "p": (32, 16, 1, 1), "k": (1, 32, 12, 12), "t": (32, 8, 2, 2), "m": (24, 40)}
+    nodes = [helper.make_node("Conv", ["x", "w"], ["a"], pads=[1, 1, 1, 1]), helper.make_node("Conv", ["a", "d"], ["b"], pads=[1, 1, 1, 1], group=16),
+             helper.make_node("Conv", ["b", "p"], ["c"]), helper.make_node("Add", ["c", "k"], ["e"]),
+             helper.make_node("ConvTranspose", ["e", "t"], ["f"], strides=[2, 2]), helper.make_node("MatMul", ["f", "m"], ["y"])]
+    graph = helper.make_graph(nodes, "test", [value("x", TensorProto.FLOAT, (1, 8, 12, 12))], [value("y", TensorProto.FLOAT, (1, 8, 24, 40))],
+                              [numpy_helper.from_array(rng.standard_normal(s).astype(np.float32), n) for n, s in weights.items()])
+    path, report = tmp_path / "net.onnx", tmp_path / "report.json"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10), path)
+    for precision in ([], ["--noTF32"], ["--fp16"], ["--bf16"]):
+        gpus("build", path, "-o", tmp_path / "net.ingot", "--device", "cuda", "--budget", "0", "--report", report, *precision)
+        found = json.loads(report.read_text())
+        work = [layer for layer in found["layers"] if layer["type"] != "Transfer"]
+        assert found["verification"]["layers"] == len(work) and found["verification"]["sampled"] >= 5, found["verification"]
+        assert 0 < found["verification"]["worst_relative_error"] < (1e-5 if "--noTF32" in precision else 1e-2)
+
+
 def test_bench_tells_the_phases(gpus, model, tmp_path):
     result = bench(gpus, model, "--shapes", "6x8", "--device", "cuda", "--exportTimes", tmp_path / "times.json")
     assert result["gpus"] == {"count": 1, "streams": 1, "transfers": True} and result["iterations"] == 5

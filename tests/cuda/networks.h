@@ -25,6 +25,11 @@ static const device_network device_networks[] = {
    "b0 = Conv(p, w2, b2) {pads=[1,1,1,1]}\nbk = Mul(b0, k)\nb = LeakyRelu(bk) {alpha=0.1}\n"
    "u = ConvTranspose(b, t) {strides=[2,2]}\ns = Concat(a, u) {axis=1}\nc0 = Conv(s, w3) {pads=[1,1,1,1]}\nck = Mul(c0, k)\nc = Sigmoid(ck)\n"
    "y = Conv(c, w4)\noutput y\n}\n"},
+  {.name = "constants added, and a bias that is computed", .text =
+   "network {\ninput x: float32[1,8,9,7]\nconst w: float32[16,8,3,3] = random(1)\nconst k: float32[1,16,9,7] = random(2)\n"
+   "const d: float32[16,1,3,3] = random(3)\nconst p: float32[4,16,1,1] = random(4)\nconst l: float32[1,4,9,7] = random(5)\n"
+   "const axes: int64[3] = {0,2,3}\na = Conv(x, w) {pads=[1,1,1,1]}\nb = Add(a, k)\nm = ReduceMean(b, axes) {keepdims=0}\n"
+   "c = Conv(b, d, m) {pads=[1,1,1,1] group=16}\ne = Conv(c, p)\ny = Add(l, e)\noutput y\n}\n"},
   {.name = "transformer", .rank = 3, .least = {1, 1, 32}, .best = {1, 9, 32}, .most = {3, 20, 32}, .text =
    "network {\ninput x: float32[N,L,32]\n"
    "const g: float32[32] = random(1)\nconst d: float32[32] = random(2)\nconst wq: float32[32,32] = random(3)\n"

@@ -61,6 +61,7 @@ static void epilogues(void **unused) {
   NET(fuse_epilogues, X W "input r: float32[2,8,2,2] c = Conv(x, w) s = Add(r, c) y = Relu(s) output y", "Conv(x, float32[8,3,3,3], _, r act=1)");
   NET(fuse_epilogues, X W "c = Conv(x, w) y = Relu(c) output y output c", "Relu(Conv(x, float32[8,3,3,3])); Conv(x, float32[8,3,3,3])");
   NET(fuse_epilogues, X W "input r: float32[8,2,2] c = Conv(x, w) y = Add(r, c) output y", NULL); /* broadcast: no residual */
+  NET(fuse_epilogues, X W "const k: float32[2,8,2,2] = random(3) c = Conv(x, w) y = Add(k, c) output y", NULL); /* constants stay plain */
   NET(fuse_epilogues, X W "const l: float32[] = {0} const h: float32[] = {6} c = Conv(x, w) y = Clip(c, l, h) output y",
       "Conv(x, float32[8,3,3,3] act=2 act_beta=6)");
 }

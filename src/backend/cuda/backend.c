@@ -37,6 +37,12 @@ static bool layouts_fit(const ingot__kernel *kernel, const ingot__call *call) {
   return true;
 }
 
+/* What is added to a convolution lies as its output does. */
+static bool addend_fits(const ingot__call *call) {
+  if (!call->node || call->node->op != INGOT__OP_Conv || !ingot__has_in(call, 3) || !ingot__has_out(call, 0)) return true;
+  return call->in[3].layout == call->out[0].layout;
+}
+
 static bool tensors(const ingot__call *call) {
   for (size_t i = 0; i < call->n_in + call->n_out; i++) {
     const ingot__view *v = i < call->n_in ? &call->in[i] : &call->out[i - call->n_in];
@@ -59,7 +65,7 @@ static bool shape_like(const ingot__call *call) {
 /* Whether the row takes the call, its library apart, which isn't opened for the question. */
 static bool takes(const ingot__kernel *kernel, const ingot__call *call) {
   if (kernel->op != INGOT__OP_NONE && call->node && kernel->op != call->node->op) return false;
-  if (!layouts_fit(kernel, call) || !tensors(call) || kernel->level > ingot__cuda_info_get()->arch) return false;
+  if (!layouts_fit(kernel, call) || !addend_fits(call) || !tensors(call) || kernel->level > ingot__cuda_info_get()->arch) return false;
   return !kernel->functions->supports || kernel->functions->supports(call);
 }
 

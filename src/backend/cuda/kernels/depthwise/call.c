@@ -13,6 +13,7 @@ bool ingot__cuda_dw_read(const ingot__call *call, ingot__cuda_dw *d) {
   if (w->dim[1] != 1 || w->dim[0] != attrs->group || attrs->group < 2 || attrs->group > INT32_MAX / 16) return false;
   for (size_t i = 2; i < 4; i++)
     if (ingot__has_in(call, i) && (call->in[i].dtype != x->dtype || call->in[i].rank != (i == 2 ? 1 : rank))) return false;
+  if (ingot__has_in(call, 2) && !call->in[2].constant) return false; /* read before the kernels in front have ended */
   const ingot__window_attrs window_attrs = INGOT__WINDOW_ATTRS(attrs);
   ingot__window window;
   if (ingot__window_read(NULL, call->node, &window_attrs, rank - 2, &w->dim[2], &window) != INGOT_OK) return false;

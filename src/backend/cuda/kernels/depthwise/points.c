@@ -22,7 +22,7 @@ static void define(const ingot__call *call, ingot__text *text, int wide) {
   ingot__cuda_define(text, "ACT", INGOT__ATTRS(call, Conv)->act);
 }
 
-/* Pixels come out of the first-level cache as often as there are taps. The rates of this folder's rows are those of MobileNetV2's layers on an H200. */
+/* Pixels come out of the first-level cache as often as there are taps. The rates of this folder's rows are MobileNetV2's on an H200. */
 static double cost(const ingot__call *call, int wide) {
   ingot__cuda_dw d;
   if (!read(call, &d, wide)) return 1e9;
