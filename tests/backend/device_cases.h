@@ -14,6 +14,17 @@
           "y = Conv(x, w, b) {act=LeakyRelu act_alpha=0.1}"},
   {LOOSE, X4(3, 24, 5, 7) "const w: float32[1,24,1,1] = random(3)\ny = Conv(x, w) {act=Relu}"},
   {LOOSE, "input x: float32[2,40,300]\nconst w: float32[5,40,1] = random(3)\nconst b: float32[5] = random(4)\ny = Conv(x, w, b)"},
+  /* Convolutions of points that memory binds: channels in pieces of 8 and 16 bytes, whole chunks and not, groups of outputs whole and not, more tiles
+   * than warps, residuals, one dimension. */
+  {LOOSE, X4(2, 16, 61, 53) "const w: float32[96,16,1,1] = random(3)\nconst b: float32[96] = random(4)\ny = Conv(x, w, b) {act=Clip act_beta=1}"},
+  {LOOSE, X4(1, 24, 47, 43) "const w: float32[144,24,1,1] = random(3)\nconst b: float32[144] = random(4)\ny = Conv(x, w, b)"},
+  {LOOSE, X4(3, 144, 11, 13) "const w: float32[24,144,1,1] = random(3)\nconst b: float32[24] = random(4)\ninput r: float32[3,24,11,13]\n"
+          "y = Conv(x, w, b, r)"},
+  {LOOSE, X4(1, 96, 17, 9) "const w: float32[40,96,1,1] = random(3)\ninput r: float32[1,40,17,9]\ny = Conv(x, w, _, r) {act=Silu}"},
+  {LOOSE, X4(1, 8, 19, 23) "const w: float32[8,8,1,1] = random(3)\ny = Conv(x, w) {act=Relu}"},
+  {LOOSE, X4(2, 56, 7, 10) "const w: float32[64,56,1,1] = random(3)\nconst b: float32[64] = random(4)\ny = Conv(x, w, b) {act=Gelu}"},
+  {LOOSE, X4(1, 256, 8, 9) "const w: float32[72,256,1,1] = random(3)\ny = Conv(x, w)"},
+  {LOOSE, "input x: float32[2,32,130]\nconst w: float32[16,32,1] = random(3)\nconst b: float32[16] = random(4)\ny = Conv(x, w, b) {act=HardSwish}"},
   /* Depthwise: windows with holes and steps, of 7x7, of one line. */
   {LOOSE, X4(2, 24, 11, 13) "const w: float32[24,1,5,3] = random(3)\nconst b: float32[24] = random(4)\ninput r: float32[2,24,4,13]\n"
           "y = Conv(x, w, b, r) {group=24 pads=[2,3,2,3] dilations=[2,3] strides=[2,1] act=Silu}"},
