@@ -52,6 +52,8 @@ def conv_block(g):
     if g.chance(0.5):  # a residual
         other = g.pick(lambda v: v.dtype == y.dtype and v.sizes == y.sizes and v is not y,
                        lambda: convolve(g, x, y.dim(1), [1, 1], {}) if g.chance(0.7) else partner(g, y))
+        if g.chance(0.15) and all(len(set(s)) == 1 for s in y.sizes):
+            other = g.floats(*(s[0] for s in y.sizes))
         y = g.add("Add", [y, other] if g.chance(0.5) else [other, y])
     if g.chance(0.7):
         y = act(g, y)

@@ -32,6 +32,32 @@ static ingot__profile *shapes(const ingot__build *b, ingot__arena *arena) {
   return made;
 }
 
+/* Where a build fixes a batch that the network leaves free: the build's ranges with one of it instead, and `profile` so, or false. What the network
+ * says of its values by number, such as a Reshape's, may not bear that: the run fails then, and is made again with the whole batch. */
+static bool leave_one_of_batch(const ingot__build *b, const ingot__network *network, ingot__arena *arena, ingot_config *config,
+                               ingot__profile *profile) {
+  const size_t n = network->main->n_input;
+  bool found = false;
+  config->range = INGOT_NEW_ARRAY(arena, n + 1, ingot__shape_range);
+  config->n_range = config->n_profile = 0;
+  for (size_t i = 0; config->range && i < n; i++) {
+    const ingot__value *input = network->main->input[i];
+    const ingot__profile *given = &b->engine->profile[i];
+    if (input->type.kind != INGOT__TENSOR || input->type.rank < 0) continue;
+    ingot__shape_range *r = &config->range[config->n_range++];
+    *r = (ingot__shape_range){.input = input->name, .rank = input->type.rank};
+    for (int d = 0; d < r->rank; d++) {
+      const ingot__dim dim = input->type.dim[d];
+      const bool batch = !ingot__dim_is_number(dim) && (d == 0 || is_batch(network, dim)) && given->min[d] == given->max[d] && given->max[d] > 1;
+      r->min[d] = batch ? 1 : given->min[d], r->opt[d] = batch ? 1 : given->opt[d], r->max[d] = batch ? 1 : given->max[d];
+      if (batch) profile[i].opt[d] = 1;
+      found |= batch;
+    }
+  }
+  config->n_profile = 1;
+  return found && config->range && b->config->n_profile == 1;
+}
+
 static size_t weights(const ingot__network *net) {
   size_t bytes = 0;
   for (size_t i = 0; i < net->n_value; i++) bytes += net->value[i] && net->value[i]->data ? net->value[i]->bytes : 0;
@@ -49,10 +75,10 @@ static double operations(const ingot_context *context) {
 
 static void silent(void *user, ingot_severity severity, const char *text) { (void)user, (void)severity, (void)text; }
 
-static ingot_status compile_for_host(ingot__probe *p, const ingot__network *network) {
+static ingot_status compile_for_host(ingot__probe *p, const ingot__network *network, const ingot_config *asked) {
   static const char *const hiding[] = {"unfold_patches", "narrow_floats", "nest_concats", "fuse_elementwise"};
   enum { HIDING = sizeof hiding / sizeof hiding[0] };
-  ingot_config config = *p->build->config;
+  ingot_config config = *asked;
   config.env.log = silent;
   config.backend = NULL;
   config.device_index = 0;
@@ -85,12 +111,12 @@ ingot_status ingot__probe_run(ingot__probe *p, ingot__trace_fn watch, void *user
 
 double ingot__probe_seconds(const ingot__probe *p) { return p->operations / (RATE * p->engine->threads); }
 
-static ingot_status look(ingot__probe *p, const ingot__network *network, const ingot__profile *profile, bool *left_out) {
+static ingot_status look(ingot__probe *p, const ingot__network *network, const ingot_config *config, const ingot__profile *profile, bool *left_out) {
   uint64_t random = 42;
   ingot_context_options options = {.threads = p->build->engine->threads};
   *left_out = weights(p->build->engine->network) > MOST_WEIGHTS;
   if (*left_out) return INGOT_OK;
-  INGOT_TRY(compile_for_host(p, network));
+  INGOT_TRY(compile_for_host(p, network, config));
   INGOT_TRY(ingot__context_new(p->engine, &options, &p->diag, &p->context));
   INGOT_TRY(ingot__random_inputs(p->context, profile, INGOT__AT_OPT, &random, &p->arena, &p->diag));
   INGOT_TRY(ingot__context_plan(p->context, &p->diag));
@@ -129,20 +155,33 @@ static ingot_status key_of(ingot__build *b, const ingot__profile *profile, uint6
   return INGOT_OK;
 }
 
+static void forget(ingot__probe *p) {
+  ingot__context_free(p->context);
+  ingot__engine_release(p->engine);
+  p->context = NULL, p->engine = NULL;
+  ingot__arena_reset(&p->arena);
+  ingot__diag_init(&p->diag, p->build->diag->file);
+}
+
 ingot_status ingot__build_measure(ingot__build *b, const ingot__network *network) {
   ingot__probe p = {.build = b};
   bool left_out = false;
   uint64_t key = 0;
-  ingot__profile *profile = shapes(b, &b->arena);
-  if (!profile) return ingot__no_memory(b->diag);
-  if (b->config->timing_cache) INGOT_TRY(key_of(b, profile, &key));
+  ingot_config config = *b->config;
+  ingot__profile *whole = shapes(b, &b->arena), *one = shapes(b, &b->arena);
+  if (!whole || !one) return ingot__no_memory(b->diag);
+  if (b->config->timing_cache) INGOT_TRY(key_of(b, whole, &key));
   if (key && ingot__tuner_knows(&b->tuner, key)) return INGOT_OK;
   ingot__diag_init(&p.diag, b->diag->file);
   ingot__arena_init(&p.arena, &b->heap);
-  ingot_status status = look(&p, network, profile, &left_out);
+  const bool smaller = leave_one_of_batch(b, network, &b->arena, &config, one);
+  ingot_status status = look(&p, network, smaller ? &config : b->config, smaller ? one : whole, &left_out);
+  if (smaller && status != INGOT_OK && status != INGOT_E_MEMORY && status != INGOT_E_CANCELLED) {
+    forget(&p);
+    status = look(&p, network, b->config, whole, &left_out);
+  }
   status = finish(&p, status, left_out, key);
-  ingot__context_free(p.context);
-  ingot__engine_release(p.engine);
+  forget(&p);
   ingot__arena_free(&p.arena);
   return status;
 }

@@ -105,6 +105,7 @@ typedef struct device_build {
   ingot_log_fn listen;
   ingot_progress_fn progress;
   void *user;                /* of both */
+  int64_t batch;             /* dim 0 of input x, whose others are 3, 48 and 48; 0: the network says it */
 } device_build;
 static inline ingot_status device_text_build(const char *text, const device_build *how, ingot_engine **engine) {
   ingot_env env = {.log = how->listen, .log_user = how->user, .log_level = INGOT_LOG_INFO};
@@ -121,6 +122,8 @@ static inline ingot_status device_text_build(const char *text, const device_buil
   assert_int_equal(ingot_config_set_verify(config, how->verify), INGOT_OK);
   assert_int_equal(ingot_config_set_timing_cache(config, how->cache), INGOT_OK);
   assert_int_equal(ingot_config_set_progress(config, how->progress, how->user), INGOT_OK);
+  const int64_t shape[] = {how->batch, 3, 48, 48};
+  if (how->batch) assert_int_equal(ingot_config_set_profile(config, "x", 4, shape, shape, shape), INGOT_OK);
   if (how->fp16_error >= 0) assert_int_equal(ingot_config_set_fp16_error(config, how->fp16_error), INGOT_OK);
   ingot_status status = ingot_build(network, config, engine);
   ingot_config_destroy(config);

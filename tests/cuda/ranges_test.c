@@ -42,7 +42,7 @@ static bool progress(void *user, const char *phase, size_t done, size_t total) {
 }
 
 static ingot_status build(const char *text, unsigned precision, const char *cache, bool verify, told *t, ingot_engine **engine) {
-  const device_build how = {precision, cache, verify, -1, listen, progress, t};
+  const device_build how = {precision, cache, verify, -1, listen, progress, t, 0};
   return device_text_build(text, &how, engine);
 }
 
@@ -136,6 +136,30 @@ static void what_takes_long_is_left_out(void **state) {
   ingot_engine_destroy(engine);
 }
 
+/* A batch that the build fixes and the network doesn't: one of it is measured, so that a large one is no reason to measure nothing; all of it where
+ * the network has its number elsewhere. */
+static void one_of_a_batch_is_measured(void **state) {
+  (void)state;
+  static const struct { int64_t batch; const char *rest; } cases[] = {
+    {20000, "y = Conv(b, w) {pads=[1,1,1,1]}\noutput y\n}\n"},
+    {5, "const shape: int64[2] = {5, 6912}\nr = Reshape(b, shape)\ny = Neg(r)\nz = Conv(b, w) {pads=[1,1,1,1]}\noutput y\noutput z\n}\n"},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    told t = {0};
+    ingot_engine *engine;
+    char text[900];
+    snprintf(text, sizeof text, "network {\ninput x: float32[N,3,48,48]\nconst up: float32[3,1,1,1] = {300, 300, 300}\n"
+             "const w: float32[16,3,3,3] = random(1)\na = Conv(x, up) " POINTWISE "\nb = Conv(a, up) " POINTWISE "\n%s", cases[i].rest);
+    const device_build how = {INGOT_PRECISION_FP16, NULL, false, -1, listen, progress, &t, cases[i].batch};
+    if (device_text_build(text, &how, &engine) != INGOT_OK) fail_msg("%s", ingot_last_error());
+    assert_string_not_equal(t.wide, "");
+    assert_string_equal(t.left, "");
+    assert_int_equal(type_of(engine, "a"), INGOT_FLOAT16);
+    assert_int_equal(type_of(engine, "b"), INGOT_FLOAT32);
+    ingot_engine_destroy(engine);
+  }
+}
+
 static void cancelled(void **state) {
   (void)state;
   told t = {.cancel = true};
@@ -147,7 +171,8 @@ int main(void) {
   if (!testing_gpu()) return 77;
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(far_values_stay_float32), cmocka_unit_test(other_precisions_need_none), cmocka_unit_test(networks_within_are_remembered),
-    cmocka_unit_test(what_fails_on_random_inputs_builds), cmocka_unit_test(what_takes_long_is_left_out), cmocka_unit_test(cancelled),
+    cmocka_unit_test(what_fails_on_random_inputs_builds), cmocka_unit_test(what_takes_long_is_left_out),
+    cmocka_unit_test(one_of_a_batch_is_measured), cmocka_unit_test(cancelled),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

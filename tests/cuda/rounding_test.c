@@ -39,7 +39,7 @@ static bool progress(void *user, const char *phase, size_t done, size_t total) {
 
 /* `error` < 0: not set. */
 static ingot_status build(const device_network *n, unsigned precision, double error, const char *cache, told *t, ingot_engine **engine) {
-  const device_build how = {precision, cache, false, error, listen, progress, t};
+  const device_build how = {precision, cache, false, error, listen, progress, t, 0};
   return device_text_build(n->text, &how, engine);
 }
 
