@@ -203,7 +203,7 @@ static json_t *times_json(const measured *m) {
   return list;
 }
 
-static void print_text(const cli__model *model, const measured *m) {
+static void print_text(const options *o, const cli__model *model, const measured *m) {
   double qps = 1e3 * (double)m->count / m->wall;
   printf("%s  %s\n", model->path, m->shapes);
   printf("  runs         %zu in %.2f s\n", m->count, m->wall / 1e3);
@@ -218,6 +218,8 @@ static void print_text(const cli__model *model, const measured *m) {
     printf("  GPUs         %zu, %zu run%s in flight%s\n", m->gpus, m->streams, m->streams == 1 ? "" : "s", m->stay ? ", no transfers" : "");
   printf("  memory MB    weights %.1f  activations %.1f  workspace %.1f  process at most %.1f\n", (double)m->memory.weights / 1e6,
          (double)m->memory.activations / 1e6, (double)m->memory.workspace / 1e6, (double)m->rss / 1e6);
+  if (model->network && o->settings.budget <= 0 && !o->settings.timing_cache)
+    printf("  kernels      by the cost model alone, for this file was compiled on the fly: --budget 10 times them\n");
 }
 
 static ingot_status finish(const options *o, const cli__model *model, measured *m, const cli__layers *layers) {
@@ -225,7 +227,7 @@ static ingot_status finish(const options *o, const cli__model *model, measured *
   for (size_t c = LATENCY; c < m->columns; c++) m->stats[c] = cli__stats_of(m->column[c], m->count); /* sorts: after the times were written */
   if (o->export_profile) CLI_TRY(write_json(o->export_profile, cli__layers_json(layers)));
   if (o->json) return write_json("-", to_json(o, model, m, layers));
-  print_text(model, m);
+  print_text(o, model, m);
   return o->dump_profile ? cli__layers_print(layers, stdout) : INGOT_OK;
 }
 

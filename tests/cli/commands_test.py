@@ -251,6 +251,14 @@ def test_bench_table_adds_up(ingot, net):
     assert ms["(sum of layers)"] + ms["(gaps)"] == pytest.approx(ms["(total)"], abs=2e-4)
 
 
+def test_bench_says_what_was_not_timed(ingot, net, engine):
+    """A file that is compiled on the fly runs by the cost model's choice, unless --budget says otherwise: such figures are marked."""
+    words = "by the cost model alone"
+    assert words in ingot("bench", net, "--iterations", "2", "--duration", "0").stdout
+    assert words not in ingot("bench", net, "--iterations", "2", "--duration", "0", "--budget", "0.1").stdout
+    assert words not in ingot("bench", engine, "--iterations", "2", "--duration", "0").stdout
+
+
 def test_bench_refuses(ingot, net, engine):
     fails(ingot("bench", net, "--duration", 0, "--iterations", 0, check=False), 2, "nothing to measure")
     fails(ingot("bench", engine, "--shapes", "image:9x3x32x32", check=False), 7, "9x3x32x32")
