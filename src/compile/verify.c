@@ -240,6 +240,28 @@ static void read_packed(ingot__run_step *run) {
     if (ingot__has_in(&run->call, i) && !in[i].data && in[i].constant) in[i].data = (void *)run->node->in[i]->data;
 }
 
+/* One image of a convolution's batch, at random: the others needn't be copied. */
+static bool one_image(verifier *v, const ingot__call *c, ingot__call *part) {
+  *part = *c;
+  if (c->node->op != INGOT__OP_Conv && c->node->op != INGOT__OP_ConvTranspose) return true;
+  const int64_t n = c->in[0].rank > 2 ? c->in[0].dim[0] : 0;
+  if (n < 2 || c->out[0].rank < 3 || c->out[0].dim[0] != n) return true;
+  ingot__view *views = INGOT_NEW_ARRAY(&v->arena, c->n_in + c->n_out, ingot__view);
+  if (!views) return false;
+  memcpy(views, c->in, c->n_in * sizeof *views);
+  memcpy(views + c->n_in, c->out, c->n_out * sizeof *views);
+  const int64_t image = (int64_t)(ingot__random(&v->random) % (uint64_t)n);
+  ingot__view *const batched[] = {&views[0], ingot__has_in(c, 3) ? &views[3] : NULL, &views[c->n_in]};
+  for (size_t i = 0; i < sizeof batched / sizeof batched[0]; i++) {
+    if (!batched[i] || !batched[i]->data || batched[i]->dim[0] != n) continue;
+    batched[i]->data = (char *)batched[i]->data + (size_t)(image * batched[i]->stride[0]) * ingot__dtype_size(batched[i]->dtype);
+    batched[i]->dim[0] = 1;
+  }
+  part->in = views;
+  part->out = views + c->n_in;
+  return true;
+}
+
 /* A step on a device, by copies of its tensors in the host's memory, which take their time: none when that is over. */
 static ingot_status check_device(verifier *v, const ingot__run_step *run, bool after, ingot__diag *diag) {
   const ingot__call *c = &run->call;
@@ -247,7 +269,9 @@ static ingot_status check_device(verifier *v, const ingot__run_step *run, bool a
   ingot__run_step mirrored = *run;
   if (!after) ingot__arena_reset(&v->arena), v->saved = NULL, v->late = ingot__now() > v->deadline;
   if (v->late || (!after && !saves)) return INGOT_OK;
-  INGOT_TRY(ingot__device_mirror(v->context, c, &v->arena, diag, &mirrored.call));
+  ingot__call part;
+  if (!one_image(v, c, &part)) return ingot__no_memory(diag);
+  INGOT_TRY(ingot__device_mirror(v->context, &part, &v->arena, diag, &mirrored.call));
   if (after) {
     read_packed(&mirrored);
     return check_step(v, &mirrored, true);

