@@ -38,8 +38,9 @@ static bool leave_one_of_batch(const ingot__build *b, const ingot__network *netw
                                ingot__profile *profile) {
   const size_t n = network->main->n_input;
   bool found = false;
+  if (b->config->n_profile > 1) return false;
   config->range = INGOT_NEW_ARRAY(arena, n + 1, ingot__shape_range);
-  config->n_range = config->n_profile = 0;
+  config->n_range = 0;
   for (size_t i = 0; config->range && i < n; i++) {
     const ingot__value *input = network->main->input[i];
     const ingot__profile *given = &b->engine->profile[i];
@@ -54,8 +55,7 @@ static bool leave_one_of_batch(const ingot__build *b, const ingot__network *netw
       found |= batch;
     }
   }
-  config->n_profile = 1;
-  return found && config->range && b->config->n_profile == 1;
+  return found && config->range;
 }
 
 static size_t weights(const ingot__network *net) {

@@ -9,8 +9,9 @@
 enum { SAMPLES = 48, ELEMENTWISE_SAMPLES = 512, WHOLE_FLOPS = 2000000, WHOLE_COUNT = 1 << 17, MOST = 60 /* seconds after which it gives up */ };
 #define TOLERANCE 1e-3 /* of the largest magnitude among the compared elements */
 #define SHARE 0.1      /* of the build's time */
-#define LEAST 0.1      /* seconds it may always take, */
-#define LEAST_ON_DEVICE 0.05 /* where builds whose timings and code are known take less than a second */
+#define LEAST 0.1      /* seconds it may always take */
+#define SHARE_ON_DEVICE 0.05 /* where a build whose timings and code are known is to take less than a second */
+#define LEAST_ON_DEVICE 0.03
 #define LARGER 8       /* than the optimum's inputs: shapes that it doesn't run at */
 
 typedef struct verifier {
@@ -316,7 +317,8 @@ static ingot_status other_sizes(verifier *v, ingot_context *context, ingot__aren
 }
 
 ingot_status ingot__build_verify(ingot__build *b) {
-  const double start = ingot__now(), share = (start - b->start) * SHARE, least = b->engine->backend->device ? LEAST_ON_DEVICE : LEAST;
+  const bool device = b->engine->backend->device != NULL;
+  const double start = ingot__now(), share = (start - b->start) * (device ? SHARE_ON_DEVICE : SHARE), least = device ? LEAST_ON_DEVICE : LEAST;
   if (!ingot__progressed(&b->config->progress, "verifying", 0, 1)) return ingot__fail(b->diag, INGOT_E_CANCELLED, NULL, "the build was cancelled");
   verifier v = {.build = b, .random = 42, .deadline = start + (share > least ? share : least)};
   ingot__arena inputs;

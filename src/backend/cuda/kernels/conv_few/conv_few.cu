@@ -4,23 +4,12 @@
  * pixels g and g + 8 at once.
  * Defined before: ELEMENT, ACT. */
 #include "ingot.cuh"
-#include "divide.cuh"
+#include "pixel.cuh"
 #include "conv_few/conv_few.h"
 #include "mma.cuh"
 #include "act.cuh"
 
 enum { THREADS = 128, GROUPS = 4, WARP_PIXELS = GROUPS * 16, PIECE = 8, STEP = 64 /* channels at once */ };
-
-struct pixel_place { int64_t in, out; bool there; };
-DEVICE pixel_place place_of(const conv_few_params &p, uint32_t pixel) {
-  pixel_place at;
-  at.there = pixel < p.pixels;
-  uint32_t rest = at.there ? pixel : p.pixels - 1;
-  const int64_t x = divide_rest(rest, p.width), y = divide_rest(rest, p.height);
-  at.in = rest * p.in_image + y * p.in_line + x * p.in_pixel;
-  at.out = rest * p.out_image + y * p.out_line + x * p.out_pixel;
-  return at;
-}
 
 /* 16 bytes of a pixel's channels. */
 template <bool VECTOR> DEVICE word4 load_piece(const ELEMENT *from, bool there) {
@@ -38,7 +27,8 @@ template <bool VECTOR> DEVICE void convolve(const conv_few_params &p) {
   const ELEMENT *in = static_cast<const ELEMENT *>(p.in), *weights = static_cast<const ELEMENT *>(p.weights) + lane / 4 * p.padded + t * PIECE;
   const ELEMENT *from[GROUPS][2];
 #pragma unroll
-  for (int i = 0; i < GROUPS * 2; i++) from[i / 2][i % 2] = in + place_of(p, first + i * 8).in + t * PIECE;
+  for (int i = 0; i < GROUPS * 2; i++)
+    from[i / 2][i % 2] = in + place_of(pixel_of(first + i * 8, p.pixels, p.width, p.height), p.in_image, p.in_line, p.in_pixel) + t * PIECE;
   float sums[GROUPS][4] = {};
   grid_wait();
 #pragma unroll 1
@@ -72,8 +62,8 @@ template <bool VECTOR> DEVICE void convolve(const conv_few_params &p) {
   }
 #pragma unroll
   for (int i = 0; i < GROUPS * 2; i++) {
-    const pixel_place at = place_of(p, first + i * 8);
-    ELEMENT *to = static_cast<ELEMENT *>(p.out) + at.out;
+    const pixel at = pixel_of(first + i * 8, p.pixels, p.width, p.height);
+    ELEMENT *to = static_cast<ELEMENT *>(p.out) + place_of(at, p.out_image, p.out_line, p.out_pixel);
 #pragma unroll
     for (int j = 0; j < 2; j++) {
       const int n = (int)t * 2 + j;

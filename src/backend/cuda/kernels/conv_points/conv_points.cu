@@ -7,7 +7,7 @@
  * Defined before: ELEMENT (of 16 bits), CHANNELS, WORDS (2 or 4), TILES, AHEAD (whether there are registers for the next pixels), BLOCKS (on a
  * multiprocessor), RESIDUAL, ACT. */
 #include "ingot.cuh"
-#include "divide.cuh"
+#include "pixel.cuh"
 #include "conv_points/conv_points.h"
 #include "mma.cuh"
 #include "act.cuh"
@@ -23,22 +23,6 @@ struct __align__(4 * WORDS) piece {
 struct pixels {
   piece x[TILES][2][CHUNKS];
 };
-struct pixel_place {
-  int64_t in, out, residual;
-  bool there;
-};
-
-DEVICE pixel_place place_of(const conv_points_params &p, uint32_t pixel) {
-  pixel_place at;
-  at.there = pixel < p.pixels;
-  uint32_t rest = at.there ? pixel : p.pixels - 1;
-  const int64_t x = divide_rest(rest, p.width), y = divide_rest(rest, p.height);
-  at.in = rest * p.in_image + y * p.in_line + x * p.in_pixel;
-  at.out = rest * p.out_image + y * p.out_line + x * p.out_pixel;
-  at.residual = rest * p.residual_image + y * p.residual_line + x * p.residual_pixel;
-  return at;
-}
-
 template <bool VECTOR> DEVICE piece load_piece(const ELEMENT *from, bool there) {
   piece x;
 #pragma unroll
@@ -56,7 +40,8 @@ template <bool VECTOR> DEVICE void load_pixels(const conv_points_params &p, uint
   const int g = threadIdx.x % 32 / 4, t = threadIdx.x % 4;
 #pragma unroll
   for (int i = 0; i < TILES * 2; i++) {
-    const ELEMENT *from = static_cast<const ELEMENT *>(p.in) + place_of(p, tile * TILE + i * 8 + g).in + t * PIECE;
+    const pixel at = pixel_of(tile * TILE + i * 8 + g, p.pixels, p.width, p.height);
+    const ELEMENT *from = static_cast<const ELEMENT *>(p.in) + place_of(at, p.in_image, p.in_line, p.in_pixel) + t * PIECE;
 #pragma unroll
     for (int c = 0; c < CHUNKS; c++) to.x[i / 2][i % 2][c] = load_piece<VECTOR>(from + c * CHUNK, c * CHUNK + t * PIECE < CHANNELS);
   }
@@ -96,12 +81,14 @@ template <bool VECTOR> DEVICE void put(const conv_points_params &p, const float 
   float b[OUTPUTS];
 #pragma unroll
   for (int i = 0; i < OUTPUTS; i++) b[i] = bias[n + i];
-  pixel_place at[TILES * 2];
+  pixel at[TILES * 2];
   vec<ELEMENT, OUTPUTS> residual[RESIDUAL ? TILES * 2 : 1]; /* all asked for before the first is used */
 #pragma unroll
   for (int i = 0; i < TILES * 2; i++) {
-    at[i] = place_of(p, tile * TILE + i * 8 + g);
-    if (RESIDUAL) residual[i] = load_outputs<VECTOR>(static_cast<const ELEMENT *>(p.residual) + at[i].residual + n);
+    at[i] = pixel_of(tile * TILE + i * 8 + g, p.pixels, p.width, p.height);
+    if (!RESIDUAL) continue;
+    const int64_t from = place_of(at[i], p.residual_image, p.residual_line, p.residual_pixel);
+    residual[i] = load_outputs<VECTOR>(static_cast<const ELEMENT *>(p.residual) + from + n);
   }
 #pragma unroll
   for (int i = 0; i < TILES * 2; i++) {
@@ -118,8 +105,8 @@ template <bool VECTOR> DEVICE void put(const conv_points_params &p, const float 
     for (int k = 0; k < OUTPUTS; k++) y[k] = activate(ACT, p.act_alpha, p.act_beta, y[k]);
     vec<ELEMENT, OUTPUTS> z;
     from_floats(y, z);
-    ELEMENT *to = static_cast<ELEMENT *>(p.out) + at[i].out + n;
     if (!at[i].there) continue;
+    ELEMENT *to = static_cast<ELEMENT *>(p.out) + place_of(at[i], p.out_image, p.out_line, p.out_pixel) + n;
     if (VECTOR) store(to, z);
     else
 #pragma unroll
