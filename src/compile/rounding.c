@@ -81,7 +81,7 @@ static void choose(rounder *r, bool *steady, bool *wanted) {
     for (size_t i = 0; i < n->n_out; i++) {
       const ingot__value *v = n->out[i];
       if (!v || !is_float(v)) continue;
-      r->rounds[v->id] = ingot__narrows(n) && !is_inside(v) && !ingot__name_list_has(&r->probe->build->wide, v->name);
+      r->rounds[v->id] = ingot__narrows_to_half(n) && !is_inside(v) && !ingot__name_list_has(&r->probe->build->wide, v->name);
       if (!wanted[v->id] && !(steady[v->id] && is_last(steady, v))) continue;
       if (e->step[n->id].kernel) r->compared[v->id].value = v;
       for (size_t k = 0; k < n->n_in && !e->step[n->id].kernel; k++) /* put together in place, or seen in another shape: what it is made of */

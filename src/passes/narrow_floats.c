@@ -3,13 +3,14 @@
  *
  * What stays float32: operators that aren't in the list below (kernels accumulate in float32 all the same), those that may leave float16's range
  * whatever their inputs (powers, exponentials, quotients, sums of many), which elementwise chains compute in float32 in between; and
- * nodes with a constant beyond the range, with a word, or with a value that leaves it, or is rounded too much, where the network was measured
- * (compile/measure.c). The network's inputs and outputs keep their types. */
+ * nodes with a constant beyond the range, with a word, or one that would be zero, or with a value that leaves the range, or is rounded too much,
+ * where the network was measured (compile/measure.c). The network's inputs and outputs keep their types. */
 #include "passes/rewrite.h"
 #include "base/floats.h"
 #include "base/pool.h"
 
 #define LARGEST_HALF 65504.0f
+#define VANISHING_HALF 0x1p-25f /* and what is below it are zero */
 
 typedef struct narrower {
   ingot__network *network;
@@ -49,10 +50,21 @@ static bool moves(const ingot__node *n) {
   }
 }
 
-bool ingot__narrows(const ingot__node *n) { return data_inputs(n) && !moves(n); }
-
 static bool is_constant(const ingot__value *v) { return !v->producer && !v->is_input; }
 static bool is_float(const ingot__value *v) { return v && v->type.kind == INGOT__TENSOR && v->type.dtype == INGOT_FLOAT32; }
+
+/* Whether a constant of it isn't zero but would be as a half, such as what norms are kept from being zero by before something is divided by them. */
+static bool has_vanishing(const ingot__node *n) {
+  for (size_t i = 0; i < n->n_in; i++) {
+    const ingot__value *v = n->in[i];
+    if (!is_float(v) || !is_constant(v) || !v->data) continue;
+    const float largest = ingot__floats_largest(v->data, v->bytes / sizeof(float));
+    if (largest > 0 && largest <= VANISHING_HALF) return true;
+  }
+  return false;
+}
+
+bool ingot__narrows_to_half(const ingot__node *n) { return data_inputs(n) && !moves(n) && !has_vanishing(n); }
 
 static bool in_range(const narrower *w, const ingot__value *v) {
   if (w->to != INGOT_FLOAT16 || !is_constant(v) || !v->data) return true;
@@ -76,6 +88,7 @@ static bool can_be_narrow(const narrower *w, const ingot__node *n) {
   bool any = false;
   if (!inputs || n->graph->outer) return false;
   if (n->op == INGOT__OP_LayerNormalization && n->n_out > 1) return false; /* mean and deviation are float32 */
+  if (w->to == INGOT_FLOAT16 && has_vanishing(n)) return false;
   for (size_t i = 0; i < n->n_in; i++) {
     const ingot__value *v = n->in[i];
     if (!v || !(inputs >> (i < 31 ? i : 31) & 1)) continue;

@@ -19,7 +19,7 @@ typedef ingot_status (*ingot__pass_fn)(ingot__network *network, const ingot__pas
 typedef struct ingot__pass { const char *name, *postcondition; ingot__pass_fn run; } ingot__pass;
 
 /* Whether narrow_floats may make the node's results narrow, of inputs that are float32. */
-bool ingot__narrows(const ingot__node *node);
+bool ingot__narrows_to_half(const ingot__node *node);
 
 extern const ingot__pass ingot__pass_list[];
 extern const size_t ingot__pass_count;

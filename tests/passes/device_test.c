@@ -22,6 +22,14 @@ static void what_may_overflow_is_not(void **unused) {
   narrow("network { input x: float32[2,3] const w: float32[3] = {1, 70000, 3} y = Mul(x, w) output y }", "Mul(x, float32[3])"); /* beyond float16 */
 }
 
+static void what_would_vanish_is_not(void **unused) {
+  (void)unused;
+  narrow("network { input x: float32[2,3] const e: float32[] = {1e-12} r = Relu(x) n = ReduceL2(r) c = Clip(n, e) y = Div(r, c) output y }",
+         "Div(Cast(Relu(Cast(x to=10))), Clip(ReduceL2(Cast(Relu(Cast(x to=10)))), 1e-12))");
+  narrow("network { input x: float32[2,3] const e: float32[] = {1e-7} r = Relu(x) y = Add(r, e) output y }",
+         "Cast(Add(Relu(Cast(x to=10)), 1.192e-07))");
+}
+
 static void what_was_measured_beyond_is_not(void **unused) {
   (void)unused;
   const char *text = "network { input x: float32[2,3] const w: float32[3,4] = random(1) m = MatMul(x, w) t = Transpose(m) {perm=[1,0]} r = Relu(t) "
@@ -98,8 +106,8 @@ static void chains_of_halves(void **unused) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(products_are_narrow), cmocka_unit_test(what_may_overflow_is_not), cmocka_unit_test(what_was_measured_beyond_is_not),
-    cmocka_unit_test(moves_follow_what_they_move),
+    cmocka_unit_test(products_are_narrow), cmocka_unit_test(what_may_overflow_is_not), cmocka_unit_test(what_would_vanish_is_not),
+    cmocka_unit_test(what_was_measured_beyond_is_not), cmocka_unit_test(moves_follow_what_they_move),
     cmocka_unit_test(shapes_and_scales_keep_their_types), cmocka_unit_test(one_value_narrow_and_wide), cmocka_unit_test(halves_stay),
     cmocka_unit_test(not_asked),
     cmocka_unit_test(patches_are_unfolded), cmocka_unit_test(chains_of_halves),
