@@ -182,6 +182,9 @@ static double capped(const job *j, double v) {
   return ingot__row_round(j->type, cap * ingot__row_round(j->type, tanh(ingot__row_round(j->type, v / cap))));
 }
 
+/* A sum with a mask, whose magnitude may be such that nothing is left of the score: that is so in float32 as well. */
+static double rounded_sum(const job *j, double v) { return j->type == INGOT_FLOAT32 ? (double)(float)v : ingot__row_round(j->type, v); }
+
 /* Adds the mask and takes out what lies outside [begin, end); returns whether any key is left. */
 static bool add_mask(const job *j, int64_t batch, int64_t l, int64_t begin, int64_t end, double *score) {
   const ingot__view *m = &j->in[3];
@@ -195,7 +198,7 @@ static bool add_mask(const job *j, int64_t batch, int64_t l, int64_t begin, int6
       if (m->dtype == INGOT_BOOL) v = v != 0 ? 0 : -INFINITY;
     }
     any = any || v != -INFINITY;
-    score[s] = v == -INFINITY ? v : ingot__row_round(j->type, score[s] + v); /* also where the score is none */
+    score[s] = v == -INFINITY ? v : rounded_sum(j, score[s] + v); /* also where the score is none */
   }
   return any;
 }

@@ -10,6 +10,7 @@
 #include "base/pool.h"
 
 #define LARGEST_HALF 65504.0f
+#define LARGEST_BFLOAT 0x1.fep127f
 #define VANISHING_HALF 0x1p-25f /* and what is below it are zero */
 
 typedef struct narrower {
@@ -67,8 +68,8 @@ static bool has_vanishing(const ingot__node *n) {
 bool ingot__narrows_to_half(const ingot__node *n) { return data_inputs(n) && !moves(n) && !has_vanishing(n); }
 
 static bool in_range(const narrower *w, const ingot__value *v) {
-  if (w->to != INGOT_FLOAT16 || !is_constant(v) || !v->data) return true;
-  return ingot__floats_largest(v->data, v->bytes / sizeof(float)) <= LARGEST_HALF;
+  if (!is_constant(v) || !v->data) return true;
+  return ingot__floats_largest(v->data, v->bytes / sizeof(float)) <= (w->to == INGOT_FLOAT16 ? LARGEST_HALF : LARGEST_BFLOAT);
 }
 
 /* Whether its elements are to stay in float32 by what was measured, of them or before they were moved. */
@@ -96,7 +97,8 @@ static bool can_be_narrow(const narrower *w, const ingot__node *n) {
     any |= is_float(v);
     if (stays_wide(w, v)) return false;
     if (is_float(v) && !in_range(w, v)) {
-      ingot__logf(w->context->log, INGOT_LOG_INFO, "%s stays in float32: a constant of it is beyond float16's range", ingot__where(n));
+      ingot__logf(w->context->log, INGOT_LOG_INFO, "%s stays in float32: a constant of it is beyond %s's range", ingot__where(n),
+                  ingot_dtype_name(w->to));
       return false;
     }
   }

@@ -131,6 +131,27 @@ class Listener(nn.Module):
         return x + self.down(F.gelu(self.up(self.norms[1](x))))
 
 
+class Masks(nn.Module):
+    """Attention behind masks of large numbers, as exporters write padding; where all is padding nothing is left of the scores, and all keys count alike."""
+
+    def __init__(self, w=32):
+        super().__init__()
+        self.q, self.k, self.v = (nn.Linear(w, w) for _ in range(3))
+
+    def forward(self, x, mask):
+        q, k, v = (heads(layer(x), 4) for layer in (self.q, self.k, self.v))
+        scores, keep = q @ k.transpose(2, 3) / q.shape[-1] ** 0.5, mask[:, None, None, :].float()
+        biases = [(1 - keep) * big for big in (-1e9, torch.finfo(torch.float32).min)]
+        outs = [joined((scores + bias).softmax(-1) @ v) for bias in biases] + [joined(F.scaled_dot_product_attention(q, k, v, attn_mask=biases[1]))]
+        return *outs, joined(scores.masked_fill(keep == 0, -1e4).softmax(-1) @ v)
+
+
+def padded():
+    mask = torch.ones(3, 7, dtype=torch.int64)
+    mask[1, 4:] = mask[2] = 0
+    return random(3, 7, 32), mask
+
+
 class ConvLSTM(nn.Module):
     def __init__(self):
         super().__init__()
@@ -264,6 +285,7 @@ KINDS = {
     "volumes": (Volumes, lambda: (random(1, 1, 8, 12, 10),)),
     "translator": (Translator, lambda: (words(60, 2, 11), random(2, 7, 48))),
     "listener": (Listener, lambda: (random(1, 20, 50),)),
+    "masks": (Masks, padded),
     "convolutional LSTM": (ConvLSTM, lambda: (random(3, 2, 3, 9, 8),)),
     "experts": (Experts, lambda: (random(2, 5, 16),)),
     "pyramid": (Pyramid, lambda: (random(1, 3, 45, 53),)),

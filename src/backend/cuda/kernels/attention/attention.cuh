@@ -108,7 +108,7 @@ DEVICE float weighed(const attention_params &p, float score) {
 DEVICE float masked(const attention_params &p, float score, const query_state &q, int key) {
 #if MASK == 1
   float m = to_float(static_cast<const TYPE *>(p.mask.data)[q.mask + key * p.mask.column]);
-  return m == -infinity() ? m : score + m * 1.4426950408889634f;
+  return m == -infinity() ? m : maximum(score + m * 1.4426950408889634f, -3e38f); /* large masks are finite still: all alike they let all through */
 #elif MASK == 2
   return static_cast<const uint8_t *>(p.mask.data)[q.mask + key * p.mask.column] ? score : -infinity();
 #else
