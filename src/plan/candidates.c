@@ -5,6 +5,7 @@
 enum { TIMED = 4, TIMED_ON_DEVICE = 12 };
 #define TINY 2e-6   /* seconds: estimated to take less, it isn't shared among threads */
 #define SHORT 60e-6 /* timed to take less, it is timed on one thread too */
+#define OTHER_SIDE 20e-6 /* seconds, of a step on the host among those of a device */
 
 static void sort_candidates(ingot__candidate *c, size_t n) { /* few: by insertion, stable */
   for (size_t i = 1; i < n; i++)
@@ -56,6 +57,10 @@ static void measure(const ingot__planner *p, ingot__call *call, ingot__candidate
     c[i].one_thread = alone >= 0 && c[i].measured >= 0 && alone < c[i].measured;
     if (c[i].one_thread) c[i].measured = alone;
   }
+}
+
+double ingot__plan_side_seconds(const ingot__planner *p, const ingot__kernel *kernel) {
+  return p->engine->backend->device && !kernel->on_device && !(kernel->flags & INGOT__K_VIEW) ? OTHER_SIDE : 0;
 }
 
 double ingot__plan_candidate_seconds(const ingot__candidate *c) {

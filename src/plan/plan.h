@@ -63,8 +63,6 @@ bool ingot__plan_is_simple_slice(const ingot__node *node);
 double ingot__plan_copy_seconds(const ingot__planner *planner, const ingot__value *v);
 double ingot__plan_slice_seconds(const ingot__planner *planner, const ingot__node *node, const ingot__kernel *kernel, ingot__layout from,
                                  ingot__layout to);
-/* Of what a kernel of the host costs between those of a device: the way there and back, and a queue that is empty meanwhile. */
-double ingot__plan_side_seconds(const ingot__planner *planner, const ingot__kernel *kernel);
 ingot_status ingot__plan_free_outputs(ingot__planner *planner); /* Reformats for outputs that are made CHANNELS_LAST */
 ingot_status ingot__plan_layouts(ingot__planner *planner); /* kernels and Reformats */
 ingot_status ingot__plan_spaces(ingot__planner *planner);  /* the device's memory and the host's, and Transfers */
@@ -81,6 +79,8 @@ size_t ingot__plan_shortlist(ingot__candidate *candidates, size_t n);
 ingot__candidate ingot__plan_candidate(const ingot__planner *planner, const ingot__kernel *kernel, const ingot__call *call, ingot__layout from,
                                        ingot__layout to);
 const ingot__candidate *ingot__plan_rank(const ingot__planner *planner, ingot__call *call, ingot__candidate *candidates, size_t n);
+/* What a kernel of the host costs among those of a device, beside its work: the way there and back, and a queue that is empty meanwhile. */
+double ingot__plan_side_seconds(const ingot__planner *planner, const ingot__kernel *kernel);
 double ingot__plan_candidate_seconds(const ingot__candidate *candidate); /* timed or estimated, with the copies that it causes */
 ingot_status ingot__plan_pack(ingot__planner *planner);
 #endif

@@ -8,7 +8,6 @@
 #define HOST_START 1e-6
 #define DEVICE_RATE 3e12
 #define DEVICE_START 1.5e-6
-#define OTHER_SIDE 20e-6 /* of a step on the host among those of a device */
 
 double ingot__plan_copy_seconds(const ingot__planner *p, const ingot__value *v) {
   ingot__view view;
@@ -19,10 +18,6 @@ double ingot__plan_copy_seconds(const ingot__planner *p, const ingot__value *v) 
 }
 
 static ingot__layout layout_of(const ingot__value *v, ingot__layout layout) { return v->type.rank >= 3 ? layout : INGOT__PLAIN; }
-
-double ingot__plan_side_seconds(const ingot__planner *p, const ingot__kernel *kernel) {
-  return p->engine->backend->device && !kernel->on_device && !(kernel->flags & INGOT__K_VIEW) ? OTHER_SIDE : 0;
-}
 
 /* Whether another reader of v than n is a Concat into which v goes by strides. */
 static bool goes_into_concat(const ingot__value *v, const ingot__node *n, ingot__layout layout) {

@@ -9,10 +9,11 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DATA = pathlib.Path(os.environ.get("INGOT_DATA", ROOT.parent / "shared" / "data"))
-sys.path.insert(0, str(ROOT / "bench"))
+sys.path[:0] = [str(pathlib.Path(__file__).resolve().parent), str(ROOT / "bench")]
 sys.path.insert(1, str(ROOT / "fuzz" / "graphs"))
 onnx = pytest.importorskip("onnx", reason="no onnx package here")
 import exact_sums  # noqa: E402
+from differences import worst  # noqa: E402
 
 REAL = os.environ.get("INGOT_TEST_GPU") == "1"
 PRECISIONS = {"": 1e-3, "fp16": 1e-2}
@@ -39,19 +40,6 @@ def library(package):
     import ingot_library
 
     return ingot_library
-
-
-def worst(got, want):
-    """The largest difference of any output, relative to its range."""
-    found = 0.0
-    for g, w in zip(got, want, strict=True):
-        assert g.shape == w.shape
-        if not w.size:
-            continue
-        spread = float(np.ptp(w.astype(np.float64))) or max(float(np.abs(w.astype(np.float64)).max()), 1e-6)
-        difference = np.abs(g.astype(np.float64) - w.astype(np.float64)).max() / spread
-        found = max(found, float(difference) if difference == difference else float("inf"))
-    return found
 
 
 def arrays(result):

@@ -4,7 +4,6 @@ import os
 import pathlib
 import sys
 
-import numpy as np
 import pytest
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -13,6 +12,7 @@ sys.path.insert(0, str(HERE.parents[1] / "bench"))
 pytest.importorskip("torch", reason="no PyTorch here")
 pytest.importorskip("onnx", reason="no onnx package here, which the exporter wants")
 import kinds  # noqa: E402
+from differences import worst  # noqa: E402
 
 REAL = os.environ.get("INGOT_TEST_GPU") == "1"
 BOUNDS = {"": 1e-4, "fp16": 1e-2}
@@ -20,15 +20,11 @@ BOUNDS = {"": 1e-4, "fp16": 1e-2}
 
 def error(library, path, feeds, want, **options):
     """The largest difference of any output, relative to its range, of a second run."""
-    engine, found = library.Engine(path, {n: x.shape for n, x in feeds.items()}, verify=True, **options), 0.0
+    engine = library.Engine(path, {n: x.shape for n, x in feeds.items()}, verify=True, **options)
     for _ in range(2):
         engine.set(feeds)
         engine.run()
-    for got, y in zip(engine.get(), want, strict=True):
-        assert got.shape == y.shape
-        difference = np.abs(got.astype(np.float64) - y).max() / np.ptp(y.astype(np.float64))
-        found = max(found, float(difference) if difference == difference else float("inf"))
-    return found
+    return worst(engine.get(), want)
 
 
 @pytest.mark.skipif(REAL, reason="the GPU's turn")
