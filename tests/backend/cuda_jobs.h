@@ -20,7 +20,10 @@ typedef struct job {
   uint64_t text;  /* its hash */
   char *source;   /* the text */
   bool chosen;
-  bool first;     /* of the chosen jobs with this text */
+  int part;           /* of the test that takes it */
+  struct job *leader; /* the first of the chosen jobs with this text, */
+  size_t last;        /* and, in the leader, which is the last, */
+  void *code;         /* and what is loaded from the first to the last */
 } job;
 
 static grid *cuda_grids[4096];
@@ -131,11 +134,18 @@ static void list_jobs(void) {
       if (grid_lies(cuda_grids[i], layouts & 1, layouts >> 1)) add_jobs(cuda_grids[i], (ingot__layout)(layouts & 1), (ingot__layout)(layouts >> 1));
 }
 
+static bool job_leads(const job *j) { return j->leader == j; }
+
 /* Once it is known what is chosen. */
-static void mark_first_jobs(void) {
+static void lead_jobs(void) {
   for (size_t i = 0; i < n_cuda_job; i++) {
-    cuda_jobs[i].first = cuda_jobs[i].chosen && cuda_jobs[i].source;
-    for (size_t k = 0; k < i && cuda_jobs[i].first; k++) cuda_jobs[i].first = !cuda_jobs[k].chosen || cuda_jobs[k].text != cuda_jobs[i].text;
+    job *j = &cuda_jobs[i];
+    j->leader = NULL;
+    if (!j->chosen || !j->source) continue;
+    for (size_t k = 0; k < i && !j->leader; k++)
+      if (job_leads(&cuda_jobs[k]) && cuda_jobs[k].text == j->text) j->leader = &cuda_jobs[k];
+    if (!j->leader) j->leader = j;
+    j->leader->last = i;
   }
 }
 

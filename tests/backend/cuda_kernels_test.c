@@ -5,7 +5,8 @@
  * It runs on an emulated GPU, which has each memory access checked, with a choice of texts (a compilation takes a second or two); with
  * INGOT_TEST_GPU=1 on the real one, with all of them, which processes share among themselves (INGOT_TEST_PROCESSES), since the reference takes
  * the most time; INGOT_TEST_FULL=1 and =0 say otherwise. INGOT_TEST_ONLY=name: one row, all texts.
- * INGOT_TEST_SHARE=2/4: the third of four parts. INGOT_TEST_OURS=1: without vendors' libraries.
+ * INGOT_TEST_SHARE=2/4: the third of four parts. INGOT_TEST_OURS=1: without vendors' libraries. INGOT_TEST_SLICES=once: slices and in place
+ * once a text, for tools under which each call takes long.
  * INGOT_TEST_LIST=1 only lists operators and the rows that take them.
  * INGOT_TEST_ON_GPU INGOT_TEST_SECONDS 1500 */
 #include "testing_gpu.h"
@@ -34,7 +35,7 @@ static void *compile_all(void *unused) {
   for (size_t i; (i = atomic_fetch_add(&next_job, 1)) < n_cuda_job;) {
     const void *code;
     size_t size;
-    if (cuda_jobs[i].first) compile(&cuda_jobs[i], NULL, &code, &size); /* who runs it hears of a failure */
+    if (job_leads(&cuda_jobs[i])) compile(&cuda_jobs[i], NULL, &code, &size); /* who runs it hears of a failure */
   }
   return unused;
 }
@@ -165,6 +166,8 @@ static void run_kernel(const grid *g, const ingot__kernel *kernel, const variant
   free_call(g, in, out);
 }
 
+static bool slices_once;
+
 static void every_job(void **unused) {
   (void)unused;
   const grid *last = NULL;
@@ -175,15 +178,18 @@ static void every_job(void **unused) {
     if (!j->chosen) continue;
     if (last != j->grid) grid_compute((grid *)j->grid);
     last = j->grid;
-    current_code = NULL;
-    if (compile(j, &diag, &code, &size) != INGOT_OK || (size && device->load(gpu, code, size, &diag, &current_code) != INGOT_OK)) {
+    current_code = j->leader ? j->leader->code : NULL;
+    if (!current_code &&
+        (compile(j, &diag, &code, &size) != INGOT_OK || (size && device->load(gpu, code, size, &diag, &current_code) != INGOT_OK))) {
       complain("%s: %s\n%s", j->kernel->name, diag.text, j->grid->text);
       continue;
     }
     variant v = {.in = j->in, .out = j->out, .threads = 1};
     run_kernel(j->grid, j->kernel, &v);
-    grid_variants(j->grid, j->kernel, v, run_kernel);
-    if (current_code) device->unload(gpu, current_code);
+    if (!slices_once || job_leads(j)) grid_variants(j->grid, j->kernel, v, run_kernel);
+    if (!j->leader) continue;
+    j->leader->code = current_code;
+    if (i == j->leader->last) device->unload(gpu, current_code);
   }
   assert_int_equal(complaints, 0);
 }
@@ -201,7 +207,7 @@ static void every_row_ran(void **unused) {
   assert_int_equal(missing, 0);
 }
 
-/* ---- Shares: of a choice's grids each process takes every n-th. */
+/* ---- Shares: each process takes every n-th grid of all, whose reference takes the most time; of a choice every n-th text, which it loads once. */
 
 static bool whole;             /* rather than a choice */
 static const char *only;
@@ -211,12 +217,15 @@ static void choose(int share, int shares) {
   if (!whole && !only) choose_jobs(SIZE_MAX);
   for (size_t i = 0; i < n_cuda_job && only; i++) cuda_jobs[i].chosen = strstr(cuda_jobs[i].kernel->name, only) != NULL;
   for (size_t i = 0; i < n_cuda_job && getenv("INGOT_TEST_OURS"); i++) cuda_jobs[i].chosen &= !cuda_jobs[i].kernel->functions->library;
-  int grids = -1;
+  lead_jobs();
+  int grids = -1, texts = 0;
   for (size_t i = 0; i < n_cuda_job; i++) {
-    if (!i || cuda_jobs[i].grid != cuda_jobs[i - 1].grid) grids++;
-    if (grids % shares != share) cuda_jobs[i].chosen = false;
+    job *j = &cuda_jobs[i];
+    if (!i || j->grid != cuda_jobs[i - 1].grid) grids++;
+    j->part = (whole || !j->leader ? grids : job_leads(j) ? texts++ : j->leader->part) % shares;
   }
-  mark_first_jobs();
+  for (size_t i = 0; i < n_cuda_job; i++) cuda_jobs[i].chosen &= cuda_jobs[i].part == share;
+  lead_jobs();
 }
 
 static int with_device(int (*run)(int share, int shares), int share, int shares) {
@@ -278,6 +287,7 @@ int main(void) {
   device = ingot__cuda_backend.device;
   if (getenv("INGOT_TEST_LIST")) return with_device(print_rows, 0, 1);
   only = getenv("INGOT_TEST_ONLY");
+  slices_once = getenv("INGOT_TEST_SLICES") != NULL;
   whole = full && *full ? *full == '1' : testing_real_gpu();
   runs = mmap(NULL, sizeof *runs * CUDA_ROWS, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (runs == MAP_FAILED) return 1;

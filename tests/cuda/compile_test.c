@@ -56,7 +56,7 @@ static int compile_all(const char *arch) {
   long cores = sysconf(_SC_NPROCESSORS_ONLN);
   assert_true(verdicts != MAP_FAILED);
   for (size_t i = 0; i < n_cuda_job; i++)
-    if (cuda_jobs[i].first && n < MOST_TEXTS) jobs[n++] = &cuda_jobs[i];
+    if (job_leads(&cuda_jobs[i]) && n < MOST_TEXTS) jobs[n++] = &cuda_jobs[i];
   for (int me = 0; me < 64 && me < cores; me++) {
     fflush(NULL);
     child[children] = fork();
@@ -90,7 +90,7 @@ static void for_architecture(const char *number, const char *option) {
   const char *full = getenv("INGOT_TEST_FULL");
   list_jobs();
   if (!(full && *full == '1')) choose_jobs(3);
-  mark_first_jobs();
+  lead_jobs();
   int bad = compile_all(option);
   free_jobs();
   ingot__cuda_backend.device->close(gpu);

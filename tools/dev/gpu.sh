@@ -60,7 +60,8 @@ start_compute_sanitizer() {
     return
   fi
   probe=$BUILD/gpu_sanitizer.log
-  if ! timeout 120 "$sanitizer" --report-api-errors no --error-exitcode 9 "$BUILD/tests/test_cuda_streams" >"$probe" 2>&1 && grep -q 'Device not supported' "$probe"; then
+  if ! timeout 120 "$sanitizer" --report-api-errors no --error-exitcode 9 "$PYTHON" -c 'import sys; sys.path.insert(0, "bench"); import ingot_library
+ingot_library.describe_device()' >"$probe" 2>&1 && grep -q 'Device not supported' "$probe"; then
     say "compute-sanitizer can't work with this GPU here: skipped"
     count "memcheck" 0 0 1 0
     return
@@ -68,7 +69,7 @@ start_compute_sanitizer() {
   local checked=("$sanitizer" --report-api-errors no --error-exitcode 9)
   for tool in memcheck racecheck; do
     for ((part = 0; part < parts; part++)); do
-      INGOT_TEST_FULL=0 INGOT_TEST_OURS=1 INGOT_TEST_SHARE=$part/$parts \
+      INGOT_TEST_FULL=0 INGOT_TEST_OURS=1 INGOT_TEST_SLICES=once INGOT_TEST_SHARE=$part/$parts \
         start_sanitized "$tool, kernels $part/$parts" 900 "${checked[@]}" --tool "$tool" "$BUILD/tests/test_backend_cuda_kernels"
     done
   done
