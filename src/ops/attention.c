@@ -1,6 +1,6 @@
 /* FusedAttention (see attention.h): inference and a reference that computes a query at a time. In float32 and float64 it computes in
  * double; in float16 and bfloat16 each step is rounded to the type, as ONNX defines Attention by operators of that type, so that it shows
- * what these types do to a result. */
+ * what these types do to a result; behind a mask of float32 sums and softmax are in float32. */
 #include "ops/attention.h"
 #include "ops/ints.h"
 #include "ops/rows.h"
@@ -27,7 +27,7 @@ static ingot_status check_mask(ingot__infer *infer, const ingot__type *scores, b
   if (!ingot__infer_has(infer, 3)) return INGOT_OK;
   const ingot__type *m = infer->in[3];
   ingot_dtype t = infer->in[0]->dtype;
-  if (m->kind != INGOT__TENSOR || (m->dtype != t && m->dtype != INGOT_BOOL)) {
+  if (m->kind != INGOT__TENSOR || (m->dtype != t && m->dtype != INGOT_BOOL && !(is_half(t) && m->dtype == INGOT_FLOAT32))) {
     return INGOT__FAIL_INFER(infer, INGOT_E_TYPE, "the mask is %s", ingot_dtype_name(m->dtype));
   }
   bool fits = m->rank <= scores->rank && (!pads || m->rank != 0);
@@ -145,7 +145,7 @@ typedef struct job {
   const ingot__call *call;
   const ingot__attrs_FusedAttention *attrs;
   ingot__view in[4], out;                     /* heads before positions; `out` is the scores' where those alone are wanted */
-  ingot_dtype type, precision;                /* of the values, of the softmax */
+  ingot_dtype type, sums, precision;          /* of the values, of scores with the mask, of the softmax */
   double scale, factor;                       /* factor: of Q and of K, rounded, where halves are scaled before the product; or 0 */
   int64_t length, positions, features, width; /* L, S, D, E */
 } job;
@@ -183,7 +183,7 @@ static double capped(const job *j, double v) {
 }
 
 /* A sum with a mask, whose magnitude may be such that nothing is left of the score: that is so in float32 as well. */
-static double rounded_sum(const job *j, double v) { return j->type == INGOT_FLOAT32 ? (double)(float)v : ingot__row_round(j->type, v); }
+static double rounded_sum(const job *j, double v) { return j->sums == INGOT_FLOAT32 ? (double)(float)v : ingot__row_round(j->sums, v); }
 
 /* Adds the mask and takes out what lies outside [begin, end); returns whether any key is left. */
 static bool add_mask(const job *j, int64_t batch, int64_t l, int64_t begin, int64_t end, double *score) {
@@ -272,7 +272,8 @@ ingot_status ingot__ref_FusedAttention(const ingot__call *call) {
   j.length = j.in[0].dim[j.in[0].rank - 2], j.features = j.in[0].dim[j.in[0].rank - 1];
   j.positions = j.in[1].dim[j.in[1].rank - 2], j.width = j.in[2].dim[j.in[2].rank - 1];
   if (j.scale == 0) j.scale = 1 / sqrt((double)j.features);
-  j.precision = attrs->precision ? (ingot_dtype)attrs->precision : j.type;
+  j.sums = ingot__has_in(call, 3) && call->in[3].dtype == INGOT_FLOAT32 ? INGOT_FLOAT32 : j.type;
+  j.precision = attrs->precision ? (ingot_dtype)attrs->precision : j.sums;
   if (is_half(j.type) && j.scale > 0) j.factor = ingot__row_round(j.type, sqrt(j.scale));
   for (int i = 0; i < j.out.rank - 1; i++)
     if (j.out.dim[i] == 0) return INGOT_OK;

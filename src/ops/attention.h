@@ -3,8 +3,9 @@
  * softmax(Q K^T * scale + mask) V for Q (.., L, D), K (.., S, D), V (.., S, E); leading dims broadcast, and the last of them may be a
  * multiple of K's and V's: that many heads of queries share one of keys. scale 0 stands for 1/sqrt(D). Beyond that, all optional:
  *   softcap    scores become softcap * tanh(score / softcap) before the mask
- *   mask       broadcast to (.., L, S); added, or of bools: a key takes part where it is true. With mask_pads its last dim is as it is, and
- *              keys past it take no part
+ *   mask       broadcast to (.., L, S); added, of Q's type or, where that is narrower, of float32, which scores with it and the softmax then
+ *              are as well; or of bools: a key takes part where it is true. With mask_pads its last dim is as it is, and keys past it take no
+ *              part
  *   lengths    of keys that take part, one for all or one for each of the first leading dim
  *   offset     the position of query 0 among the keys, the same way; 0 without
  *   causal     a query at position p sees keys up to p

@@ -1,7 +1,7 @@
 /* softmax(Q K^T * scale + mask) V as one FusedAttention, whose scores never leave the caches. The product with K is expected with trans_b,
- * as cancel_transposes leaves it. A mask may be added, or stand in a Where with -inf; a Where that puts 0 for rows of NaN, which come of
- * queries without any key, goes: FusedAttention gives zeros there. Then what is around one is taken in: keys and values repeated for heads
- * that share them, and Transposes that put heads before positions or back. */
+ * as cancel_transposes leaves it. A mask may be added, or two (a bias of positions and padding, which become one), or stand in a Where with
+ * -inf; a Where that puts 0 for rows of NaN, which come of queries without any key, goes: FusedAttention gives zeros there. Then what is around
+ * one is taken in: keys and values repeated for heads that share them, and Transposes that put heads before positions or back. */
 #include "passes/pull.h"
 #include <math.h>
 
@@ -9,6 +9,7 @@ typedef struct attention {
   ingot__value *in[4];
   double scale;
   bool not_mask;             /* the mask is to be negated */
+  ingot__value *more;        /* another mask, to be added to it */
 } attention;
 
 static bool plain_product(const ingot__node *n) {
@@ -63,6 +64,10 @@ static ingot__node *scores_of(ingot__value *v, const ingot__value *like, attenti
   return ingot__same_type(v, like) ? ingot__made_for(v, INGOT__OP_MatMul) : NULL;
 }
 
+static bool is_addend(const ingot__value *mask, const ingot__value *scores) {
+  return is_mask(mask, &scores->type) && mask->type.dtype != INGOT_BOOL;
+}
+
 /* The product under a mask, which comes into a->in[3]. */
 static ingot__node *masked(ingot__node *softmax, attention *a) {
   ingot__value *v = softmax->in[0], *like = softmax->out[0];
@@ -70,7 +75,14 @@ static ingot__node *masked(ingot__node *softmax, attention *a) {
   float low;
   for (int side = 0; add && side < 2; side++) {
     a->in[3] = add->in[1 - side];
-    if (is_mask(a->in[3], &like->type) && a->in[3]->type.dtype != INGOT_BOOL && (product = scores_of(add->in[side], like, a))) return product;
+    if (!is_addend(a->in[3], like)) continue;
+    if ((product = scores_of(add->in[side], like, a))) return product;
+    const ingot__node *first = ingot__made_for(add->in[side], INGOT__OP_Add);
+    for (int k = 0; first && k < 2; k++) {
+      a->more = first->in[1 - k];
+      if (is_addend(a->more, like) && (product = scores_of(first->in[k], like, a))) return product;
+    }
+    a->more = NULL;
   }
   for (int side = 1; where && side < 3; side++) {
     a->in[3] = where->in[0];
@@ -108,6 +120,11 @@ static ingot_status fuse(ingot__node *n, const ingot__pass_context *context, boo
     ingot__node *not = ingot__node_new(n->graph, INGOT__OP_Not, NULL, n, &a.in[3], 1, 1, NULL);
     INGOT_TRY(ingot__rewrite_finish(not, n, context->diag));
     a.in[3] = not->out[0];
+  }
+  if (a.more) {
+    ingot__node *both = ingot__node_new(n->graph, INGOT__OP_Add, NULL, n, (ingot__value *[]){a.more, a.in[3]}, 2, 1, NULL);
+    INGOT_TRY(ingot__rewrite_finish(both, n, context->diag));
+    a.in[3] = both->out[0];
   }
   ingot__node *made = ingot__node_new(n->graph, INGOT__OP_FusedAttention, n->name, n, a.in, a.in[3] ? 4 : 3, 1, NULL);
   if (!made) return ingot__no_memory(context->diag);

@@ -35,7 +35,7 @@ static unsigned data_inputs(const ingot__node *n) {
   case INGOT__OP_Neg: case INGOT__OP_Abs: case INGOT__OP_Relu: case INGOT__OP_LeakyRelu: case INGOT__OP_Sigmoid: case INGOT__OP_HardSigmoid:
   case INGOT__OP_HardSwish: case INGOT__OP_Silu: case INGOT__OP_Tanh: case INGOT__OP_Erf: case INGOT__OP_Elu: case INGOT__OP_Mish: return ~0u;
   case INGOT__OP_Where: return 6u;
-  case INGOT__OP_FusedAttention: return 15u;
+  case INGOT__OP_FusedAttention: return 7u; /* the mask is as it comes: see narrow_mask */
   case INGOT__OP_Reshape: case INGOT__OP_Split: case INGOT__OP_Slice: case INGOT__OP_Expand: case INGOT__OP_Tile: case INGOT__OP_Gather:
   case INGOT__OP_Resize: case INGOT__OP_ReduceMean: case INGOT__OP_ReduceMax: case INGOT__OP_ReduceMin: return 1u;
   case INGOT__OP_Pad: return 5u;
@@ -82,10 +82,24 @@ static bool in_range(const narrower *w, const ingot__value *v) {
   return ingot__floats_largest(v->data, v->bytes / sizeof(float)) <= (w->to == INGOT_FLOAT16 ? LARGEST_HALF : LARGEST_BFLOAT);
 }
 
-/* Whether its elements are to stay in float32 by what was measured, of them or before they were moved. */
+/* Whether a constant beyond the range may be among its elements, or in their sums: a mask of the smallest float32, which bfloat16 rounds to minus
+ * infinity. */
+static bool may_exceed(const narrower *w, const ingot__value *v, int depth) {
+  const ingot__node *n = v->producer;
+  if (!is_float(v) || !depth) return false;
+  if (is_constant(v)) return !in_range(w, v);
+  if (!n || !(moves(n) || n->op == INGOT__OP_Where || n->op == INGOT__OP_Add || n->op == INGOT__OP_Sub || n->op == INGOT__OP_Mul ||
+              n->op == INGOT__OP_Max || n->op == INGOT__OP_Min)) return false;
+  for (size_t i = 0; i < n->n_in; i++)
+    if (n->in[i] && may_exceed(w, n->in[i], depth - 1)) return true;
+  return false;
+}
+
+/* Whether its elements are to stay in float32 by what was measured, of them or before they were moved; for bfloat16 nothing is measured. */
 static bool stays_wide(const narrower *w, const ingot__value *v) {
+  enum { DEPTH = 5 }; /* such as the constant, a choice, its shape, a bias, the scores */
   const ingot__name_list *wide = w->context->wide, *exact = w->context->exact;
-  if (w->to != INGOT_FLOAT16) return false;
+  if (w->to != INGOT_FLOAT16) return may_exceed(w, v, DEPTH);
   for (; is_float(v); v = v->producer->in[0]) {
     if (is_constant(v)) return false;
     if (ingot__name_list_has(wide, v->name) || ingot__name_list_has(exact, v->name)) return true;
@@ -103,7 +117,7 @@ static bool can_be_narrow(const narrower *w, const ingot__node *n) {
   for (size_t i = 0; i < n->n_in; i++) {
     const ingot__value *v = n->in[i];
     if (!v || !(inputs >> (i < 31 ? i : 31) & 1)) continue;
-    if (v->type.dtype != INGOT_FLOAT32 && v->type.dtype != w->to && !(n->op == INGOT__OP_FusedAttention && i == 3)) return false;
+    if (v->type.dtype != INGOT_FLOAT32 && v->type.dtype != w->to) return false;
     any |= is_float(v);
     if (stays_wide(w, v)) return false;
     if (is_float(v) && !in_range(w, v)) {
@@ -211,6 +225,16 @@ static ingot__value *converted(narrower *w, ingot__value *v, ingot_dtype to) {
   return made;
 }
 
+/* Attention's mask is narrow where that costs and changes nothing: large numbers, such as the smallest float32, would be minus infinity, and rows
+ * that are masked whole zeros instead of averages. */
+static bool narrow_mask(narrower *w, ingot__node *n) {
+  ingot__value *mask = n->op == INGOT__OP_FusedAttention && n->n_in > 3 ? n->in[3] : NULL, *now = mask;
+  if (!mask || !is_float(mask)) return true;
+  if (is_constant(mask) && mask->data && in_range(w, mask)) now = converted(w, mask, w->to);
+  else if (mask->producer && mask->producer->op == INGOT__OP_Cast && mask->producer->in[0]->type.dtype == w->to) now = mask->producer->in[0];
+  return now && (now == mask || ingot__node_set_input(n, 3, now));
+}
+
 /* The node's data inputs narrow, and its results: what others read of them in float32 are Casts. */
 static ingot_status narrow_node(narrower *w, ingot__node *n) {
   unsigned inputs = data_inputs(n);
@@ -220,6 +244,7 @@ static ingot_status narrow_node(narrower *w, ingot__node *n) {
     ingot__value *now = converted(w, v, w->to);
     if (!now || !ingot__node_set_input(n, i, now)) return ingot__no_memory(w->context->diag);
   }
+  if (!narrow_mask(w, n)) return ingot__no_memory(w->context->diag);
   for (size_t i = 0; i < n->n_out; i++) {
     ingot__value *v = n->out[i];
     if (!is_float(v)) continue;

@@ -182,3 +182,15 @@
   {BFLOATS, "input x: bfloat16[1,96,8,8]\ny = LRN(x) {size=5 alpha=0.1 beta=0.75 bias=2}"},
   {BFLOATS, "input x: bfloat16[1,40,7,9]\nconst f: float32[4] = {1,1,2,2}\ny = Resize(x, _, f)"},
   {BFLOATS, "input x: bfloat16[1,24,7,9]\nconst f: float32[4] = {1,1,2,2}\ny = Resize(x, _, f) {mode=\"linear\"}"},
+  /* Attention in halves behind masks of float32: numbers that halves don't have, of some keys and of all. */
+#define MASKED(type, l, s, mask) "input q: " type "[2,3," #l ",24]\ninput k: " type "[2,3," #s ",24]\ninput v: " type "[2,3," #s ",40]\n" \
+  mask "y = FusedAttention(q, k, v, m)"
+#define LARGE_MASK "const m: float32[2,1,1,8] = {0,-3.4028234e38,0,-1e9,0,-3.4028234e38,-1e5,-3.4028234e38," \
+  "-3.4028234e38,-3.4028234e38,-3.4028234e38,-3.4028234e38,-3.4028234e38,-3.4028234e38,-3.4028234e38,-3.4028234e38}\n"
+  {HALVES, MASKED("float16", 5, 8, LARGE_MASK)},
+  {HALVES, MASKED("float16", 70, 8, LARGE_MASK)},
+  {HALVES, MASKED("float16", 70, 130, "input m: float32[3,70,130]\n")},
+  {BFLOATS, MASKED("bfloat16", 5, 8, LARGE_MASK)},
+  {BFLOATS, MASKED("bfloat16", 70, 130, "input m: float32[2,3,1,130]\n")},
+#undef LARGE_MASK
+#undef MASKED

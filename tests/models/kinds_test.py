@@ -16,6 +16,7 @@ from differences import worst  # noqa: E402
 
 REAL = os.environ.get("INGOT_TEST_GPU") == "1"
 BOUNDS = {"": 1e-4, "fp16": 1e-2}
+MORE = {"masks": {"bf16": 8e-2}}  # of numbers that bfloat16 rounds to infinity
 
 
 def error(library, path, feeds, want, **options):
@@ -45,6 +46,7 @@ def test_on_a_gpu(package, tmp_path, name):
     import ingot_library
 
     feeds, want = kinds.make(name, tmp_path / "n.onnx")
-    errors = {p: error(ingot_library, tmp_path / "n.onnx", feeds, want, budget=0.2 if REAL else 0, device="cuda:0", precision=p) for p in BOUNDS}
+    bounds = {**BOUNDS, **MORE.get(name, {})}
+    errors = {p: error(ingot_library, tmp_path / "n.onnx", feeds, want, budget=0.2 if REAL else 0, device="cuda:0", precision=p) for p in bounds}
     print(name, errors)
-    assert all(errors[p] <= bound for p, bound in BOUNDS.items()), errors
+    assert all(errors[p] <= bound for p, bound in bounds.items()), errors

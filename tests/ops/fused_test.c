@@ -77,6 +77,23 @@ static void fused_chains(void **unused) {
        "c = Where(b, a, x)\nd = Max(a, x)\noutput c\noutput d\n}", 0);
 }
 
+/* Between its nodes a chain of halves is in float32; a Cast rounds all the same. */
+static void chains_of_halves(void **unused) {
+  (void)unused;
+  same("network {\n"
+       "const f: float32[2,3,40] = random(1)\nx = Cast(f) {to=float16}\nconst y: float16[3,1] = {0.5, 0.25, 1}\n"
+       "a = Fused(x, y) {body={\ninput i: float16[2,3,40]\ninput j: float16[3,1]\nconst nine: float16[] = {9}\n"
+       "k = Sin(i)\nl = Add(k, j)\nm = Pow(l, nine)\noutput m\n}}\n"
+       "g = Cast(x) {to=float32}\nh = Cast(y) {to=float32}\nconst nine_: float32[] = {9}\n"
+       "k_ = Sin(g)\nl_ = Add(k_, h)\nm_ = Pow(l_, nine_)\nn_ = Cast(m_) {to=float16}\noutput a\noutput n_\n}", 0);
+  same("network {\n"
+       "const f: float32[5,7] = random(1)\n"
+       "a, b = Fused(f) {body={\ninput i: float32[5,7]\nconst three: bfloat16[] = {3}\n"
+       "j = Exp(i)\nk = Cast(j) {to=bfloat16}\nl = Mul(k, three)\nm = Greater(l, k)\nn = Cast(l) {to=float32}\noutput n\noutput m\n}}\n"
+       "const three_: float32[] = {3}\nj_ = Exp(f)\nk_ = Cast(j_) {to=bfloat16}\nw_ = Cast(k_) {to=float32}\nl_ = Mul(w_, three_)\n"
+       "m_ = Greater(l_, w_)\nc = Where(b, a, f)\nd = Where(m_, l_, f)\noutput c\noutput d\n}", 0);
+}
+
 /* Every element where strides say, the rest untouched. */
 static void reformat(void **unused) {
   (void)unused;
@@ -159,7 +176,7 @@ static void flops(void **unused) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(conv_with_residual_and_activation), cmocka_unit_test(matmul_with_all_of_it),
-                                     cmocka_unit_test(attention), cmocka_unit_test(fused_chains), cmocka_unit_test(reformat),
+                                     cmocka_unit_test(attention), cmocka_unit_test(fused_chains), cmocka_unit_test(chains_of_halves), cmocka_unit_test(reformat),
                                      cmocka_unit_test(views), cmocka_unit_test(flops), cmocka_unit_test(integer_edges)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

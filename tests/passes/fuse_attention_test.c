@@ -12,6 +12,8 @@ static void is_found(void **unused) {
   NET("s = MatMul(q, k) {trans_b=1 alpha=3} t = Mul(c, s) p = Softmax(t) {axis=3} y = MatMul(p, v)", "FusedAttention(q, k, v scale=1.5)");
   NET("s = MatMul(q, k) {trans_b=1} t = Div(s, d) a = Add(m, t) p = Softmax(a) y = MatMul(p, v)", "FusedAttention(q, k, v, m scale=0.25)");
   NET("g = Mul(q, c) s = MatMul(g, k) {trans_b=1} a = Add(s, m) p = Softmax(a) y = MatMul(p, v)", "FusedAttention(q, k, v, m scale=0.5)");
+  NET("s = MatMul(q, k) {trans_b=1} t = Div(s, d) h = Sin(m) a = Add(h, t) b = Add(a, m) p = Softmax(b) y = MatMul(p, v)",
+      "FusedAttention(q, k, v, Add(Sin(m), m) scale=0.25)");
 }
 
 #define SCORES "input q: float32[2,3,5,4] input k: float32[2,3,7,4] input v: float32[2,3,7,6]\n" \

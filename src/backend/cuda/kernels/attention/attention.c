@@ -64,7 +64,7 @@ static bool takes(const ingot__call *call, plan *a, int warps) {
     if (views[i]->dtype != type || views[i]->layout != INGOT__PLAIN || views[i]->rank < 2 || views[i]->rank > call->out[0].rank) return false;
   if ((!fixed(call, 0, 1) && !fixed(call, 1, 1)) || !fixed(call, 2, 1)) return false;
   const ingot__view *m = &call->in[3];
-  if (ingot__has_in(call, 3) && ((m->dtype != type && m->dtype != INGOT_BOOL) || m->layout != INGOT__PLAIN ||
+  if (ingot__has_in(call, 3) && ((m->dtype != type && m->dtype != INGOT_FLOAT32 && m->dtype != INGOT_BOOL) || m->layout != INGOT__PLAIN ||
       m->rank > call->out[0].rank)) return false;
   for (size_t i = 4; i < 6; i++)
     if (ingot__has_in(call, i) && call->in[i].dtype != INGOT_INT64 && call->in[i].dtype != INGOT_INT32) return false;
@@ -239,7 +239,8 @@ static void define(const ingot__call *call, ingot__text *text, int warps) {
   ingot__cuda_define(text, "WIDTH", a.width);
   ingot__cuda_define(text, "KEYS", a.keys);
   ingot__cuda_define(text, "STAGES", a.stages);
-  ingot__cuda_define(text, "MASK", !ingot__has_in(call, 3) ? 0 : call->in[3].dtype == INGOT_BOOL ? 2 : 1);
+  const ingot_dtype mask = ingot__has_in(call, 3) ? call->in[3].dtype : INGOT_UNDEFINED;
+  ingot__cuda_define(text, "MASK", mask == INGOT_UNDEFINED ? 0 : mask == INGOT_BOOL ? 2 : mask == call->in[0].dtype ? 1 : 3);
   ingot__cuda_define(text, "CAPPED", INGOT__ATTRS(call, FusedAttention)->softcap > 0);
 }
 

@@ -2,7 +2,7 @@
  * what blocks found in parts of the keys.
  *
  * Defined before: TYPE, of the tensors; WARPS of a block, 4 or 8; HEAD and WIDTH, features of K and V rounded up to 16; KEYS of a tile; MASK 0
- * none, 1 of TYPE, 2 of bools; CAPPED. Scores are in base 2: their factor has log2(e) in it. */
+ * none, 1 of TYPE, 2 of bools, 3 of float; CAPPED. Scores are in base 2: their factor has log2(e) in it. */
 #pragma once
 #include "ingot.cuh"
 #include "attention/attention.h"
@@ -106,8 +106,12 @@ DEVICE float weighed(const attention_params &p, float score) {
 #endif
 }
 DEVICE float masked(const attention_params &p, float score, const query_state &q, int key) {
+#if MASK == 1 || MASK == 3
 #if MASK == 1
-  float m = to_float(static_cast<const TYPE *>(p.mask.data)[q.mask + key * p.mask.column]);
+  const float m = to_float(static_cast<const TYPE *>(p.mask.data)[q.mask + key * p.mask.column]);
+#else
+  const float m = static_cast<const float *>(p.mask.data)[q.mask + key * p.mask.column];
+#endif
   return m == -infinity() ? m : maximum(score + m * 1.4426950408889634f, -3e38f); /* large masks are finite still: all alike they let all through */
 #elif MASK == 2
   return static_cast<const uint8_t *>(p.mask.data)[q.mask + key * p.mask.column] ? score : -infinity();
