@@ -176,7 +176,8 @@ static void flops(void **unused) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(conv_with_residual_and_activation), cmocka_unit_test(matmul_with_all_of_it),
-                                     cmocka_unit_test(attention), cmocka_unit_test(fused_chains), cmocka_unit_test(chains_of_halves), cmocka_unit_test(reformat),
+                                     cmocka_unit_test(attention), cmocka_unit_test(fused_chains), cmocka_unit_test(chains_of_halves),
+                                     cmocka_unit_test(reformat),
                                      cmocka_unit_test(views), cmocka_unit_test(flops), cmocka_unit_test(integer_edges)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
