@@ -47,6 +47,7 @@ run_program() { # NAME SECONDS COMMAND...
 # Racecheck orders what a thread has written before an mbarrier only if that thread arrives at it itself: kernels keep to that where they hand elements from
 # warp to warp (one lane that arrives for a warp behind __syncwarp() is right as well, and reported).
 sanitized_programs=() # NAME SECONDS, of what runs
+sanitizer_started=''
 start_sanitized() {   # NAME SECONDS COMMAND...
   sanitized_programs+=("$1" "$2")
   start_program "$@"
@@ -74,6 +75,11 @@ ingot_library.describe_device()' >"$probe" 2>&1 && grep -q 'Device not supported
     done
   done
   for tool in memcheck racecheck; do start_sanitized "$tool, networks" 600 "${checked[@]}" --tool "$tool" "$BUILD/tests/test_cuda_engine"; done
+}
+start_sanitizer_once() { # FILTER of names
+  [ -z "$sanitizer_started" ] && [[ sanitizer =~ $1 ]] || return 0
+  sanitizer_started=1
+  start_compute_sanitizer
 }
 count_compute_sanitizer() {
   local i
@@ -124,8 +130,9 @@ run_gpu_tests() { # [--no-build] [FILTER of names]
     [[ $name =~ $filter ]] || continue
     seconds=$(grep -oE 'INGOT_TEST_SECONDS [0-9]+' "$source" | grep -oE '[0-9]+' || echo 120)
     run_program "$name" "$seconds" "$BUILD/tests/test_${name//\//_}"
+    if [ "$name" = cuda/failures ]; then start_sanitizer_once "$filter"; fi # the kernels are compiled by now, and nobody else takes all memory
   done < <(grep -lE 'INGOT_TEST_ON_GPU' -r tests --include='*_test.c' | sort)
-  [[ sanitizer =~ $filter ]] && start_compute_sanitizer # the kernels are compiled by now
+  start_sanitizer_once "$filter"
   # Where pytest can run several tests at once they do: most of their time goes to the compilers.
   local together=() threads=$((($(cores) + 7) / 8)) # PyTorch's, in each of them
   if "$PYTHON" -c 'import xdist' 2>/dev/null; then
