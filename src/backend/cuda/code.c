@@ -13,7 +13,7 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-enum { ENTRIES = 8, LONGEST_LOG = 2000 };
+enum { ENTRIES = 32, LONGEST_LOG = 2000 };
 typedef struct loaded {
   cu_module module;
   struct { char name[64]; cu_function function; unsigned shared; } entry[ENTRIES];
