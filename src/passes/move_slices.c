@@ -34,8 +34,7 @@ static bool read_in_place(const ingot__value *v, bool rows, int depth) {
 
 /* ---- Making them */
 
-/* x's part [begin, end) along an axis; end TO_END: the rest. */
-static ingot_status slice_of(ingot__value *x, int axis, int64_t begin, int64_t end, ingot__node *n, ingot__diag *diag, ingot__value **made) {
+ingot_status ingot__slice_along(ingot__value *x, int axis, int64_t begin, int64_t end, ingot__node *n, ingot__diag *diag, ingot__value **made) {
   const int64_t a = axis;
   ingot__value *in[] = {x, ingot__constant_int64s(n->graph, NULL, &begin, 1), ingot__constant_int64s(n->graph, NULL, &end, 1),
                         ingot__constant_int64s(n->graph, NULL, &a, 1)};
@@ -79,7 +78,7 @@ static ingot_status gathers(ingot__node *n, const ingot__pass_context *context, 
     whole.dim[axis] = 1;
     if (!ingot__can_reshape(&whole, &n->out[0]->type)) return INGOT_OK;
   }
-  INGOT_TRY(slice_of(x, (int)axis, index, index == -1 ? TO_END : index + 1, n, context->diag, &slice));
+  INGOT_TRY(ingot__slice_along(x, (int)axis, index, index == -1 ? TO_END : index + 1, n, context->diag, &slice));
   return ingot__put_reshape(n, slice, context, done);
 }
 
@@ -102,7 +101,7 @@ static ingot_status splits(ingot__node *n, const ingot__pass_context *context, b
   for (size_t i = 0; i < count; i++) {
     const int64_t end = begin + n->out[i]->type.dim[axis];
     name[i] = n->out[i]->name;
-    INGOT_TRY(slice_of(n->in[0], (int)axis, begin, end, n, context->diag, &made[i]));
+    INGOT_TRY(ingot__slice_along(n->in[0], (int)axis, begin, end, n, context->diag, &made[i]));
     if (!ingot__value_replace(n->out[i], made[i])) return ingot__no_memory(context->diag);
     begin = end;
   }
@@ -192,7 +191,7 @@ static ingot_status behind_reshapes(ingot__node *n, const ingot__pass_context *c
   if (!reshaped_part(&n->graph->network->dims, &s->in[0]->type, &n->out[0]->type, &p, &whole, &now)) return INGOT_OK;
   INGOT_TRY(reshaped(s->in[0], &whole, n, context->diag, &x));
   if (!x) return INGOT_OK;
-  INGOT_TRY(slice_of(x, now.axis, now.begin, now.begin + now.count, n, context->diag, &made));
+  INGOT_TRY(ingot__slice_along(x, now.axis, now.begin, now.begin + now.count, n, context->diag, &made));
   if (!ingot__same_type(made, n->out[0])) return INGOT_OK;
   return ingot__put_value(n, made, context, done);
 }
@@ -227,7 +226,7 @@ static ingot_status together(ingot__node *n, const ingot__pass_context *context,
   const ingot__perm back = ingot__perm_inverse(&p[0]);
   for (size_t i = 0; i < 3; i++) {
     ingot__value *made;
-    INGOT_TRY(slice_of(t->out[0], back.axis[parts[i].axis], parts[i].begin, parts[i].begin + parts[i].count, n, context->diag, &made));
+    INGOT_TRY(ingot__slice_along(t->out[0], back.axis[parts[i].axis], parts[i].begin, parts[i].begin + parts[i].count, n, context->diag, &made));
     if (!ingot__node_set_input(n, i, made)) return ingot__no_memory(context->diag);
   }
   a->swapped |= 7;

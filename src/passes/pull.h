@@ -34,6 +34,9 @@ bool ingot__perm_through(ingot__dims *dims, const ingot__type *from, const ingot
 /* A Reshape of a transposed value before the Transpose, whatever is around them. */
 ingot_status ingot__reshape_first(ingot__node *n, const ingot__pass_context *context, bool *done);
 
+/* x's part [begin, end) along an axis, before n; end INT32_MAX: the rest (move_slices.c). */
+ingot_status ingot__slice_along(ingot__value *x, int axis, int64_t begin, int64_t end, ingot__node *n, ingot__diag *diag, ingot__value **made);
+
 /* ---- Nodes that commute with a transposition of what they read (commute.c): elementwise ones, those that work along axes that can be renamed,
  * products of rows with a matrix, normalisations of rows, reshapes. */
 bool ingot__commutes(const ingot__node *n);
