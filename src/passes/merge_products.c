@@ -28,6 +28,8 @@ static bool find_part(const ingot__node *attention, int i, part *p) {
   ingot__node *reshape = ingot__made_for(attention->in[i], INGOT__OP_Reshape);
   ingot__node *product = reshape ? ingot__made_for(reshape->in[0], INGOT__OP_MatMul) : NULL;
   if (!product || product->graph != attention->graph || !is_product(product)) return false;
+  for (int k = 0; k < PARTS; k++)
+    if (k != i && attention->in[k] == attention->in[i]) return false; /* it would be there twice */
   const ingot__type *y = &product->out[0]->type, *in_heads = &reshape->out[0]->type;
   if (in_heads->rank != y->rank + 1) return false;
   for (int d = 0; d < y->rank - 1; d++)

@@ -45,6 +45,8 @@ static void is_none(void **unused) {
         "q = MatMul(x, wq) k = MatMul(z, wk) v = MatMul(u, wv) " HEADS("s"), NULL); /* three inputs */
   check("network { input x: float32[2,5,6] " CONSTANTS
         "q = MatMul(x, wq) {act=Relu} k = MatMul(x, wk) {act=Relu} v = MatMul(x, wv)\noutput v " HEADS("s"), NULL); /* activations; read elsewhere */
+  check("network { input x: float32[2,5,6] " CONSTANTS "q = MatMul(x, wq) k = MatMul(x, wk) rq = Reshape(q, s) rk = Reshape(k, s)\n"
+        "y = FusedAttention(rq, rk, rk) {swapped=7}\noutput y }", NULL); /* keys that are values */
   check("network { input x: float32[2,5,6] input wq: float32[6,8] input wk: float32[6,8] input wv: float32[6,8] const s: int64[4] = {2,5,2,4}\n"
         "q = MatMul(x, wq) k = MatMul(x, wk) v = MatMul(x, wv) " HEADS("s"), NULL); /* no constants */
 }
