@@ -146,6 +146,20 @@ class Masks(nn.Module):
         return *outs, joined(scores.masked_fill(keep == 0, -1e4).softmax(-1) @ v)
 
 
+class Positions(nn.Module):
+    """Attention without a scale to whose scores biases of positions and then padding are added, as T5 has it."""
+
+    def __init__(self, w=32):
+        super().__init__()
+        self.q, self.k, self.v, self.o = (nn.Linear(w, w, bias=False) for _ in range(4))
+        self.bias = nn.Parameter(torch.randn(1, 4, 7, 7))
+
+    def forward(self, x, mask):
+        q, k, v = (heads(layer(x), 4) for layer in (self.q, self.k, self.v))
+        padding = torch.where(mask[:, None, None, :] != 0, 0.0, torch.finfo(torch.float32).min)
+        return x + self.o(joined((q @ k.transpose(2, 3) + self.bias + padding).softmax(-1) @ v))
+
+
 def padded():
     mask = torch.ones(3, 7, dtype=torch.int64)
     mask[1, 4:] = mask[2] = 0
@@ -286,6 +300,7 @@ KINDS = {
     "translator": (Translator, lambda: (words(60, 2, 11), random(2, 7, 48))),
     "listener": (Listener, lambda: (random(1, 20, 50),)),
     "masks": (Masks, padded),
+    "positions": (Positions, padded),
     "convolutional LSTM": (ConvLSTM, lambda: (random(3, 2, 3, 9, 8),)),
     "experts": (Experts, lambda: (random(2, 5, 16),)),
     "pyramid": (Pyramid, lambda: (random(1, 3, 45, 53),)),
