@@ -1,11 +1,7 @@
 /* merge_products: queries, keys and values of the same rows, of two different, with and without biases, and near misses. INGOT_TEST_ASAN */
 #include "passes/pass_check.h"
 
-static void check(const char *text, const char *expected) {
-  pass_device = true;
-  pass_check(ingot__pass_merge_products, text, expected);
-  pass_device = false;
-}
+static void check(const char *text, const char *expected) { pass_check(ingot__pass_merge_products, text, expected); }
 #define CONSTANTS \
   "const wq: float32[6,8] = random(1) const wk: float32[6,8] = random(2) const wv: float32[6,8] = random(3) const bq: float32[8] = random(4)\n" \
   "const bv: float32[8] = random(5) const s: int64[4] = {2,5,2,4} const t: int64[4] = {2,7,2,4}\n"
