@@ -1,5 +1,5 @@
-/* Runs on random inputs, which verification and the measuring of ranges need: numbers from -1 to 1 for inputs of floats, zeros for others, and a
- * limit to how long a run may take. */
+/* Runs on random inputs, which verification and measuring for float16 need: numbers of variance 1, as normalised pictures have it, for inputs of
+ * floats, zeros for others, and a limit to how long a run may take. */
 #include "compile/compile.h"
 #include "runtime/state.h"
 #include <errno.h>
@@ -15,7 +15,8 @@ uint64_t ingot__random(uint64_t *state) { /* splitmix64 (Steele, Lea, Flood 2014
 
 static void random_floats(ingot_dtype type, void *data, size_t count, uint64_t *random) {
   if (!ingot__dtype_is_float(type) || ingot__dtype_size(type) < 2) return;
-  for (size_t k = 0; k < count; k++) ingot__set_double(type, data, k, (double)(ingot__random(random) >> 11) * 0x1p-52 - 1);
+  const double most = 1.7320508075688772; /* sqrt(3): uniform within it */
+  for (size_t k = 0; k < count; k++) ingot__set_double(type, data, k, ((double)(ingot__random(random) >> 11) * 0x1p-52 - 1) * most);
 }
 
 /* A sequence, or what an optional holds: tensors of three random numbers. Operators that want other shapes end the run, which is no fault. */

@@ -8,7 +8,7 @@ typedef struct ingot__pass_context {
   ingot__diag *diag;
   const ingot__log *log;
   bool float_only;   /* float16 and bfloat16 are computed as float32, or narrowed again at the end */
-  bool device;       /* the target has a device of its own */
+  bool device;       /* the target has a device of its own; for unfold_patches and later: compile/measure.c runs those before for the host */
   ingot_dtype narrow; /* what float32 may become; INGOT_UNDEFINED: nothing */
   const ingot__name_list *wide, *exact; /* of values whose layers stay in float32, by their range and by rounding; NULL: none */
   ingot__pool *pool; /* for folding; may be NULL */
