@@ -99,7 +99,7 @@ static bool may_exceed(const narrower *w, const ingot__value *v, int depth) {
 static bool stays_wide(const narrower *w, const ingot__value *v) {
   enum { DEPTH = 5 }; /* such as the constant, a choice, its shape, a bias, the scores */
   const ingot__name_list *wide = w->context->wide, *exact = w->context->exact;
-  if (w->to != INGOT_FLOAT16) return may_exceed(w, v, DEPTH);
+  if (w->to != INGOT_FLOAT16) return !is_constant(v) && may_exceed(w, v, DEPTH); /* constants themselves are looked at once, by can_be_narrow */
   for (; is_float(v); v = v->producer->in[0]) {
     if (is_constant(v)) return false;
     if (ingot__name_list_has(wide, v->name) || ingot__name_list_has(exact, v->name)) return true;
