@@ -44,11 +44,25 @@ static void views_too(meter *m) {
   }
 }
 
+/* Whether nothing comes of it but masks of attention, which are in float32 beside halves: no reason to warn. */
+static bool is_mask(const ingot__value *v, int depth) {
+  if (v->is_output || !v->n_user || !depth) return false;
+  for (size_t i = 0; i < v->n_user; i++) {
+    const ingot__node *u = v->user[i];
+    if (u->op == INGOT__OP_FusedAttention) {
+      if (u->in[0] == v || u->in[1] == v || u->in[2] == v) return false;
+    } else if (u->n_out != 1 || (u->op != INGOT__OP_Add && u->op != INGOT__OP_Where && u->op != INGOT__OP_Reshape && u->op != INGOT__OP_Expand &&
+                                 u->op != INGOT__OP_Slice) || !is_mask(u->out[0], depth - 1)) return false;
+  }
+  return true;
+}
+
 static ingot_status keep_names(meter *m) {
+  enum { MASK_DEPTH = 4 };
   ingot__build *b = m->probe->build;
   const ingot__network *net = m->probe->engine->network;
   const ingot__value *most = NULL;
-  size_t count = 0;
+  size_t count = 0, masks = 0;
   views_too(m);
   for (size_t i = 0; i < net->n_value; i++) count += net->value[i] && m->largest[i] > LARGEST;
   if (!count) return INGOT_OK;
@@ -57,11 +71,14 @@ static ingot_status keep_names(meter *m) {
     const ingot__value *v = net->value[i];
     if (!v || !(m->largest[i] > LARGEST)) continue;
     if (!(b->wide.name[b->wide.n++] = ingot__arena_string(&b->arena, v->name))) return ingot__no_memory(b->diag);
-    if (!most || m->largest[i] > m->largest[most->id]) most = v;
+    if (is_mask(v, MASK_DEPTH)) masks++;
+    else if (!most || m->largest[i] > m->largest[most->id]) most = v;
   }
   ingot__name_list_sort(&b->wide);
+  if (masks) ingot__logf(&b->engine->log, INGOT_LOG_INFO, "%zu values beyond float16's range are masks of attention, and stay in float32", masks);
+  if (!most) return INGOT_OK;
   ingot__logf(&b->engine->log, INGOT_LOG_WARNING,
-              "%zu values leave float16's range, or come near its end (up to %.3g in '%s'): their layers stay in float32", count,
+              "%zu values leave float16's range, or come near its end (up to %.3g in '%s'): their layers stay in float32", count - masks,
               (double)m->largest[most->id], most->name);
   return INGOT_OK;
 }

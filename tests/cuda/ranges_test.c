@@ -79,6 +79,24 @@ static void far_values_stay_float32(void **state) {
   }
 }
 
+/* Padding as exporters write it, and biases added to it: attention is narrow, its mask isn't, and nobody is warned. */
+static void masks_stay_float32(void **state) {
+  (void)state;
+  told t = {0};
+  ingot_engine *engine;
+  const char *text =
+    "network {\ninput x: float32[2,5,3,8]\ninput keep: bool[2,1,1,5]\nconst none: float32[] = {0}\nconst low: float32[] = {-3.4e38}\n"
+    "const bias: float32[3,5,5] = random(1)\nconst w: float32[8,8] = random(2)\nq = MatMul(x, w)\npad = Where(keep, none, low)\n"
+    "mask = Add(bias, pad)\na = FusedAttention(q, q, q, mask) {swapped=15}\ny = MatMul(a, w)\noutput y\n}\n";
+  if (build(text, INGOT_PRECISION_FP16, NULL, true, &t, &engine) != INGOT_OK) fail_msg("%s", ingot_last_error());
+  assert_true(t.measured > 0);
+  assert_string_equal(t.wide, "");
+  assert_int_equal(type_of(engine, "a"), INGOT_FLOAT16);
+  for (const ingot__node *n = engine->network->main->first; n; n = n->next)
+    if (n->op == INGOT__OP_FusedAttention) assert_int_equal(n->in[3]->type.dtype, INGOT_FLOAT32);
+  ingot_engine_destroy(engine);
+}
+
 static void other_precisions_need_none(void **state) {
   (void)state;
   told t = {0};
@@ -173,7 +191,8 @@ static void cancelled(void **state) {
 int main(void) {
   if (!testing_gpu()) return 77;
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(far_values_stay_float32), cmocka_unit_test(other_precisions_need_none), cmocka_unit_test(networks_within_are_remembered),
+    cmocka_unit_test(far_values_stay_float32), cmocka_unit_test(masks_stay_float32), cmocka_unit_test(other_precisions_need_none),
+    cmocka_unit_test(networks_within_are_remembered),
     cmocka_unit_test(what_fails_on_random_inputs_builds), cmocka_unit_test(what_takes_long_is_left_out),
     cmocka_unit_test(one_of_a_batch_is_measured), cmocka_unit_test(cancelled),
   };
