@@ -14,6 +14,7 @@ bool ingot__dtype_is_float(ingot_dtype dtype);    /* any real floating type */
 bool ingot__dtype_is_int(ingot_dtype dtype);      /* signed or unsigned, not bool */
 bool ingot__dtype_is_unsigned(ingot_dtype dtype); /* an unsigned integer */
 bool ingot__dtype_is_complex(ingot_dtype dtype);
+static inline bool ingot__dtype_is_half(ingot_dtype dtype) { return dtype == INGOT_FLOAT16 || dtype == INGOT_BFLOAT16; }
 /* Of less than a byte: several elements share one. */
 static inline bool ingot__dtype_is_packed(ingot_dtype dtype) { unsigned bits = ingot_dtype_bits(dtype); return bits > 0 && bits < 8; }
 /* The smallest and largest element of an integer type of up to 32 bits; false for others. */

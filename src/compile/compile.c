@@ -7,7 +7,7 @@
 static ingot_dtype weights_type(const ingot__network *network) {
   for (size_t i = 0; i < network->n_value; i++) {
     const ingot__value *v = network->value[i];
-    if (v && v->data && v->type.rank > 1 && (v->type.dtype == INGOT_FLOAT16 || v->type.dtype == INGOT_BFLOAT16)) return v->type.dtype;
+    if (v && v->data && v->type.rank > 1 && ingot__dtype_is_half(v->type.dtype)) return v->type.dtype;
   }
   return INGOT_UNDEFINED;
 }

@@ -44,15 +44,18 @@ static void views_too(meter *m) {
   }
 }
 
+static bool makes_masks(const ingot__node *n) {
+  return n->n_out == 1 && (n->op == INGOT__OP_Add || n->op == INGOT__OP_Where || n->op == INGOT__OP_Reshape || n->op == INGOT__OP_Expand ||
+                           n->op == INGOT__OP_Slice);
+}
+
 /* Whether nothing comes of it but masks of attention, which are in float32 beside halves: no reason to warn. */
 static bool is_mask(const ingot__value *v, int depth) {
   if (v->is_output || !v->n_user || !depth) return false;
   for (size_t i = 0; i < v->n_user; i++) {
     const ingot__node *u = v->user[i];
-    if (u->op == INGOT__OP_FusedAttention) {
-      if (u->in[0] == v || u->in[1] == v || u->in[2] == v) return false;
-    } else if (u->n_out != 1 || (u->op != INGOT__OP_Add && u->op != INGOT__OP_Where && u->op != INGOT__OP_Reshape && u->op != INGOT__OP_Expand &&
-                                 u->op != INGOT__OP_Slice) || !is_mask(u->out[0], depth - 1)) return false;
+    const bool reads = u->op == INGOT__OP_FusedAttention && u->in[0] != v && u->in[1] != v && u->in[2] != v;
+    if (!reads && !(makes_masks(u) && is_mask(u->out[0], depth - 1))) return false;
   }
   return true;
 }

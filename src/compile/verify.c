@@ -183,7 +183,7 @@ static ingot_status sample_elementwise(verifier *v, const ingot__run_step *run, 
 
 /* Attention in halves as it is in float32: its reference rounds scores to halves, which kernels don't, and exponents make more of that. */
 static bool widened(verifier *v, ingot__view *view) {
-  if (view->dtype != INGOT_FLOAT16 && view->dtype != INGOT_BFLOAT16) return true;
+  if (!ingot__dtype_is_half(view->dtype)) return true;
   const ingot__view from = *view;
   const size_t n = (size_t)ingot__view_count(&from);
   float *to = INGOT_NEW_ARRAY(&v->arena, n + 1, float);

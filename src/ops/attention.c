@@ -6,8 +6,7 @@
 #include "ops/rows.h"
 #include <math.h>
 
-static bool is_half(ingot_dtype t) { return t == INGOT_FLOAT16 || t == INGOT_BFLOAT16; }
-static bool is_real(ingot_dtype t) { return t == INGOT_FLOAT32 || t == INGOT_FLOAT64 || is_half(t); }
+static bool is_real(ingot_dtype t) { return t == INGOT_FLOAT32 || t == INGOT_FLOAT64 || ingot__dtype_is_half(t); }
 
 /* Lengths and offsets: one integer, or one for each batch element. */
 static ingot_status check_counts(ingot__infer *infer, size_t i) {
@@ -27,7 +26,7 @@ static ingot_status check_mask(ingot__infer *infer, const ingot__type *scores, b
   if (!ingot__infer_has(infer, 3)) return INGOT_OK;
   const ingot__type *m = infer->in[3];
   ingot_dtype t = infer->in[0]->dtype;
-  if (m->kind != INGOT__TENSOR || (m->dtype != t && m->dtype != INGOT_BOOL && !(is_half(t) && m->dtype == INGOT_FLOAT32))) {
+  if (m->kind != INGOT__TENSOR || (m->dtype != t && m->dtype != INGOT_BOOL && !(ingot__dtype_is_half(t) && m->dtype == INGOT_FLOAT32))) {
     return INGOT__FAIL_INFER(infer, INGOT_E_TYPE, "the mask is %s", ingot_dtype_name(m->dtype));
   }
   bool fits = m->rank <= scores->rank && (!pads || m->rank != 0);
@@ -274,7 +273,7 @@ ingot_status ingot__ref_FusedAttention(const ingot__call *call) {
   if (j.scale == 0) j.scale = 1 / sqrt((double)j.features);
   j.sums = ingot__has_in(call, 3) && call->in[3].dtype == INGOT_FLOAT32 ? INGOT_FLOAT32 : j.type;
   j.precision = attrs->precision ? (ingot_dtype)attrs->precision : j.sums;
-  if (is_half(j.type) && j.scale > 0) j.factor = ingot__row_round(j.type, sqrt(j.scale));
+  if (ingot__dtype_is_half(j.type) && j.scale > 0) j.factor = ingot__row_round(j.type, sqrt(j.scale));
   for (int i = 0; i < j.out.rank - 1; i++)
     if (j.out.dim[i] == 0) return INGOT_OK;
   size_t threads = (size_t)ingot__pool_threads(call->pool);

@@ -87,12 +87,11 @@ typedef struct run_state {
   int64_t at;
 } run_state;
 
-static bool narrow(ingot_dtype t) { return t == INGOT_FLOAT16 || t == INGOT_BFLOAT16; }
 
 /* The type that a node is given an input in: a quantiser's quotient has its operands' precision, and CastLike's second is there for its type. */
 static ingot_dtype taken(ingot__op op, size_t i, ingot_dtype declared) {
   const bool exact = op == INGOT__OP_QuantizeLinear || op == INGOT__OP_DequantizeLinear || (op == INGOT__OP_CastLike && i == 1);
-  return narrow(declared) && !exact ? INGOT_FLOAT32 : declared;
+  return ingot__dtype_is_half(declared) && !exact ? INGOT_FLOAT32 : declared;
 }
 
 /* A value of the body, and its type. */
@@ -181,7 +180,7 @@ static ingot_status run_node(run_state *r, const ingot__node *node) {
     ingot_dtype dtype;
     if (!node->in[i]) continue;
     if (!find(r, node->in[i], &in[i], &dtype)) return INGOT__FAIL_CALL(call, INGOT_E_INTERNAL, "lacks '%s' in its body", node->in[i]->name);
-    if (narrow(dtype) && !casts) between = dtype;
+    if (ingot__dtype_is_half(dtype) && !casts) between = dtype;
     const ingot_dtype wanted = taken(node->op, i, dtype);
     if (in[i].dtype != wanted && !convert(r, &in[i], wanted, r->converted + i * r->slice_bytes))
       return INGOT__FAIL_CALL(call, INGOT_E_SHAPE, "has a value in its body that is larger than its outputs");
@@ -195,7 +194,7 @@ static ingot_status run_node(run_state *r, const ingot__node *node) {
   for (size_t i = 0; i < node->n_out; i++) {
     if (!node->out[i]) continue;
     if (out_type[i].rank < 0 || !ingot__view_set(&out[i], out_type[i].dtype, out_type[i].rank, out_type[i].dim, INGOT__PLAIN) ||
-        (size_t)ingot__view_count(&out[i]) > r->slice_bytes / (narrow(out_type[i].dtype) ? 4 : ingot__dtype_size(out_type[i].dtype))) {
+        (size_t)ingot__view_count(&out[i]) > r->slice_bytes / (ingot__dtype_is_half(out_type[i].dtype) ? 4 : ingot__dtype_size(out_type[i].dtype))) {
       return INGOT__FAIL_CALL(call, INGOT_E_SHAPE, "has a value in its body that is larger than its outputs");
     }
     out[i].data = r->memory + r->n * r->slice_bytes;
@@ -205,7 +204,7 @@ static ingot_status run_node(run_state *r, const ingot__node *node) {
                        .threads = call->threads, .diag = call->diag};
   INGOT_TRY(ingot__reference(&inner));
   for (size_t k = first; k < r->n; k++)
-    if (narrow(r->table[k].view.dtype)) widen(&r->table[k].view);
+    if (ingot__dtype_is_half(r->table[k].view.dtype)) widen(&r->table[k].view);
   return INGOT_OK;
 }
 

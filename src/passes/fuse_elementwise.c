@@ -11,7 +11,6 @@ typedef struct group {
   bool halves;               /* the target computes with halves; else they are only converted */
 } group;
 
-static bool is_half(ingot_dtype t) { return t == INGOT_FLOAT16 || t == INGOT_BFLOAT16; }
 static bool is_real(ingot_dtype t) { return t == INGOT_FLOAT32 || t == INGOT_FLOAT64; }
 static bool is_whole_or_real(ingot_dtype t) { return is_real(t) || t == INGOT_BOOL || (ingot__dtype_is_int(t) && ingot__dtype_size(t)); }
 
@@ -21,12 +20,14 @@ static bool types_fit(const ingot__node *n, bool halves) {
   if (n->out[0]->known && to != INGOT_FLOAT32) return false;
   if (n->op == INGOT__OP_Cast && !halves) {
     ingot_dtype from = n->in[0]->type.dtype;
-    return is_half(to) ? from == INGOT_FLOAT32 : is_half(from) ? to == INGOT_FLOAT32 : is_whole_or_real(from) && is_whole_or_real(to);
+    if (ingot__dtype_is_half(to)) return from == INGOT_FLOAT32;
+    if (ingot__dtype_is_half(from)) return to == INGOT_FLOAT32;
+    return is_whole_or_real(from) && is_whole_or_real(to);
   }
-  if (!is_whole_or_real(to) && !(halves && is_half(to))) return false;
+  if (!is_whole_or_real(to) && !(halves && ingot__dtype_is_half(to))) return false;
   for (size_t i = 0; i < n->n_in; i++) {
     ingot_dtype t = n->in[i] ? n->in[i]->type.dtype : INGOT_FLOAT32;
-    if (!is_whole_or_real(t) && !(halves && is_half(t))) return false;
+    if (!is_whole_or_real(t) && !(halves && ingot__dtype_is_half(t))) return false;
   }
   return true;
 }
@@ -55,7 +56,7 @@ static bool fusable(const ingot__node *n, bool halves) {
   if (n->op == INGOT__OP_QuantizeLinear || n->op == INGOT__OP_DequantizeLinear) return quantizer(n);
   if (!types_fit(n, halves)) return false;
   ingot_dtype t = n->in[0]->type.dtype;
-  if (halves && is_half(t)) t = INGOT_FLOAT32;
+  if (halves && ingot__dtype_is_half(t)) t = INGOT_FLOAT32;
   switch (n->op) {
   case INGOT__OP_Clip: case INGOT__OP_Where: case INGOT__OP_Cast: break;
   case INGOT__OP_PRelu: if (!is_real(t)) return false; break;

@@ -225,13 +225,18 @@ static ingot__value *converted(narrower *w, ingot__value *v, ingot_dtype to) {
   return made;
 }
 
+/* A Cast that widened what was narrow before: its readers may have that. */
+static bool widens(const narrower *w, const ingot__node *n) {
+  return n->op == INGOT__OP_Cast && n->in[0]->type.dtype == w->to && is_float(n->out[0]) && n->out[0]->id < w->n_value;
+}
+
 /* Attention's mask is narrow where that costs and changes nothing: large numbers, such as the smallest float32, would be minus infinity, and rows
  * that are masked whole zeros instead of averages. */
 static bool narrow_mask(narrower *w, ingot__node *n) {
   ingot__value *mask = n->op == INGOT__OP_FusedAttention && n->n_in > 3 ? n->in[3] : NULL, *now = mask;
   if (!mask || !is_float(mask)) return true;
   if (is_constant(mask) && mask->data && in_range(w, mask)) now = converted(w, mask, w->to);
-  else if (mask->producer && mask->producer->op == INGOT__OP_Cast && mask->producer->in[0]->type.dtype == w->to) now = mask->producer->in[0];
+  else if (mask->producer && widens(w, mask->producer)) now = mask->producer->in[0];
   return now && (now == mask || ingot__node_set_input(n, 3, now));
 }
 
@@ -276,11 +281,6 @@ static ingot_status narrow_node(narrower *w, ingot__node *n) {
   }
   w->changed = true;
   return INGOT_OK;
-}
-
-/* A Cast that widened what was narrow before: its readers may have that. */
-static bool widens(const narrower *w, const ingot__node *n) {
-  return n->op == INGOT__OP_Cast && n->in[0]->type.dtype == w->to && is_float(n->out[0]) && n->out[0]->id < w->n_value;
 }
 
 /* What is narrow again as it was before it was widened. */

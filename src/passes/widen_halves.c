@@ -3,7 +3,6 @@
  * between nodes go. Nodes that only move elements then move halves again, where Casts stand before them. */
 #include "passes/rewrite.h"
 
-static bool is_half(ingot_dtype t) { return t == INGOT_FLOAT16 || t == INGOT_BFLOAT16; }
 
 static float *widened(ingot__network *network, ingot_dtype t, const void *data, size_t count) {
   float *now = INGOT_NEW_ARRAY(&network->arena, count ? count : 1, float);
@@ -78,7 +77,7 @@ static ingot_status sink_casts(ingot__node *n, ingot__diag *diag) {
     ingot__node *c = n->in[i] ? n->in[i]->producer : NULL;
     if (!c || c->op != INGOT__OP_Cast || c->graph != n->graph || n->in[i]->n_user != 1 || n->in[i]->is_output) return INGOT_OK;
     ingot_dtype from = c->in[0]->type.dtype;
-    if (!is_half(from) || n->in[i]->type.dtype != INGOT_FLOAT32 || (half != INGOT_UNDEFINED && half != from)) return INGOT_OK;
+    if (!ingot__dtype_is_half(from) || n->in[i]->type.dtype != INGOT_FLOAT32 || (half != INGOT_UNDEFINED && half != from)) return INGOT_OK;
     half = from;
   }
   for (size_t i = 0; i < n->n_out; i++) {
@@ -104,7 +103,7 @@ static ingot_status sink_casts(ingot__node *n, ingot__diag *diag) {
 static bool has_bit_casts(const ingot__network *network) {
   for (size_t i = 0; i < network->n_node; i++) {
     const ingot__node *n = network->node[i];
-    if (n && n->op == INGOT__OP_BitCast && (is_half(n->in[0]->type.dtype) || is_half(n->out[0]->type.dtype))) return true;
+    if (n && n->op == INGOT__OP_BitCast && (ingot__dtype_is_half(n->in[0]->type.dtype) || ingot__dtype_is_half(n->out[0]->type.dtype))) return true;
   }
   return false;
 }
@@ -119,12 +118,12 @@ static ingot_status widen_attributes(ingot__node *n, ingot__diag *diag, bool *ch
     void *field = (char *)n->attrs + info->attr[i].offset;
     if (info->attr[i].type == INGOT__ATTR_INT && names_a_type(info->attr[i].name)) {
       int64_t *to = field;
-      if (*to != INGOT_FLOAT16 && *to != INGOT_BFLOAT16) continue;
+      if (!ingot__dtype_is_half(*to)) continue;
       *to = INGOT_FLOAT32;
       *changed = true;
     } else if (info->attr[i].type == INGOT__ATTR_TENSOR) {
       ingot__literal *t = field;
-      if (!t->data || !is_half(t->dtype)) continue;
+      if (!t->data || !ingot__dtype_is_half(t->dtype)) continue;
       size_t count = t->bytes / sizeof(uint16_t);
       if (!(t->data = widened(n->graph->network, t->dtype, t->data, count))) return ingot__no_memory(diag);
       t->dtype = INGOT_FLOAT32;
@@ -138,12 +137,12 @@ static ingot_status widen_attributes(ingot__node *n, ingot__diag *diag, bool *ch
 ingot_status ingot__pass_widen_halves(ingot__network *network, const ingot__pass_context *context, bool *changed) {
   if (!context->float_only || has_bit_casts(network)) return INGOT_OK;
   for (size_t i = 0; i < network->n_value; i++) /* what sequences and optionals hold can't change its type */
-    if (network->value[i] && network->value[i]->type.kind != INGOT__TENSOR && is_half(network->value[i]->type.dtype)) return INGOT_OK;
+    if (network->value[i] && network->value[i]->type.kind != INGOT__TENSOR && ingot__dtype_is_half(network->value[i]->type.dtype)) return INGOT_OK;
   for (size_t i = 0; i < network->n_node; i++) /* before the values: the Casts made for those stay as they are */
     if (network->node[i]) INGOT_TRY(widen_attributes(network->node[i], context->diag, changed));
   for (size_t i = 0, n_value = network->n_value; i < n_value; i++) {
     ingot__value *v = network->value[i];
-    if (!v || v->graph->removed || v->type.kind != INGOT__TENSOR || !is_half(v->type.dtype)) continue;
+    if (!v || v->graph->removed || v->type.kind != INGOT__TENSOR || !ingot__dtype_is_half(v->type.dtype)) continue;
     INGOT_TRY(widen_value(v, context->diag));
     *changed = true;
   }

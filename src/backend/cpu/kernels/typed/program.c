@@ -10,12 +10,11 @@ typedef struct builder {
 static bool real(ingot_dtype t) { return t == INGOT_FLOAT32 || t == INGOT_FLOAT64; }
 static bool number(ingot_dtype t) { return real(t) || (ingot__dtype_is_int(t) && ingot__dtype_size(t)); }
 static bool small(ingot_dtype t) { return t == INGOT_FLOAT32 || t == INGOT_BOOL || (ingot__dtype_is_int(t) && ingot_dtype_bits(t) <= 16); }
-static bool half(ingot_dtype t) { return t == INGOT_FLOAT16 || t == INGOT_BFLOAT16; }
 
 /* Whether converting rounds once and no more. */
 static bool converts(ingot_dtype from, ingot_dtype to) {
-  if (half(to)) return small(from) && (ingot_dtype_bits(from) >= 8);
-  return (number(from) || half(from) || from == INGOT_BOOL) && (number(to) || to == INGOT_BOOL);
+  if (ingot__dtype_is_half(to)) return small(from) && (ingot_dtype_bits(from) >= 8);
+  return (number(from) || ingot__dtype_is_half(from) || from == INGOT_BOOL) && (number(to) || to == INGOT_BOOL);
 }
 
 enum { ARITH = 1, FLOAT, INTEGER, LOGIC, COMPARE, EQUAL };
@@ -64,7 +63,7 @@ static int find(const builder *b, const ingot__value *value) {
 static bool add_input(builder *b, const ingot__call *call, size_t i, const ingot__value *value) {
   element_program *io = &b->p->io;
   ingot_dtype t = call->in[i].dtype;
-  if (io->n_in == ELEMENT_MAX_IN || b->p->n_slot != io->n_in || !(number(t) || half(t) || t == INGOT_BOOL)) return false;
+  if (io->n_in == ELEMENT_MAX_IN || b->p->n_slot != io->n_in || !(number(t) || ingot__dtype_is_half(t) || t == INGOT_BOOL)) return false;
   io->in[io->n_in] = (uint8_t)i;
   io->in_axis[io->n_in++] = -1;
   int slot = new_slot(b, t);
@@ -74,7 +73,8 @@ static bool add_input(builder *b, const ingot__call *call, size_t i, const ingot
 static bool add_constant(builder *b, const ingot__value *v) {
   typed_program *p = b->p;
   ingot_dtype t = v->type.dtype;
-  if (p->n_constant == TYPED_MAX_CONSTANTS || !(number(t) || half(t) || t == INGOT_BOOL) || v->bytes < ingot__dtype_size(t)) return false;
+  if (p->n_constant == TYPED_MAX_CONSTANTS || v->bytes < ingot__dtype_size(t)) return false;
+  if (!(number(t) || ingot__dtype_is_half(t) || t == INGOT_BOOL)) return false;
   int slot = new_slot(b, t);
   if (slot < 0) return false;
   memcpy(&p->constant[p->n_constant++], v->data, ingot__dtype_size(t));

@@ -57,7 +57,7 @@ static bool takes(const ingot__call *call, plan *a, int warps) {
   *a = (plan){.warps = warps};
   if (call->n_in < 3 || !ingot__has_out(call, 0) || ingot__has_out(call, 1) || attrs->precision == INGOT_FLOAT64) return false;
   const ingot_dtype type = call->in[0].dtype;
-  a->halves = type == INGOT_FLOAT16 || type == INGOT_BFLOAT16;
+  a->halves = ingot__dtype_is_half(type);
   if (!a->halves && type != INGOT_FLOAT32) return false;
   const ingot__view *views[] = {&call->in[0], &call->in[1], &call->in[2], &call->out[0]};
   for (size_t i = 0; i < 4; i++)

@@ -17,8 +17,7 @@ typedef struct builder {
 
 /* ---- Types */
 
-static bool half(ingot_dtype t) { return t == INGOT_FLOAT16 || t == INGOT_BFLOAT16; }
-static bool real(ingot_dtype t) { return t == INGOT_FLOAT32 || t == INGOT_FLOAT64 || half(t); }
+static bool real(ingot_dtype t) { return t == INGOT_FLOAT32 || t == INGOT_FLOAT64 || ingot__dtype_is_half(t); }
 static bool whole(ingot_dtype t) { return ingot__dtype_is_int(t) && ingot__dtype_size(t) != 0; }
 static bool number(ingot_dtype t) { return real(t) || whole(t); }
 
@@ -41,7 +40,7 @@ const char *ingot__elementwise_type(ingot_dtype t) {
   }
 }
 /* Of a variable. */
-static const char *variable(ingot_dtype t) { return half(t) ? "float" : t == INGOT_BOOL ? "bool" : ingot__elementwise_type(t); }
+static const char *variable(ingot_dtype t) { return ingot__dtype_is_half(t) ? "float" : t == INGOT_BOOL ? "bool" : ingot__elementwise_type(t); }
 /* That a node computes in. */
 static const char *computed(ingot_dtype t) {
   if (t == INGOT_UINT32 || t == INGOT_UINT64) return "uint64_t";
@@ -95,7 +94,7 @@ static bool add_input(builder *b, size_t i, const ingot__value *value, int axis)
   int v = bind(b, value, t);
   if (v < 0) return false;
   EMIT(b, "  const %s v%d = ", variable(t), v);
-  if (half(t)) EMIT(b, "to_float(i%d);\n", o->n_in);
+  if (ingot__dtype_is_half(t)) EMIT(b, "to_float(i%d);\n", o->n_in);
   else EMIT(b, "i%d%s;\n", o->n_in, t == INGOT_BOOL ? " != 0" : "");
   o->in[o->n_in] = (uint8_t)i;
   o->in_axis[o->n_in++] = (int8_t)axis;
@@ -343,7 +342,7 @@ static bool add_output(builder *b, size_t i, const ingot__value *value) {
   int v = find(b, value);
   if (v < 0 || o->n_out == ELEMENTWISE_MOST_OUT || b->value[v].dtype != t || !ingot__elementwise_type(t) || i > UINT8_MAX) return false;
   EMIT(b, "  o%d = ", o->n_out);
-  if (half(t)) EMIT(b, "from_float<%s>(v%d);\n", ingot__elementwise_type(t), v);
+  if (ingot__dtype_is_half(t)) EMIT(b, "from_float<%s>(v%d);\n", ingot__elementwise_type(t), v);
   else EMIT(b, "%sv%d;\n", t == INGOT_BOOL ? "(uint8_t)" : "", v);
   o->out[o->n_out++] = (uint8_t)i;
   return true;

@@ -3,8 +3,7 @@
 #include "ops/window.h"
 #include <math.h>
 
-static bool narrow(ingot_dtype t) { return t == INGOT_FLOAT16 || t == INGOT_BFLOAT16; }
-static bool float_constant(const ingot__view *v) { return v->constant && (narrow(v->dtype) || v->dtype == INGOT_FLOAT32); }
+static bool float_constant(const ingot__view *v) { return v->constant && (ingot__dtype_is_half(v->dtype) || v->dtype == INGOT_FLOAT32); }
 static int64_t bias_bytes(const ingot__product_shape *s) { return s->bias_packed ? ingot__divide_up((int64_t)s->p.n * 4, 256) * 256 : 0; }
 
 /* None and ReLU are clips with infinite bounds: one code for most layers. */
@@ -103,7 +102,8 @@ static bool read_conv(const ingot__call *call, ingot__product_shape *s) {
   p->batch[0] = p->batch[1] = 1;
   p->alpha = 1;
   ingot__product_read_act(s, attrs->act, attrs->act_alpha, attrs->act_beta);
-  return (narrow(w->dtype) || w->dtype == INGOT_FLOAT32) && (!ingot__has_in(call, 2) || float_constant(&call->in[2])) && read_bias(call, s);
+  return (ingot__dtype_is_half(w->dtype) || w->dtype == INGOT_FLOAT32) && (!ingot__has_in(call, 2) || float_constant(&call->in[2])) &&
+         read_bias(call, s);
 }
 
 /* ---- Matrix products. */
@@ -165,7 +165,7 @@ static bool read_matmul(const ingot__call *call, ingot__product_shape *s) {
   p->channels = (int32_t)k;
   s->k = k;
   batches t = {.rank = c->rank - 2};
-  s->b_packed = b->constant && (narrow(b->dtype) || b->dtype == INGOT_FLOAT32);
+  s->b_packed = b->constant && (ingot__dtype_is_half(b->dtype) || b->dtype == INGOT_FLOAT32);
   s->b_copies = 1;
   if (s->b_packed) {
     s->b_row = ingot__divide_up(k, 8) * 8;
@@ -223,7 +223,7 @@ static bool read_matmul(const ingot__call *call, ingot__product_shape *s) {
 bool ingot__product_read(const ingot__call *call, ingot__product_shape *s) {
   if (call->n_in < 2 || !ingot__has_out(call, 0) || !call->node) return false;
   *s = (ingot__product_shape){.dtype = call->in[0].dtype};
-  if (!narrow(s->dtype) || call->out[0].dtype != s->dtype) return false;
+  if (!ingot__dtype_is_half(s->dtype) || call->out[0].dtype != s->dtype) return false;
   const ingot__op op = call->node->op;
   if (!(op == INGOT__OP_Conv            ? read_conv(call, s)
         : op == INGOT__OP_ConvTranspose ? ingot__product_read_transposed(call, s)
