@@ -1,6 +1,6 @@
 /* Whole networks on the device (the emulated GPU, or with INGOT_TEST_GPU=1 the real one): built in each precision, through bytes, run with the least,
  * best and most of their shapes and again, on several threads, compared with the CPU's reference engine.
- * INGOT_TEST_ON_GPU INGOT_TEST_SECONDS 600 */
+ * INGOT_TEST_ONE_THREAD=1 leaves out the threads. INGOT_TEST_ON_GPU INGOT_TEST_SECONDS 600 */
 #include "networks.h"
 #include "engine/engine.h"
 
@@ -30,6 +30,7 @@ static void networks(void **state) {
 
 static void threads(void **state) {
   (void)state;
+  if (getenv("INGOT_TEST_ONE_THREAD")) skip();
   for (size_t i = 0; i < DEVICE_NETWORKS; i += 2) {
     const device_network *n = &device_networks[i];
     ingot_engine *truth = NULL, *engine = NULL;
