@@ -45,6 +45,9 @@ DEVICE uint32_t float_bits(float x) { return __float_as_uint(x); }
 /* NaN stays. An instruction each, where a comparison and a choice are two of the slower kind. */
 DEVICE float maximum(float a, float b) { float y; asm("max.NaN.f32 %0, %1, %2;" : "=f"(y) : "f"(a), "f"(b)); return y; }
 DEVICE float minimum(float a, float b) { float y; asm("min.NaN.f32 %0, %1, %2;" : "=f"(y) : "f"(a), "f"(b)); return y; }
+/* The hardware's, to about 2e-7 of the result; subnormal numbers count as 0. */
+DEVICE float exp2_fast(float x) { float y; asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x)); return y; }
+DEVICE float inverse_fast(float x) { float y; asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x)); return y; }
 #else
 DEVICE float to_float(half x) { return emulated_half_to_float(x.bits); }
 DEVICE uint16_t half_bits(float x) { return emulated_float_to_half(x); }
@@ -55,6 +58,8 @@ DEVICE float bits_float(uint32_t x) { float y; memcpy(&y, &x, 4); return y; }
 DEVICE uint32_t float_bits(float x) { uint32_t y; memcpy(&y, &x, 4); return y; }
 DEVICE float maximum(float a, float b) { return a > b || a != a ? a : b; }
 DEVICE float minimum(float a, float b) { return a < b || a != a ? a : b; }
+DEVICE float exp2_fast(float x) { return exp2f(x); }
+DEVICE float inverse_fast(float x) { return 1 / x; }
 #endif
 DEVICE float to_float(bfloat x) { return bits_float((uint32_t)x.bits << 16); }
 DEVICE float to_float(float x) { return x; }

@@ -26,7 +26,7 @@ static bool read(const ingot__call *call, int tile_y, first *d) {
   d->blocks = ingot__divide_up(d->s.oc, BLOCK);
   d->columns = d->s.oc <= 16 ? 16 : d->s.oc <= 32 ? 32 : 64;
   const int64_t act = INGOT__ATTRS(call, Conv)->act;
-  const int64_t pixels = TILE_X * tile_y, more = ingot__cuda_act_is_long(act) ? 72 : act >= INGOT__ACT_GELU ? 64 : 48;
+  const int64_t pixels = TILE_X * tile_y, more = ingot__cuda_act_is_long(act) ? 72 : act >= INGOT__ACT_GELU || act == INGOT__ACT_SILU ? 64 : 48;
   const int64_t registers = ingot__divide_up(pixels / 2 + 4 * d->steps + more, 8) * 8;
   d->at_once = 65536 / THREADS / registers;
   /* As window.cu has them. */
