@@ -15,6 +15,9 @@ bool ingot__dtype_is_int(ingot_dtype dtype);      /* signed or unsigned, not boo
 bool ingot__dtype_is_unsigned(ingot_dtype dtype); /* an unsigned integer */
 bool ingot__dtype_is_complex(ingot_dtype dtype);
 static inline bool ingot__dtype_is_half(ingot_dtype dtype) { return dtype == INGOT_FLOAT16 || dtype == INGOT_BFLOAT16; }
+static inline bool ingot__dtype_is_real(ingot_dtype dtype) { /* that most operators compute in */
+  return dtype == INGOT_FLOAT32 || dtype == INGOT_FLOAT64 || ingot__dtype_is_half(dtype);
+}
 /* Of less than a byte: several elements share one. */
 static inline bool ingot__dtype_is_packed(ingot_dtype dtype) { unsigned bits = ingot_dtype_bits(dtype); return bits > 0 && bits < 8; }
 /* The smallest and largest element of an integer type of up to 32 bits; false for others. */

@@ -4,12 +4,12 @@
 #include "ops/steps.h"
 #include <math.h>
 
-static bool is_real(ingot_dtype t) { return t == INGOT_FLOAT32 || t == INGOT_FLOAT64 || t == INGOT_FLOAT16 || t == INGOT_BFLOAT16; }
 
 ingot_status ingot__infer_Gelu(ingot__infer *infer) {
   const char *form = INGOT__ATTRS(infer, Gelu)->approximate;
   INGOT_TRY(ingot__infer_same(infer, 0, 0));
-  if (!is_real(infer->in[0]->dtype)) return INGOT__FAIL_INFER(infer, INGOT_E_TYPE, "does not take %s", ingot_dtype_name(infer->in[0]->dtype));
+  if (!ingot__dtype_is_real(infer->in[0]->dtype))
+    return INGOT__FAIL_INFER(infer, INGOT_E_TYPE, "does not take %s", ingot_dtype_name(infer->in[0]->dtype));
   if (strcmp(form, "none") != 0 && strcmp(form, "tanh") != 0) return INGOT__FAIL_INFER(infer, INGOT_E_NETWORK, "approximate '%s' is unknown", form);
   return INGOT_OK;
 }
@@ -36,7 +36,7 @@ ingot_status ingot__infer_PRelu(ingot__infer *infer) {
   INGOT_TRY(ingot__infer_same(infer, 0, 0));
   const ingot__type *x = infer->in[0], *s = infer->in[1];
   ingot_dtype t = x->dtype;
-  if (!is_real(t) && t != INGOT_INT32 && t != INGOT_INT64 && t != INGOT_UINT32 && t != INGOT_UINT64) {
+  if (!ingot__dtype_is_real(t) && t != INGOT_INT32 && t != INGOT_INT64 && t != INGOT_UINT32 && t != INGOT_UINT64) {
     return INGOT__FAIL_INFER(infer, INGOT_E_TYPE, "does not take %s", ingot_dtype_name(t));
   }
   if (s->dtype != t) return INGOT__FAIL_INFER(infer, INGOT_E_TYPE, "the slope is %s, the input %s", ingot_dtype_name(s->dtype), ingot_dtype_name(t));

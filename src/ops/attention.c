@@ -6,7 +6,6 @@
 #include "ops/rows.h"
 #include <math.h>
 
-static bool is_real(ingot_dtype t) { return t == INGOT_FLOAT32 || t == INGOT_FLOAT64 || ingot__dtype_is_half(t); }
 
 /* Lengths and offsets: one integer, or one for each batch element. */
 static ingot_status check_counts(ingot__infer *infer, size_t i) {
@@ -63,8 +62,8 @@ ingot_status ingot__infer_FusedAttention(ingot__infer *infer) {
   }
   const ingot__type types[] = {swapped(infer->in[0], attrs->swapped & 1), swapped(infer->in[1], attrs->swapped & 2),
                                swapped(infer->in[2], attrs->swapped & 4)}, *q = &types[0], *k = &types[1], *v = &types[2];
-  if (!is_real(q->dtype)) return INGOT__FAIL_INFER(infer, INGOT_E_TYPE, "does not take %s", ingot_dtype_name(q->dtype));
-  if (attrs->precision && !is_real((ingot_dtype)attrs->precision)) {
+  if (!ingot__dtype_is_real(q->dtype)) return INGOT__FAIL_INFER(infer, INGOT_E_TYPE, "does not take %s", ingot_dtype_name(q->dtype));
+  if (attrs->precision && !ingot__dtype_is_real((ingot_dtype)attrs->precision)) {
     return INGOT__FAIL_INFER(infer, INGOT_E_TYPE, "the softmax's precision is type %lld", (long long)attrs->precision);
   }
   if (attrs->left < -1 || attrs->right < -1 || attrs->scores < 0 || attrs->scores > 3) {

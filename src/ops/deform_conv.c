@@ -5,7 +5,6 @@
 #include "ops/rows.h"
 #include <math.h>
 
-static bool is_real(ingot_dtype t) { return t == INGOT_FLOAT32 || t == INGOT_FLOAT64 || t == INGOT_FLOAT16 || t == INGOT_BFLOAT16; }
 
 static ingot_status check_channels(ingot__infer *f, const ingot__attrs_DeformConv *a, const ingot__window *w) {
   const ingot__type *x = f->in[0], *weights = f->in[1], *out = &f->out[0];
@@ -53,7 +52,7 @@ ingot_status ingot__infer_DeformConv(ingot__infer *f) {
   INGOT_TRY(ingot__infer_rank(f, 1, 3, 2 + INGOT__WINDOW_DIMS, &unknown_w));
   const ingot__type *x = f->in[0], *w = f->in[1];
   if (!ingot__infer_has(f, 2)) return INGOT__FAIL_INFER(f, INGOT_E_NETWORK, "offsets are missing");
-  if (!is_real(x->dtype)) return INGOT__FAIL_INFER(f, INGOT_E_TYPE, "does not take %s", ingot_dtype_name(x->dtype));
+  if (!ingot__dtype_is_real(x->dtype)) return INGOT__FAIL_INFER(f, INGOT_E_TYPE, "does not take %s", ingot_dtype_name(x->dtype));
   for (size_t i = 1; i < f->n_in; i++)
     if (f->in[i] && f->in[i]->dtype != x->dtype) return INGOT__FAIL_INFER(f, INGOT_E_TYPE, "input %zu is %s", i, ingot_dtype_name(f->in[i]->dtype));
   ingot__type *out = &f->out[0];

@@ -61,7 +61,6 @@ void ingot__grid_axis(const ingot__grid *grid, double g, int64_t length, int64_t
   }
 }
 
-static bool is_real(ingot_dtype t) { return t == INGOT_FLOAT32 || t == INGOT_FLOAT64 || t == INGOT_FLOAT16 || t == INGOT_BFLOAT16; }
 static bool is_complex(ingot_dtype t) { return t == INGOT_COMPLEX64 || t == INGOT_COMPLEX128; }
 
 ingot_status ingot__infer_GridSample(ingot__infer *f) {
@@ -71,9 +70,9 @@ ingot_status ingot__infer_GridSample(ingot__infer *f) {
   INGOT_TRY(ingot__infer_rank(f, 1, 3, -1, &unknown_grid));
   const ingot__type *x = f->in[0], *grid = f->in[1];
   if (!ingot__grid_read(INGOT__ATTRS(f, GridSample), &g)) return INGOT__FAIL_INFER(f, INGOT_E_NETWORK, "mode or padding_mode is unknown");
-  bool number = is_real(x->dtype) || ingot__dtype_is_int(x->dtype) || x->dtype == INGOT_BOOL || is_complex(x->dtype);
+  bool number = ingot__dtype_is_real(x->dtype) || ingot__dtype_is_int(x->dtype) || x->dtype == INGOT_BOOL || is_complex(x->dtype);
   if (!number || ingot__move_size(x->dtype) == 0) return INGOT__FAIL_INFER(f, INGOT_E_TYPE, "does not take %s", ingot_dtype_name(x->dtype));
-  if (!is_real(grid->dtype)) return INGOT__FAIL_INFER(f, INGOT_E_TYPE, "the grid is %s", ingot_dtype_name(grid->dtype));
+  if (!ingot__dtype_is_real(grid->dtype)) return INGOT__FAIL_INFER(f, INGOT_E_TYPE, "the grid is %s", ingot_dtype_name(grid->dtype));
   ingot__type *out = &f->out[0];
   ingot__type_unknown(out, x->dtype);
   if (unknown || unknown_grid) return INGOT_OK;
@@ -171,7 +170,7 @@ ingot_status ingot__infer_AffineGrid(ingot__infer *f) {
   INGOT_TRY(ingot__infer_rank(f, 0, 3, 3, &unknown));
   size_t n;
   const ingot__type *theta = f->in[0];
-  if (!is_real(theta->dtype)) return INGOT__FAIL_INFER(f, INGOT_E_TYPE, "does not take %s", ingot_dtype_name(theta->dtype));
+  if (!ingot__dtype_is_real(theta->dtype)) return INGOT__FAIL_INFER(f, INGOT_E_TYPE, "does not take %s", ingot_dtype_name(theta->dtype));
   if (!ingot__infer_has(f, 1)) return INGOT__FAIL_INFER(f, INGOT_E_NETWORK, "size is missing");
   if (f->in[1]->dtype != INGOT_INT64) return INGOT__FAIL_INFER(f, INGOT_E_TYPE, "size is %s, not int64", ingot_dtype_name(f->in[1]->dtype));
   ingot__type *out = &f->out[0];

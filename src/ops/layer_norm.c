@@ -4,7 +4,6 @@
 #include "ops/steps.h"
 #include <math.h>
 
-static bool is_real(ingot_dtype t) { return t == INGOT_FLOAT32 || t == INGOT_FLOAT64 || t == INGOT_FLOAT16 || t == INGOT_BFLOAT16; }
 
 /* LayerNormalization and RMSNormalization have the same attributes, in the same order. */
 static ingot_status infer_trailing(ingot__infer *infer, int64_t axis_attr) {
@@ -13,7 +12,7 @@ static ingot_status infer_trailing(ingot__infer *infer, int64_t axis_attr) {
   INGOT_TRY(ingot__infer_rank(infer, 0, 1, -1, &unknown));
   const ingot__type *x = infer->in[0];
   for (size_t i = 0; i < infer->n_in; i++) {
-    if (infer->in[i] && !is_real(infer->in[i]->dtype)) {
+    if (infer->in[i] && !ingot__dtype_is_real(infer->in[i]->dtype)) {
       return INGOT__FAIL_INFER(infer, INGOT_E_TYPE, "does not take %s", ingot_dtype_name(infer->in[i]->dtype));
     }
   }

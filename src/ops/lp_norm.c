@@ -3,14 +3,14 @@
 #include "ops/rows.h"
 #include <math.h>
 
-static bool is_real(ingot_dtype t) { return t == INGOT_FLOAT32 || t == INGOT_FLOAT64 || t == INGOT_FLOAT16 || t == INGOT_BFLOAT16; }
 
 ingot_status ingot__infer_LpNormalization(ingot__infer *infer) {
   const ingot__attrs_LpNormalization *a = INGOT__ATTRS(infer, LpNormalization);
   bool unknown;
   int axis;
   INGOT_TRY(ingot__infer_rank(infer, 0, 1, -1, &unknown));
-  if (!is_real(infer->in[0]->dtype)) return INGOT__FAIL_INFER(infer, INGOT_E_TYPE, "does not take %s", ingot_dtype_name(infer->in[0]->dtype));
+  if (!ingot__dtype_is_real(infer->in[0]->dtype))
+    return INGOT__FAIL_INFER(infer, INGOT_E_TYPE, "does not take %s", ingot_dtype_name(infer->in[0]->dtype));
   if (a->p != 1 && a->p != 2) return INGOT__FAIL_INFER(infer, INGOT_E_NETWORK, "p is %lld, not 1 or 2", (long long)a->p);
   if (unknown) return INGOT_OK;
   INGOT_TRY(ingot__infer_axis(infer, a->axis, infer->in[0]->rank, &axis));
@@ -46,7 +46,8 @@ ingot_status ingot__ref_LpNormalization(const ingot__call *call) {
 ingot_status ingot__infer_LRN(ingot__infer *infer) {
   bool unknown;
   INGOT_TRY(ingot__infer_rank(infer, 0, 2, -1, &unknown));
-  if (!is_real(infer->in[0]->dtype)) return INGOT__FAIL_INFER(infer, INGOT_E_TYPE, "does not take %s", ingot_dtype_name(infer->in[0]->dtype));
+  if (!ingot__dtype_is_real(infer->in[0]->dtype))
+    return INGOT__FAIL_INFER(infer, INGOT_E_TYPE, "does not take %s", ingot_dtype_name(infer->in[0]->dtype));
   int64_t size = INGOT__ATTRS(infer, LRN)->size;
   if (size < 1 || size > INT32_MAX) return INGOT__FAIL_INFER(infer, INGOT_E_NETWORK, "size is %lld", (long long)size);
   return ingot__infer_same(infer, 0, 0);

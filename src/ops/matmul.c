@@ -3,9 +3,8 @@
 #include "ops/ints.h"
 #include "ops/rows.h"
 
-static bool is_real(ingot_dtype t) { return t == INGOT_FLOAT32 || t == INGOT_FLOAT64 || t == INGOT_FLOAT16 || t == INGOT_BFLOAT16; }
 static bool is_product_type(ingot_dtype t) {
-  return is_real(t) || t == INGOT_INT32 || t == INGOT_INT64 || t == INGOT_UINT32 || t == INGOT_UINT64;
+  return ingot__dtype_is_real(t) || t == INGOT_INT32 || t == INGOT_INT64 || t == INGOT_UINT32 || t == INGOT_UINT64;
 }
 
 static ingot_status check_types(ingot__infer *infer) {
@@ -161,7 +160,7 @@ static void work(void *arg, int i, int n) {
   for (int k = 0; k < p->batch; k++) batches *= p->dim[k];
   size_t begin, end;
   ingot__share((size_t)(batches * rows * columns), 1, i, n, &begin, &end);
-  bool real = is_real(p->call->out[0].dtype);
+  bool real = ingot__dtype_is_real(p->call->out[0].dtype);
   for (size_t u = begin; u < end; u++) {
     int64_t row = (int64_t)u % rows, rest = (int64_t)u / rows, n0 = rest % columns * INGOT__ROW;
     size_t count = (size_t)(p->n - n0 < INGOT__ROW ? p->n - n0 : INGOT__ROW);

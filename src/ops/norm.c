@@ -4,7 +4,6 @@
 #include "ops/rows.h"
 #include <math.h>
 
-static bool is_real(ingot_dtype t) { return t == INGOT_FLOAT32 || t == INGOT_FLOAT64 || t == INGOT_FLOAT16 || t == INGOT_BFLOAT16; }
 
 /* X of rank >= 2 or more, and vectors of C elements after it, whose types may differ from X's. */
 static ingot_status infer_by_channel(ingot__infer *infer, int min_rank, bool *unknown) {
@@ -13,7 +12,7 @@ static ingot_status infer_by_channel(ingot__infer *infer, int min_rank, bool *un
   for (size_t i = 0; i < infer->n_in; i++) {
     const ingot__type *v = infer->in[i];
     if (!v) return INGOT__FAIL_INFER(infer, INGOT_E_NETWORK, "lacks input %zu", i);
-    if (!is_real(v->dtype)) return INGOT__FAIL_INFER(infer, INGOT_E_TYPE, "does not take %s", ingot_dtype_name(v->dtype));
+    if (!ingot__dtype_is_real(v->dtype)) return INGOT__FAIL_INFER(infer, INGOT_E_TYPE, "does not take %s", ingot_dtype_name(v->dtype));
     if (i == 0 || *unknown || v->rank < 0) continue;
     if (v->rank != 1 || (v->dim[0] >= 0 && x->dim[1] >= 0 && v->dim[0] != x->dim[1])) {
       return INGOT__FAIL_INFER(infer, INGOT_E_SHAPE, "input %zu must have one value for each of %lld channels", i, (long long)x->dim[1]);

@@ -2,14 +2,13 @@
 #include "ops/window.h"
 #include <math.h>
 
-static bool is_real(ingot_dtype t) { return t == INGOT_FLOAT32 || t == INGOT_FLOAT64 || t == INGOT_FLOAT16 || t == INGOT_BFLOAT16; }
 
 static ingot_status infer_pool(ingot__infer *infer, const ingot__window_attrs *attrs, bool ceil_mode) {
   bool unknown;
   INGOT_TRY(ingot__infer_rank(infer, 0, 3, 2 + INGOT__WINDOW_DIMS, &unknown));
   const ingot__type *x = infer->in[0];
   bool small = infer->node->op == INGOT__OP_MaxPool && (x->dtype == INGOT_INT8 || x->dtype == INGOT_UINT8);
-  if (!is_real(x->dtype) && !small) return INGOT__FAIL_INFER(infer, INGOT_E_TYPE, "does not take %s", ingot_dtype_name(x->dtype));
+  if (!ingot__dtype_is_real(x->dtype) && !small) return INGOT__FAIL_INFER(infer, INGOT_E_TYPE, "does not take %s", ingot_dtype_name(x->dtype));
   if (!unknown) {
     ingot__window window;
     INGOT_TRY(ingot__window_read(infer->diag, infer->node, attrs, x->rank - 2, NULL, &window));
@@ -46,7 +45,8 @@ ingot_status ingot__infer_LpPool(ingot__infer *infer) {
 static ingot_status infer_global(ingot__infer *infer) {
   bool unknown;
   INGOT_TRY(ingot__infer_rank(infer, 0, 2, -1, &unknown));
-  if (!is_real(infer->in[0]->dtype)) return INGOT__FAIL_INFER(infer, INGOT_E_TYPE, "does not take %s", ingot_dtype_name(infer->in[0]->dtype));
+  if (!ingot__dtype_is_real(infer->in[0]->dtype))
+    return INGOT__FAIL_INFER(infer, INGOT_E_TYPE, "does not take %s", ingot_dtype_name(infer->in[0]->dtype));
   if (unknown) return INGOT_OK;
   infer->out[0] = *infer->in[0];
   for (int i = 2; i < infer->out[0].rank; i++) infer->out[0].dim[i] = 1;

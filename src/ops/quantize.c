@@ -8,8 +8,7 @@ typedef struct range { int64_t low, high; } range;
 
 /* Integers of up to 16 bits. */
 static bool range_of(ingot_dtype dtype, range *r) { return ingot_dtype_bits(dtype) <= 16 && ingot__dtype_range(dtype, &r->low, &r->high); }
-static bool is_real(ingot_dtype d) { return d == INGOT_FLOAT32 || d == INGOT_FLOAT16 || d == INGOT_BFLOAT16 || d == INGOT_FLOAT64; }
-static bool is_scale(ingot_dtype d) { return is_real(d) || d == INGOT_FLOAT8E8M0 || d == INGOT_INT32; }
+static bool is_scale(ingot_dtype d) { return ingot__dtype_is_real(d) || d == INGOT_FLOAT8E8M0 || d == INGOT_INT32; }
 
 /* Checks the scale's (and zero point's) shape against the input's and finds the axis. */
 static ingot_status infer_scale(ingot__infer *f, int64_t axis, int64_t block) {
@@ -101,7 +100,7 @@ ingot_status ingot__infer_QuantizeLinear(ingot__infer *f) {
   if (!ingot__infer_has(f, 0) || !ingot__infer_has(f, 1)) return INGOT__FAIL_INFER(f, INGOT_E_NETWORK, "input and scale are needed");
   ingot_dtype x = f->in[0]->dtype, y = quantized_type(a, ingot__infer_has(f, 2) ? f->in[2]->dtype : INGOT_UNDEFINED);
   range r;
-  if (!is_real(x) && x != INGOT_INT32) return INGOT__FAIL_INFER(f, INGOT_E_TYPE, "%s can't be quantized", ingot_dtype_name(x));
+  if (!ingot__dtype_is_real(x) && x != INGOT_INT32) return INGOT__FAIL_INFER(f, INGOT_E_TYPE, "%s can't be quantized", ingot_dtype_name(x));
   if (!range_of(y, &r) && !ingot__dtype_is_narrow(y)) {
     return INGOT__FAIL_INFER(f, INGOT_E_TYPE, "%s is no quantized type", ingot_dtype_name(y));
   }
@@ -134,7 +133,7 @@ static void quantize_run(const ingot__call *call, const run *r, const void *user
   ingot__view *y = &call->out[0];
   ingot_dtype precision = (ingot_dtype)a->precision;
   if (!precision) precision = x->dtype == s->dtype || x->dtype == INGOT_INT32 ? s->dtype : INGOT_FLOAT32;
-  if (!is_real(precision)) precision = INGOT_FLOAT32;
+  if (!ingot__dtype_is_real(precision)) precision = INGOT_FLOAT32;
   if (x->dtype == INGOT_FLOAT32 && s->dtype == INGOT_FLOAT32 && precision == INGOT_FLOAT32) {
     if (y->dtype == INGOT_UINT8) { quantize_u8(call, r); return; }
     if (y->dtype == INGOT_INT8) { quantize_i8(call, r); return; }
@@ -183,7 +182,7 @@ ingot_status ingot__infer_DequantizeLinear(ingot__infer *f) {
   }
   f->out[0] = *f->in[0];
   f->out[0].dtype = a->output_dtype ? (ingot_dtype)a->output_dtype : f->in[1]->dtype;
-  if (!is_real(f->out[0].dtype)) {
+  if (!ingot__dtype_is_real(f->out[0].dtype)) {
     return INGOT__FAIL_INFER(f, INGOT_E_TYPE, "gives floats, not what output_dtype %lld or the scale's type say", (long long)a->output_dtype);
   }
   return infer_scale(f, a->axis, a->block_size);

@@ -6,7 +6,6 @@
 
 enum { MOST_SAMPLES = 1 << 12, MOST_BINS = 1 << 16 };
 
-static bool is_real(ingot_dtype t) { return t == INGOT_FLOAT32 || t == INGOT_FLOAT64 || t == INGOT_FLOAT16 || t == INGOT_BFLOAT16; }
 
 /* What both share: X of rank 4, rois of `width` numbers, bins. */
 static ingot_status infer_regions(ingot__infer *f, ingot__dim width, int64_t height, int64_t across) {
@@ -14,7 +13,7 @@ static ingot_status infer_regions(ingot__infer *f, ingot__dim width, int64_t hei
   INGOT_TRY(ingot__infer_rank(f, 0, 4, 4, &unknown));
   INGOT_TRY(ingot__infer_rank(f, 1, 2, 2, &unknown_rois));
   const ingot__type *x = f->in[0], *rois = f->in[1];
-  if (!is_real(x->dtype) || rois->dtype != x->dtype) {
+  if (!ingot__dtype_is_real(x->dtype) || rois->dtype != x->dtype) {
     return INGOT__FAIL_INFER(f, INGOT_E_TYPE, "does not take %s and rois of %s", ingot_dtype_name(x->dtype), ingot_dtype_name(rois->dtype));
   }
   if (height < 1 || height > MOST_BINS || across < 1 || across > MOST_BINS) {

@@ -57,6 +57,14 @@ template <typename U> DEVICE number widened(U x) { return to_float(x); }
 template <typename U> struct narrowing { static __device__ __forceinline__ U from(number x) { return from_float<U>((float)x); } };
 template <> struct narrowing<double> { static __device__ __forceinline__ double from(number x) { return x; } };
 template <typename U> DEVICE U narrowed(number x) { return narrowing<U>::from(x); }
+template <typename U, int N> DEVICE void widen(const vec<U, N> &x, number *y) {
+#pragma unroll
+  for (int i = 0; i < N; i++) y[i] = widened(x[i]);
+}
+template <typename U, int N> DEVICE void narrow(const number *x, vec<U, N> &y) {
+#pragma unroll
+  for (int i = 0; i < N; i++) y[i] = narrowed<U>(x[i]);
+}
 DEVICE number exp_of(number x) { return exp(x); }
 DEVICE number log_of(number x) { return log(x); }
 DEVICE number root_of(number x) { return sqrt(x); }
@@ -65,6 +73,8 @@ DEVICE number inverse_root_of(number x) { return 1 / sqrt(x); }
 typedef float number;
 template <typename U> DEVICE number widened(U x) { return to_float(x); }
 template <typename U> DEVICE U narrowed(number x) { return from_float<U>(x); }
+template <typename U, int N> DEVICE void widen(const vec<U, N> &x, number *y) { to_floats(x, y); } /* by pairs: fewer instructions */
+template <typename U, int N> DEVICE void narrow(const number *x, vec<U, N> &y) { from_floats(x, y); }
 DEVICE number exp_of(number x) { return expf(x); }
 DEVICE number log_of(number x) { return logf(x); }
 DEVICE number root_of(number x) { return sqrtf(x); }

@@ -17,9 +17,8 @@ typedef struct builder {
 
 /* ---- Types */
 
-static bool real(ingot_dtype t) { return t == INGOT_FLOAT32 || t == INGOT_FLOAT64 || ingot__dtype_is_half(t); }
 static bool whole(ingot_dtype t) { return ingot__dtype_is_int(t) && ingot__dtype_size(t) != 0; }
-static bool number(ingot_dtype t) { return real(t) || whole(t); }
+static bool number(ingot_dtype t) { return ingot__dtype_is_real(t) || whole(t); }
 
 const char *ingot__elementwise_type(ingot_dtype t) {
   switch (t) {
@@ -62,7 +61,7 @@ static const row rows[INGOT__OP_COUNT] = {
 static bool row_takes(const row *r, ingot_dtype t, ingot_dtype to) {
   switch (r->types) {
   case ARITH: return number(t) && to == t;
-  case FLOAT: return real(t) && to == t;
+  case FLOAT: return ingot__dtype_is_real(t) && to == t;
   case INTEGER: return whole(t) && to == t;
   case LOGIC: return t == INGOT_BOOL && to == INGOT_BOOL;
   case COMPARE: return number(t) && to == INGOT_BOOL;
@@ -122,7 +121,7 @@ static bool add_constant(builder *b, const ingot__value *value) {
     memcpy(&bits, &d, 8);
     if (isfinite(d)) EMIT(b, "%a", d);
     else EMIT(b, "(double)bits_float(0x%08xu)", (unsigned)(bits >> 32 & 0x80000000u) | (d != d ? 0x7fc00000u : 0x7f800000u));
-  } else if (real(t)) {
+  } else if (ingot__dtype_is_real(t)) {
     literal(b, (float)ingot__get_double(t, value->data, 0));
   } else if (t == INGOT_UINT64) {
     EMIT(b, "%lluull", (unsigned long long)*(const uint64_t *)value->data);
@@ -140,7 +139,7 @@ static bool constant_scalar(const builder *b, const ingot__node *n, size_t i, do
   const ingot__value *v = n->in[i];
   if (b->call->node != n) {
     size_t count;
-    if (!v->data || !ingot__type_count(&v->type, &count) || count != 1 || !real(v->type.dtype)) return false;
+    if (!v->data || !ingot__type_count(&v->type, &count) || count != 1 || !ingot__dtype_is_real(v->type.dtype)) return false;
     *scalar = ingot__get_double(v->type.dtype, v->data, 0);
     return true;
   }
@@ -181,7 +180,7 @@ static const char *conversion(ingot_dtype from, ingot_dtype to) {
   if (to == INGOT_FLOAT32) return "(float)";
   if (to == INGOT_FLOAT64) return "(double)";
   if (to == INGOT_BOOL) return "0 != ";
-  if (!real(from)) return "";
+  if (!ingot__dtype_is_real(from)) return "";
   if (to == INGOT_UINT64) return "whole_unsigned";
   return to == INGOT_INT64 || to == INGOT_UINT32 ? "whole" : "whole_32";
 }
@@ -214,7 +213,7 @@ static bool emit_pow(builder *b, const ingot__node *node, const int *s, const in
 static bool emit_quantize(builder *b, const ingot__node *node, const int *s, const ingot_dtype *t, ingot_dtype to, int v) {
   const ingot__attrs_QuantizeLinear *a = node->attrs;
   int64_t low, high;
-  if (!real(t[0]) || t[0] == INGOT_FLOAT64 || !real(t[1]) || t[1] == INGOT_FLOAT64 || a->block_size != 0) return false;
+  if (!ingot__cuda_is_float(t[0]) || !ingot__cuda_is_float(t[1]) || a->block_size != 0) return false;
   if (!whole(to) || ingot_dtype_bits(to) > 16 || (t[2] != INGOT_UNDEFINED && t[2] != to) || !ingot__dtype_range(to, &low, &high)) return false;
   ingot_dtype precision = (ingot_dtype)a->precision; /* that the quotient is rounded to, as ops/quantize.c has it */
   if (precision == INGOT_UNDEFINED) precision = t[0] == t[1] ? t[1] : INGOT_FLOAT32;
@@ -229,8 +228,8 @@ static bool emit_quantize(builder *b, const ingot__node *node, const int *s, con
 
 static bool emit_dequantize(builder *b, const ingot__node *node, const int *s, const ingot_dtype *t, ingot_dtype to, int v) {
   const ingot__attrs_DequantizeLinear *a = node->attrs;
-  if (!whole(t[0]) || ingot_dtype_bits(t[0]) > 32 || t[0] == INGOT_UINT32 || !real(t[1]) || t[1] == INGOT_FLOAT64) return false;
-  if (!real(to) || to == INGOT_FLOAT64 || a->block_size != 0 || (t[2] != INGOT_UNDEFINED && t[2] != t[0])) return false;
+  if (!whole(t[0]) || ingot_dtype_bits(t[0]) > 32 || t[0] == INGOT_UINT32 || !ingot__dtype_is_real(t[1]) || t[1] == INGOT_FLOAT64) return false;
+  if (!ingot__dtype_is_real(to) || to == INGOT_FLOAT64 || a->block_size != 0 || (t[2] != INGOT_UNDEFINED && t[2] != t[0])) return false;
   EMIT(b, "  const float v%d = ", v);
   if (t[2] != INGOT_UNDEFINED) EMIT(b, "((float)v%d - (float)v%d) * v%d;\n", s[0], s[2], s[1]);
   else EMIT(b, "(float)v%d * v%d;\n", s[0], s[1]);
@@ -250,7 +249,7 @@ static bool emit_batch_norm(builder *b, const ingot__node *node, const int *s, c
   const ingot__attrs_BatchNormalization *a = node->attrs;
   const char *type = t[0] == INGOT_FLOAT64 ? "double" : "float";
   for (int i = 0; i < 5; i++)
-    if (!real(t[i])) return false;
+    if (!ingot__dtype_is_real(t[i])) return false;
   if (to != t[0]) return false;
   EMIT(b, "  const %s v%d = ((%s)v%d - (%s)v%d) * ((%s)v%d / sqrt_of((%s)v%d + ", type, v, type, s[0], type, s[3], type, s[1], type, s[4]);
   literal(b, a->epsilon);
@@ -279,7 +278,7 @@ static bool emit_other(builder *b, const ingot__node *node, const int *s, const 
   case INGOT__OP_PRelu:
     if (!same || !number(t[0])) return false;
     EMIT(b, "  const %s v%d = ", variable(to), v);
-    if (real(t[0])) EMIT(b, "v%d < 0 ? v%d * v%d : v%d;\n", s[0], s[0], s[1], s[0]);
+    if (ingot__dtype_is_real(t[0])) EMIT(b, "v%d < 0 ? v%d * v%d : v%d;\n", s[0], s[0], s[1], s[0]);
     else if (ingot__dtype_is_unsigned(t[0])) EMIT(b, "v%d;\n", s[0]);
     else EMIT(b, "v%d < 0 ? clamped_to<%s>((int64_t)((uint64_t)v%d * (uint64_t)v%d)) : v%d;\n", s[0], variable(to), s[0], s[1], s[0]);
     return true;
@@ -293,17 +292,17 @@ static bool emit_other(builder *b, const ingot__node *node, const int *s, const 
   }
   case INGOT__OP_Gelu: {
     const char *form = ((const ingot__attrs_Gelu *)node->attrs)->approximate;
-    if (!real(t[0]) || to != t[0]) return false;
+    if (!ingot__dtype_is_real(t[0]) || to != t[0]) return false;
     EMIT(b, "  const %s v%d = %s(v%d);\n", variable(to), v, form && strcmp(form, "tanh") == 0 ? "gelu_tanh" : "gelu", s[0]);
     return true;
   }
   case INGOT__OP_IsNaN:
-    if (!real(t[0]) || to != INGOT_BOOL) return false;
+    if (!ingot__dtype_is_real(t[0]) || to != INGOT_BOOL) return false;
     EMIT(b, "  const bool v%d = v%d != v%d;\n", v, s[0], s[0]);
     return true;
   case INGOT__OP_IsInf: {
     const ingot__attrs_IsInf *a = node->attrs;
-    if (!real(t[0]) || to != INGOT_BOOL) return false;
+    if (!ingot__dtype_is_real(t[0]) || to != INGOT_BOOL) return false;
     EMIT(b, "  const bool v%d = infinite(v%d) && (v%d > 0 ? %d : %d);\n", v, s[0], s[0], a->detect_positive != 0, a->detect_negative != 0);
     return true;
   }

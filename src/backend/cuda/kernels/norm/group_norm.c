@@ -4,14 +4,15 @@
 #include "backend/cuda/kernels/walk.h"
 #include "backend/cuda/kernels/norm/group_norm.h"
 
-static bool real(ingot_dtype t) { return ingot__cuda_is_float(t) || t == INGOT_FLOAT64; }
 
 static bool supports(const ingot__call *call) {
   if (!call->node || call->n_in != 3 || !ingot__has_out(call, 0)) return false;
   if (call->node->op != INGOT__OP_GroupNormalization && call->node->op != INGOT__OP_InstanceNormalization) return false;
   ingot_dtype t = call->in[0].dtype;
-  for (size_t i = 0; i < 3; i++)
-    if (!ingot__has_in(call, i) || !real(call->in[i].dtype) || (t == INGOT_FLOAT64) != (call->in[i].dtype == INGOT_FLOAT64)) return false;
+  for (size_t i = 0; i < 3; i++) {
+    if (!ingot__has_in(call, i) || !ingot__dtype_is_real(call->in[i].dtype)) return false;
+    if ((t == INGOT_FLOAT64) != (call->in[i].dtype == INGOT_FLOAT64)) return false;
+  }
   return call->in[0].rank >= 2 && call->out[0].dtype == t;
 }
 

@@ -14,10 +14,9 @@ static void shape(const ingot__call *call, int64_t *rows, int64_t *length) {
   for (int i = 0; i < x->rank; i++) *(i < axis ? rows : length) *= x->dim[i];
 }
 
-static bool real(ingot_dtype t) { return ingot__cuda_is_float(t) || t == INGOT_FLOAT64; }
 
 static bool supports(const ingot__call *call) {
-  if (!call->node || !ingot__has_in(call, 0) || !ingot__has_out(call, 0) || !real(call->in[0].dtype)) return false;
+  if (!call->node || !ingot__has_in(call, 0) || !ingot__has_out(call, 0) || !ingot__dtype_is_real(call->in[0].dtype)) return false;
   if (call->node->op != INGOT__OP_LayerNormalization && call->node->op != INGOT__OP_RMSNormalization) return false;
   int64_t rows, length, axis = ((const ingot__attrs_LayerNormalization *)call->attrs)->axis;
   if (axis < 0) axis += call->in[0].rank;
@@ -25,7 +24,7 @@ static bool supports(const ingot__call *call) {
   for (size_t i = 1; i < call->n_in && i < 3; i++) {
     if (!ingot__has_in(call, i)) continue;
     const ingot__view *v = &call->in[i];
-    if (!real(v->dtype) || v->rank > call->in[0].rank - axis || ingot__view_count(v) != length) return false;
+    if (!ingot__dtype_is_real(v->dtype) || v->rank > call->in[0].rank - axis || ingot__view_count(v) != length) return false;
     if ((v->dtype == INGOT_FLOAT64) != (call->in[0].dtype == INGOT_FLOAT64)) return false;
   }
   for (size_t i = 1; i < call->n_out; i++)
@@ -46,6 +45,8 @@ static void define(const ingot__call *call, ingot__text *text) {
   ingot__cuda_define_type(text, "TYPE", t);
   ingot__cuda_define_type(text, "SCALE", ingot__has_in(call, 1) ? call->in[1].dtype : t);
   ingot__cuda_define_type(text, "BIAS", ingot__has_in(call, 2) ? call->in[2].dtype : t);
+  ingot__cuda_define(text, "SCALED", ingot__has_in(call, 1));
+  ingot__cuda_define(text, "BIASED", ingot__has_in(call, 2));
   ingot__cuda_define(text, "VECTOR", vector_of(call));
   ingot__cuda_define(text, "RMS", call->node->op == INGOT__OP_RMSNormalization);
 }

@@ -1,6 +1,6 @@
 /* LayerNormalization and (RMS) RMSNormalization over contiguous rows. held_*: a row is in registers. long_*: it is read three times.
  * held_vector has the code for one vector a thread alone: there is little else to a short row than waiting for code and data.
- * define() says TYPE, SCALE, BIAS (types), VECTOR and RMS. */
+ * define() says TYPE, SCALE, BIAS (types), VECTOR, RMS, and SCALED and BIASED: whether there are such. */
 #include "ingot.cuh"
 #include "norm/layer_norm.h"
 #include "rows.cuh"
@@ -14,36 +14,39 @@ template <int N, int C> DEVICE void normalise(const layer_norm_params &p, int64_
   number y[C][N], sum = 0, mean = 0;
   grid_launch();
   if (!p.constants) grid_wait();
-  if (p.scale) scale.fetch(static_cast<const SCALE *>(p.scale), lane, lanes, vectors);
-  if (p.bias) bias.fetch(static_cast<const BIAS *>(p.bias), lane, lanes, vectors);
+  if (SCALED) scale.fetch(static_cast<const SCALE *>(p.scale), lane, lanes, vectors);
+  if (BIASED) bias.fetch(static_cast<const BIAS *>(p.bias), lane, lanes, vectors);
   grid_wait();
   x.fetch(static_cast<const T *>(p.in) + row * p.length, lane, lanes, vectors);
 #pragma unroll
-  for (int c = 0; c < C; c++)
+  for (int c = 0; c < C; c++) { /* a branch for each vector: what a thread has fewer of costs nothing */
+    if (lane + c * lanes >= vectors) break;
+    widen(x.x[c], y[c]);
 #pragma unroll
-    for (int i = 0; i < N; i++) {
-      y[c][i] = lane + c * lanes < vectors ? widened(x.x[c][i]) : 0;
-      sum += y[c][i];
-    }
+    for (int i = 0; i < N; i++) sum += y[c][i];
+  }
   if (!RMS) mean = row_sum(sum, lanes, scratch) * (number)p.share;
   sum = 0;
 #pragma unroll
-  for (int c = 0; c < C; c++)
+  for (int c = 0; c < C; c++) {
+    if (lane + c * lanes >= vectors) break;
 #pragma unroll
     for (int i = 0; i < N; i++) {
       y[c][i] -= mean;
-      if (lane + c * lanes < vectors) sum += y[c][i] * y[c][i];
+      sum += y[c][i] * y[c][i];
     }
+  }
   number inverse = inverse_root_of(row_sum(sum, lanes, scratch) * (number)p.share + p.epsilon);
 #pragma unroll
-  for (int c = 0; c < C; c++)
+  for (int c = 0; c < C; c++) {
+    if (lane + c * lanes >= vectors) break;
+    number by[N], add[N];
+    if (SCALED) widen(scale.x[c], by);
+    if (BIASED) widen(bias.x[c], add);
 #pragma unroll
-    for (int i = 0; i < N; i++) {
-      number z = y[c][i] * inverse;
-      if (p.scale) z *= widened(scale.x[c][i]);
-      if (p.bias) z += widened(bias.x[c][i]);
-      x.x[c][i] = narrowed<T>(z);
-    }
+    for (int i = 0; i < N; i++) y[c][i] = y[c][i] * inverse * (SCALED ? by[i] : 1) + (BIASED ? add[i] : 0);
+    narrow(y[c], x.x[c]);
+  }
   x.put(static_cast<T *>(p.out) + row * p.length, lane, lanes, vectors);
   if (mine && lane == 0) {
     if (p.mean) p.mean[row] = (float)mean;
@@ -93,13 +96,13 @@ template <int N> DEVICE void in_pieces(const layer_norm_params &p) {
     vec<T, N> x = load<N>(in + (int64_t)first * N);
     vec<SCALE, N> scale;
     vec<BIAS, N> bias;
-    if (p.scale) scale = load<N>(static_cast<const SCALE *>(p.scale) + (int64_t)first * N);
-    if (p.bias) bias = load<N>(static_cast<const BIAS *>(p.bias) + (int64_t)first * N);
+    if (SCALED) scale = load<N>(static_cast<const SCALE *>(p.scale) + (int64_t)first * N);
+    if (BIASED) bias = load<N>(static_cast<const BIAS *>(p.bias) + (int64_t)first * N);
 #pragma unroll
     for (int i = 0; i < N; i++) {
       number z = (widened(x[i]) - mean) * inverse;
-      if (p.scale) z *= widened(scale[i]);
-      if (p.bias) z += widened(bias[i]);
+      if (SCALED) z *= widened(scale[i]);
+      if (BIASED) z += widened(bias[i]);
       x[i] = narrowed<T>(z);
     }
     store(out + (int64_t)first * N, x);
