@@ -41,6 +41,13 @@
           "y = FusedAttention(q, k, v, _, _, p) {causal=1 left=600}"},
   {LOOSE, "input q: float32[1,2,70,128]\ninput k: float32[1,1,90,128]\ninput v: float32[1,1,90,128]\ny = FusedAttention(q, k, v) {causal=1}"},
   {LOOSE, "input q: float32[1,1,70,200]\ninput k: float32[1,1,90,200]\ninput v: float32[1,1,90,300]\ny = FusedAttention(q, k, v)"},
+  /* More than 128 queries, a last tile of a few keys, masks of all queries and of each, a scale that turns scores around. */
+  {LOOSE, "input q: float32[2,2,133,64]\ninput k: float32[2,2,133,64]\ninput v: float32[2,2,133,64]\ninput m: float32[2,1,1,133]\n"
+          "y = FusedAttention(q, k, v, m)"},
+  {LOOSE, "input q: float32[1,2,131,32]\ninput k: float32[1,2,80,32]\ninput v: float32[1,2,80,64]\ninput m: float32[2,131,80]\n"
+          "y = FusedAttention(q, k, v, m)"},
+  {LOOSE, "input q: float32[1,2,140,80]\ninput k: float32[1,1,150,80]\ninput v: float32[1,1,150,96]\n"
+          "y = FusedAttention(q, k, v) {causal=1 scale=-0.1}"},
   {LOOSE, "input q: float32[1,1,33,512]\ninput k: float32[1,1,40,512]\ninput v: float32[1,1,40,512]\ny = FusedAttention(q, k, v)"},
   {LOOSE, "input q: float32[1,1,70,256]\ninput k: float32[1,1,70,256]\ninput v: float32[1,1,70,256]\ny = FusedAttention(q, k, v)"},
   {LOOSE, "input q: float32[5,7]\ninput k: float32[9,7]\ninput v: float32[9,3]\ny = FusedAttention(q, k, v)"},
@@ -102,6 +109,8 @@
   {LOOSE, "input x: float32[2,7,8]\ninput z: float32[1,8,5]\ny = Einsum(x, z) {equation=\"...ij,...jk->...ik\"}"},
   {LOOSE, "input x: float32[7,8]\ninput z: float32[7,8]\ny = Einsum(x, z) {equation=\"ij,ij->\"}"},
   {LOOSE, "input x: float32[2,0]\ninput z: float32[0,3]\ny = Einsum(x, z) {equation=\"ij,jk->ik\"}"},
+  /* Many rows: vectors of some threads are fewer. */
+  {LOOSE, "input x: float32[2200,520]\nconst g: float32[520] = random(3)\nconst b: float32[520] = random(4)\ny = LayerNormalization(x, g, b)"},
   /* Turned features; attention with a state. */
   {CLOSE, "input x: float32[2,4,7,16]\ninput c: float32[2,7,8]\ninput t: float32[2,7,8]\ny = RotaryEmbedding(x, c, t)"},
   {CLOSE, "input x: float32[2,7,64]\ninput c: float32[1,7,6]\ninput t: float32[1,7,6]\n"

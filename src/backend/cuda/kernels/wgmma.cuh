@@ -26,6 +26,12 @@ template <typename T, int N, int a_mn, int b_mn> struct wgmma_of;
 template <typename T, int N, int a_mn, int b_mn> DEVICE void wgmma(float (&d)[N / 2], matrix a, matrix b, int more) {
   wgmma_of<T, N, a_mn, b_mn>::add(d, a, b, more);
 }
+/* D += A B with A (64 x 16) in registers: a thread's words a[0] to a[3] hold columns 2 (t % 4) and + 1 of the rows it has in D, the upper and the
+ * lower, and the same eight columns on. They must not be touched before the product is done either. */
+template <typename T, int N, int b_mn> struct wgmma_from;
+template <typename T, int N, int b_mn> DEVICE void wgmma_registers(float (&d)[N / 2], const uint32_t (&a)[4], matrix b) {
+  wgmma_from<T, N, b_mn>::add(d, a, b);
+}
 
 #ifndef INGOT_EMULATED
 DEVICE void wgmma_fence() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
@@ -73,6 +79,21 @@ WGMMA_N(160, WGMMA_D5, "%80", "%81", "%82", "%83", "%84", WGMMA_64(0), WGMMA_16(
 WGMMA_N(192, WGMMA_D6, "%96", "%97", "%98", "%99", "%100", WGMMA_64(0), WGMMA_32(64))
 WGMMA_N(224, WGMMA_D7, "%112", "%113", "%114", "%115", "%116", WGMMA_64(0), WGMMA_32(64), WGMMA_16(96))
 WGMMA_N(256, WGMMA_D8, "%128", "%129", "%130", "%131", "%132", WGMMA_64(0), WGMMA_64(64))
+
+#define WGMMA_FROM(T, type, N, D, A, B, B_MN, ...) \
+  template <int b_mn> struct wgmma_from<T, N, b_mn> { \
+    static __device__ __forceinline__ void add(float (&d)[N / 2], const uint32_t (&a)[4], matrix b) { \
+      asm volatile("wgmma.mma_async.sync.aligned.m64n" #N "k16.f32." type "." type " {" D "}, {" A "}, " B ", 1, 1, 1, " B_MN ";" \
+                   : __VA_ARGS__ \
+                   : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "n"(b_mn)); \
+    } \
+  };
+#define WGMMA_A(N, D, A, B, B_MN, ...) \
+  WGMMA_FROM(half, "f16", N, D, A, B, B_MN, __VA_ARGS__) WGMMA_FROM(bfloat, "bf16", N, D, A, B, B_MN, __VA_ARGS__)
+WGMMA_A(32, WGMMA_D1, "%16, %17, %18, %19", "%20", "%21", WGMMA_16(0))
+WGMMA_A(64, WGMMA_D2, "%32, %33, %34, %35", "%36", "%37", WGMMA_32(0))
+WGMMA_A(96, WGMMA_D3, "%48, %49, %50, %51", "%52", "%53", WGMMA_32(0), WGMMA_16(32))
+WGMMA_A(128, WGMMA_D4, "%64, %65, %66, %67", "%68", "%69", WGMMA_64(0))
 #else
 DEVICE void wgmma_fence() {}
 DEVICE void wgmma_commit() {}
@@ -97,21 +118,34 @@ template <typename T> DEVICE float emulated_element(matrix m, bool mn, uint32_t 
   memcpy(&x, emulated_shared(emulated_cluster_rank()) + at, sizeof(T));
   return to_float(x);
 }
+/* Of A there are this thread's two rows. */
+template <typename T, int N, int b_mn> DEVICE void emulated_multiply(float (&d)[N / 2], const float (&a)[2][16], matrix b) {
+  const uint32_t column = 2 * (threadIdx.x % 4);
+  for (uint32_t j = 0; j < N / 8; j++)
+    for (uint32_t c = 0; c < 2; c++)
+      for (uint32_t k = 0; k < 16; k++) {
+        const float y = emulated_element<T>(b, b_mn, 8 * j + column + c, k);
+        d[4 * j + c] += a[0][k] * y, d[4 * j + 2 + c] += a[1][k] * y;
+      }
+}
 template <typename T, int N, int a_mn, int b_mn> struct wgmma_of {
   static void add(float (&d)[N / 2], matrix a, matrix b, int more) {
-    const uint32_t t = threadIdx.x % 128, row = t / 32 * 16 + t % 32 / 4, column = 2 * (t % 4);
+    const uint32_t row = threadIdx.x % 128 / 32 * 16 + threadIdx.x % 32 / 4;
     float x[2][16];
     for (uint32_t k = 0; k < 16; k++)
       x[0][k] = emulated_element<T>(a, a_mn, row, k), x[1][k] = emulated_element<T>(a, a_mn, row + 8, k);
-    for (uint32_t j = 0; j < N / 8; j++)
-      for (uint32_t c = 0; c < 2; c++) {
-        float sum[2] = {more ? d[4 * j + c] : 0, more ? d[4 * j + 2 + c] : 0};
-        for (uint32_t k = 0; k < 16; k++) {
-          const float y = emulated_element<T>(b, b_mn, 8 * j + column + c, k);
-          sum[0] += x[0][k] * y, sum[1] += x[1][k] * y;
-        }
-        d[4 * j + c] = sum[0], d[4 * j + 2 + c] = sum[1];
-      }
+    for (int i = 0; i < N / 2 && !more; i++) d[i] = 0;
+    emulated_multiply<T, N, b_mn>(d, x, b);
+  }
+};
+template <typename T, int N, int b_mn> struct wgmma_from {
+  static void add(float (&d)[N / 2], const uint32_t (&a)[4], matrix b) {
+    struct words { uint32_t x[4]; } mine = {{a[0], a[1], a[2], a[3]}};
+    const words *row = static_cast<const words *>(emulated_warp_share(&mine, sizeof mine)) + threadIdx.x % 32 / 4 * 4; /* of four lanes */
+    float x[2][16];
+    for (uint32_t k = 0; k < 16; k++)
+      for (uint32_t i = 0; i < 2; i++) x[i][k] = to_float(T{(uint16_t)(row[k % 8 / 2].x[k / 8 * 2 + i] >> k % 2 * 16)});
+    emulated_multiply<T, N, b_mn>(d, x, b);
   }
 };
 #endif

@@ -1,8 +1,8 @@
-/* What the attention kernels share: where a block's heads and rows lie, which keys a query sees, tiles in shared memory, and the joining of
- * what blocks found in parts of the keys.
+/* What the attention kernels share: where a block's heads and rows lie, which keys a query sees, and tiles in shared memory.
  *
  * Defined before: TYPE, of the tensors; WARPS of a block, 4 or 8; HEAD and WIDTH, features of K and V rounded up to 16; KEYS of a tile; MASK 0
- * none, 1 of TYPE, 2 of bools, 3 of float; CAPPED. Scores are in base 2: their factor has log2(e) in it. */
+ * none, 1 of TYPE, 2 of bools, 3 of float; CAPPED; WINDOWED: queries see different keys, apart from the mask. Scores are in base 2: their factor
+ * has log2(e) in it. */
 #pragma once
 #include "ingot.cuh"
 #include "attention/attention.h"
@@ -14,11 +14,6 @@ enum {
 };
 
 DEVICE float infinity() { return bits_float(0x7f800000u); }
-#ifndef INGOT_EMULATED
-DEVICE float exp2_fast(float x) { float y; asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x)); return y; }
-#else
-DEVICE float exp2_fast(float x) { return exp2f(x); }
-#endif
 
 /* Which part of the work a block has: consecutive blocks share heads, and so keys and values in the L2 cache. */
 struct attention_place {
@@ -67,19 +62,22 @@ struct attention_window {
   int64_t keys, offset;
 };
 DEVICE attention_window window_of(const attention_params &p, int element) {
-  attention_window w;
+  attention_window w = {p.keys, 0};
+  if (!WINDOWED) return w;
   w.keys = count_of(p.lengths, p.lengths_bytes, p.lengths_each, element, p.keys);
   w.keys = w.keys > p.keys ? p.keys : w.keys < 0 ? 0 : w.keys;
   w.offset = count_of(p.offsets, p.offsets_bytes, p.offsets_each, element, 0);
   return w;
 }
 DEVICE int end_of(const attention_params &p, const attention_window &w, int query) {
+  if (!WINDOWED) return p.keys;
   int64_t at = w.offset + query, end = w.keys;
   if (p.causal && at < end) end = at + 1;
   if (p.right >= 0 && at + p.right < end) end = at + p.right + 1;
   return (int)(end < 0 ? 0 : end);
 }
 DEVICE int begin_of(const attention_params &p, const attention_window &w, int query) {
+  if (!WINDOWED) return 0;
   int64_t at = w.offset + query - p.left;
   return p.left >= 0 && at > 0 ? (int)(at < w.keys ? at : w.keys) : 0;
 }
@@ -93,7 +91,7 @@ struct query_state {
 DEVICE query_state state_of(const attention_params &p, const attention_place &at, const attention_window &w, int row) {
   query_state q;
   const int query = p.rows == p.queries ? row : row % p.queries;
-  q.begin = begin_of(p, w, query), q.end = row < p.rows ? end_of(p, w, query) : 0;
+  q.begin = begin_of(p, w, query), q.end = !WINDOWED || row < p.rows ? end_of(p, w, query) : 0;
   q.mask = row < p.rows && MASK ? at.mask + row_offset(p, p.mask, row) : 0;
   q.most = -infinity(), q.sum = 0;
   return q;
@@ -105,20 +103,21 @@ DEVICE float weighed(const attention_params &p, float score) {
   return score * p.scale;
 #endif
 }
-DEVICE float masked(const attention_params &p, float score, const query_state &q, int key) {
-#if MASK == 1 || MASK == 3
+/* A mask's number in base 2. Large ones are finite still: all alike they let all through. */
+DEVICE float mask_power(float m) { return m == -infinity() ? m : 1.4426950408889634f * maximum(m, -2e38f); }
+/* What the mask has for a query and a key, and a score with it. */
+DEVICE float mask_at(const attention_params &p, const query_state &q, int key) {
 #if MASK == 1
-  const float m = to_float(static_cast<const TYPE *>(p.mask.data)[q.mask + key * p.mask.column]);
-#else
-  const float m = static_cast<const float *>(p.mask.data)[q.mask + key * p.mask.column];
-#endif
-  return m == -infinity() ? m : maximum(score + m * 1.4426950408889634f, -3e38f); /* large masks are finite still: all alike they let all through */
+  return mask_power(to_float(static_cast<const TYPE *>(p.mask.data)[q.mask + key * p.mask.column]));
 #elif MASK == 2
-  return static_cast<const uint8_t *>(p.mask.data)[q.mask + key * p.mask.column] ? score : -infinity();
+  return static_cast<const uint8_t *>(p.mask.data)[q.mask + key * p.mask.column] ? 0 : -infinity();
+#elif MASK == 3
+  return mask_power(static_cast<const float *>(p.mask.data)[q.mask + key * p.mask.column]);
 #else
-  return score;
+  return 0;
 #endif
 }
+DEVICE float masked(float score, float m) { return MASK == 2 ? (m == 0 ? score : m) : MASK ? score + m : score; }
 /* 1 / the sum of the weights; 0 where no key took part. */
 DEVICE float share_of(float sum) { return sum > 0 || sum != sum ? 1 / sum : 0; }
 
@@ -210,26 +209,4 @@ template <int ROWS> DEVICE void fetch_queries(const attention_params &p, TYPE *t
 /* A block's part of the keys for one row: sums to be joined. */
 DEVICE int64_t part_of(const attention_params &p, const attention_place &at, int row) {
   return ((int64_t)at.batch * p.rows + row) * p.splits + at.split;
-}
-
-/* What blocks found in parts of the keys, joined: a warp a row. */
-KERNEL(attention_join, attention_params, 128, 1) {
-  grid_wait();
-  grid_launch();
-  const int row = (int)(blockIdx.x % (unsigned)p.tiles) * 4 + (int)threadIdx.x / 32;
-  unsigned index = blockIdx.x / (unsigned)p.tiles;
-  if (row >= p.rows) return;
-  const int64_t from = ((int64_t)index * p.rows + row) * p.splits;
-  int64_t o = row_offset(p, p.o, row);
-  for (int i = p.lead - 1; i >= 0; i--) o += index % (unsigned)p.dim[i] * p.o.lead[i], index /= (unsigned)p.dim[i];
-  float most = -infinity(), sum = 0;
-  for (int s = 0; s < p.splits; s++) most = fmaxf(most, p.sums[(from + s) * 2]);
-  const float base = most == -infinity() ? 0 : most;
-  for (int s = 0; s < p.splits; s++) sum += p.sums[(from + s) * 2 + 1] * exp2_fast(p.sums[(from + s) * 2] - base);
-  const float by = share_of(sum);
-  for (int c = threadIdx.x % 32; c < p.width; c += 32) {
-    float x = 0;
-    for (int s = 0; s < p.splits; s++) x += p.partial[(from + s) * (p.chunks * WIDTH) + c] * exp2_fast(p.sums[(from + s) * 2] - base);
-    static_cast<TYPE *>(p.o.data)[o + c * p.o.column] = from_float<TYPE>(x * by);
-  }
 }

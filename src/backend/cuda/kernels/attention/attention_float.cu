@@ -1,7 +1,7 @@
 /* softmax(Q K^T * scale + mask) V in float, by multiply-adds: a block has 32 queries and goes over tiles of 32 keys in shared memory. A thread has
  * four of the queries: in the products with K two keys of a tile, in those with V every sixteenth column. Defined before, beside
  * attention.cuh's: STAGES, 1 or 2 tiles of keys in shared memory. */
-#include "attention/attention.cuh"
+#include "attention/join.cuh"
 
 enum { ROWS = 32, OUT = WIDTH / 16, WEIGHTS = KEYS + 4 };
 static_assert(KEYS == 32, "two keys a thread");
@@ -59,7 +59,7 @@ KERNEL(attention_float, attention_params, 128, 2) {
         const int key = key0 + x + j * 16;
         float s = weighed(p, score[i][j]);
         if (cut && (key < own[i].begin || key >= own[i].end || key >= range.end)) s = -infinity();
-        else s = masked(p, s, own[i], key);
+        else s = masked(s, mask_at(p, own[i], key));
         score[i][j] = s;
         most = fmaxf(most, s);
       }

@@ -7,7 +7,8 @@
  * attention_join puts together.
  *
  * Defined before, beside attention.cuh's: STAGES, tiles of keys in shared memory where warps share them. */
-#include "attention/attention.cuh"
+#include "attention/join.cuh"
+#include "attention/weigh.cuh"
 #include "mma.cuh"
 
 enum { KEEP_QUERIES = HEAD <= 128 }; /* in registers */
@@ -72,7 +73,7 @@ DEVICE void keep_queries(warp_state &w) {
 template <bool TWICE> DEVICE void take_tile(warp_state &w, const attention_params &p, const attention_range &range, const TYPE *stage, int key0) {
   enum { TILES = KEYS / 8, OUT = WIDTH / 8 };
   const TYPE *keys = stage, *values = stage + KEYS * HEAD_LINE;
-  const int lane = threadIdx.x % 32, left = range.end - key0;
+  const int left = range.end - key0;
   float score[TILES][4];
 #pragma unroll
   for (int i = 0; i < TILES; i++)
@@ -81,59 +82,10 @@ template <bool TWICE> DEVICE void take_tile(warp_state &w, const attention_param
   if (TWICE && left >= KEYS) multiply_keys<false>(score, w.queries, w.query_lines, keys, left);
   else multiply_keys<true>(score, w.queries, w.query_lines, keys, left);
 
-  const bool cut = key0 < range.seen_from || key0 + KEYS > range.seen_to;
-#pragma unroll
-  for (int i = 0; i < TILES; i++)
-#pragma unroll
-    for (int j = 0; j < 4; j++) score[i][j] = weighed(p, score[i][j]);
-  if (MASK || cut) { /* some of the keys aren't seen */
-#pragma unroll
-    for (int i = 0; i < TILES; i++) {
-#pragma unroll
-      for (int j = 0; j < 4; j++) {
-        const query_state &state = w.own[j / 2];
-        const int key = key0 + i * 8 + lane % 4 * 2 + j % 2;
-        if (cut && (key < state.begin || key >= state.end || key >= range.end)) score[i][j] = -infinity();
-        else score[i][j] = masked(p, score[i][j], state, key);
-      }
-    }
-  }
-  float most[2] = {w.own[0].most, w.own[1].most};
-#pragma unroll
-  for (int i = 0; i < TILES; i++)
-#pragma unroll
-    for (int j = 0; j < 4; j++) most[j / 2] = fmaxf(most[j / 2], score[i][j]);
-  float base[2];
-#pragma unroll
-  for (int i = 0; i < 2; i++) {
-    most[i] = fmaxf(most[i], __shfl_xor_sync(FULL, most[i], 1));
-    most[i] = fmaxf(most[i], __shfl_xor_sync(FULL, most[i], 2));
-    base[i] = most[i] == -infinity() ? 0 : most[i];
-    float keep = exp2_fast(w.own[i].most - base[i]);
-    w.own[i].most = most[i];
-    w.own[i].sum *= keep;
-#pragma unroll
-    for (int e = 0; e < OUT; e++) w.out[e][i * 2] *= keep, w.out[e][i * 2 + 1] *= keep;
-  }
   uint32_t weight[TILES][2];
-#pragma unroll
-  for (int i = 0; i < TILES; i++) {
-#pragma unroll
-    for (int j = 0; j < 2; j++) {
-      float a = exp2_fast(score[i][j * 2] - base[j]), b = exp2_fast(score[i][j * 2 + 1] - base[j]);
-      w.own[j].sum += a + b;
-      weight[i][j] = from_pair<TYPE>(a, b);
-    }
-  }
+  weigh_tile(p, range, w.own, w.out, score, weight, key0, nullptr);
   if (TWICE && left >= KEYS) multiply_values<false>(w.out, weight, values, left);
   else multiply_values<true>(w.out, weight, values, left);
-}
-DEVICE void end(warp_state &w) {
-#pragma unroll
-  for (int i = 0; i < 2; i++) {
-    w.own[i].sum += __shfl_xor_sync(FULL, w.own[i].sum, 1);
-    w.own[i].sum += __shfl_xor_sync(FULL, w.own[i].sum, 2);
-  }
 }
 
 #if WARPS == 4
@@ -142,8 +94,9 @@ KERNEL(attention_wide, attention_params, THREADS, HEAD + WIDTH <= 128 ? 3 : 2) {
   enum { ROWS = 64 };
   SHARED(TYPE, shared);
   TYPE *stages = shared + ROWS * (HEAD > WIDTH ? HEAD_LINE : WIDTH_LINE);
-  const auto [at, row0, rows, column0, columns, q, k, v] = block_of<ROWS>(p);
-  const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+  const attention_block block = block_of<ROWS>(p);
+  const auto [at, row0, rows, column0, columns, q, k, v] = block;
+  const int warp = threadIdx.x / 32;
   grid_launch();
   grid_wait();
 
@@ -169,31 +122,8 @@ KERNEL(attention_wide, attention_params, THREADS, HEAD + WIDTH <= 128 ? 3 : 2) {
     if (t == 0) keep_queries(w);
     take_tile<true>(w, p, range, stages + t % STAGES * STAGE, range.begin + t * KEYS);
   }
-  end(w);
   copy_async_wait<0>();
-
-  /* Through the queries' place, so that rows are written 16 bytes at a time. */
-  TYPE *lines = shared + warp * 16 * WIDTH_LINE;
-  __syncthreads();
-#pragma unroll
-  for (int i = 0; i < 2; i++) {
-    const float by = share_of(w.own[i].sum);
-#pragma unroll
-    for (int e = 0; e < WIDTH / 8; e++) {
-      uint32_t pair = from_pair<TYPE>(w.out[e][i * 2] * by, w.out[e][i * 2 + 1] * by);
-      *reinterpret_cast<uint32_t *>(lines + (lane / 4 + i * 8) * WIDTH_LINE + e * 8 + lane % 4 * 2) = pair;
-    }
-  }
-  __syncthreads();
-  TYPE *o = static_cast<TYPE *>(p.o.data) + at.o + column0 * p.o.column;
-  for (int piece = threadIdx.x; piece < ROWS * (WIDTH / 8); piece += THREADS) {
-    int row = piece / (WIDTH / 8), column = piece % (WIDTH / 8) * 8;
-    if (row >= rows || column >= columns) continue;
-    TYPE *to = o + row_offset(p, p.o, row0 + row), *from = shared + row * WIDTH_LINE + column;
-    if (p.o.whole) store(to + column, load<8>(from));
-    else
-      for (int c = 0; c < 8 && column + c < columns; c++) to[(column + c) * p.o.column] = from[c];
-  }
+  write_rows<ROWS>(p, block, shared, w.own, w.out);
 }
 
 #endif
@@ -249,7 +179,7 @@ KERNEL(attention_few, attention_params, THREADS, HEAD + WIDTH <= 128 ? 2 + (WARP
     if (next < tiles) fetch_tile<32>(p, stages + slot * STAGE, k, v, range.begin + (warp + next * WARPS) * KEYS, range.end, columns, lane);
     copy_async_commit();
   }
-  end(w);
+  sum_rows(w.own);
   copy_async_wait<0>();
 
   /* The warps' parts, joined. The stages aren't needed any more. */
