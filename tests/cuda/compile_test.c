@@ -9,7 +9,7 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
-enum { MOST_TEXTS = 2048, LINE = 300 };
+enum { MOST_TEXTS = 4096, LINE = 300 };
 typedef struct verdict { bool done; char words[LINE]; } verdict; /* no words: good */
 
 /* Of the log: the first line that tells of a spill or of serialised instructions. */
@@ -55,8 +55,11 @@ static int compile_all(const char *arch) {
   int children = 0, bad = 0;
   long cores = sysconf(_SC_NPROCESSORS_ONLN);
   assert_true(verdicts != MAP_FAILED);
-  for (size_t i = 0; i < n_cuda_job; i++)
-    if (job_leads(&cuda_jobs[i]) && n < MOST_TEXTS) jobs[n++] = &cuda_jobs[i];
+  for (size_t i = 0; i < n_cuda_job; i++) {
+    if (!job_leads(&cuda_jobs[i])) continue;
+    assert_true(n < MOST_TEXTS);
+    jobs[n++] = &cuda_jobs[i];
+  }
   for (int me = 0; me < 64 && me < cores; me++) {
     fflush(NULL);
     child[children] = fork();
