@@ -48,44 +48,42 @@ run_program() { # NAME SECONDS COMMAND...
 # Racecheck orders what a thread has written before an mbarrier only if that thread arrives at it itself: kernels keep to that where they hand elements from
 # warp to warp (one lane that arrives for a warp behind __syncwarp() is right as well, and reported).
 sanitized_programs=() # NAME SECONDS, of what runs
-sanitizer=()          # the command, once find_sanitizer has tried it
-declare -A sanitizing=()
+sanitizer_started=''
 start_sanitized() {   # NAME SECONDS COMMAND...
-  sanitized_programs+=("$1" "$2")
-  start_program "$@"
+  local name=$1 seconds=$2
+  shift 2
+  sanitized_programs+=("$name" "$seconds")
+  start_program "$name" "$seconds" nice "$@" # the tests that go on one after the other are what the end waits for
 }
-find_sanitizer() {
-  local probe=$BUILD/gpu_sanitizer.log found
-  found=$(command -v compute-sanitizer || ls -d /usr/local/cuda*/bin/compute-sanitizer 2>/dev/null | tail -n 1 || :)
-  if [ -z "$found" ]; then
+start_compute_sanitizer() {
+  local tool sanitizer probe part parts=$(($(cores) < 4 ? 1 : $(cores) > 16 ? 16 : $(cores)))
+  sanitizer=$(command -v compute-sanitizer || ls -d /usr/local/cuda*/bin/compute-sanitizer 2>/dev/null | tail -n 1 || :)
+  if [ -z "$sanitizer" ]; then
     say "compute-sanitizer isn't here (it comes with CUDA's toolkit): skipped"
-  elif ! timeout 120 "$found" --report-api-errors no --error-exitcode 9 "$PYTHON" -c 'import sys; sys.path.insert(0, "bench"); import ingot_library
-ingot_library.describe_device()' >"$probe" 2>&1 && grep -q 'Device not supported' "$probe"; then
-    say "compute-sanitizer can't work with this GPU here: skipped"
-  else
-    sanitizer=("$found" --report-api-errors no --error-exitcode 9)
+    count "memcheck" 0 0 1 0
     return
   fi
-  count "memcheck" 0 0 1 0
-}
-sanitize_networks() {
-  start_sanitized "memcheck, networks" 600 "${sanitizer[@]}" --tool memcheck "$BUILD/tests/test_cuda_engine"
-  INGOT_TEST_ONE_THREAD=1 start_sanitized "racecheck, networks" 600 "${sanitizer[@]}" --tool racecheck "$BUILD/tests/test_cuda_engine"
-}
-sanitize_kernels() {
-  local tool part parts=$(($(cores) < 4 ? 1 : $(cores) > 16 ? 16 : $(cores)))
+  probe=$BUILD/gpu_sanitizer.log
+  if ! timeout 120 "$sanitizer" --report-api-errors no --error-exitcode 9 "$PYTHON" -c 'import sys; sys.path.insert(0, "bench"); import ingot_library
+ingot_library.describe_device()' >"$probe" 2>&1 && grep -q 'Device not supported' "$probe"; then
+    say "compute-sanitizer can't work with this GPU here: skipped"
+    count "memcheck" 0 0 1 0
+    return
+  fi
+  local checked=("$sanitizer" --report-api-errors no --error-exitcode 9)
+  start_sanitized "memcheck, networks" 600 "${checked[@]}" --tool memcheck "$BUILD/tests/test_cuda_engine"
+  INGOT_TEST_ONE_THREAD=1 start_sanitized "racecheck, networks" 600 "${checked[@]}" --tool racecheck "$BUILD/tests/test_cuda_engine"
   for tool in racecheck memcheck; do
     for ((part = 0; part < parts; part++)); do
       INGOT_TEST_FULL=0 INGOT_TEST_OURS=1 INGOT_TEST_SLICES=once INGOT_TEST_SHARE=$part/$parts \
-        start_sanitized "$tool, kernels $part/$parts" 900 "${sanitizer[@]}" --tool "$tool" "$BUILD/tests/test_backend_cuda_kernels"
+        start_sanitized "$tool, kernels $part/$parts" 900 "${checked[@]}" --tool "$tool" "$BUILD/tests/test_backend_cuda_kernels"
     done
   done
 }
-sanitize() { # networks or kernels, FILTER of names: once each
-  [ -z "${sanitizing[$1]:-}" ] && [[ sanitizer =~ $2 ]] || return 0
-  [ ${#sanitizing[@]} != 0 ] || find_sanitizer
-  sanitizing[$1]=1
-  [ ${#sanitizer[@]} = 0 ] || "sanitize_$1"
+start_sanitizer_once() { # FILTER of names
+  [ -z "$sanitizer_started" ] && [[ sanitizer =~ $1 ]] || return 0
+  sanitizer_started=1
+  start_compute_sanitizer
 }
 count_compute_sanitizer() {
   local i
@@ -131,16 +129,14 @@ run_gpu_tests() { # [--no-build] [FILTER of names]
   if [ -z "${PYTHON:-}" ]; then PYTHON=$VENV/bin/python && [ -x "$PYTHON" ] || PYTHON=python3; fi
   export PYTHON INGOT_TEST_GPU=1 INGOT_CACHE=${INGOT_CACHE:-$ROOT/$BUILD/cuda_cache_gpu}
   gpu_machine || die "no GPU that tests could run on"
-  # What takes all of the GPU's memory comes before the sanitizers, and they begin as soon as what they run is compiled.
   while read -r source; do
     name=$(printf '%s' "${source#tests/}" | sed 's/_test\.c$//')
     [[ $name =~ $filter ]] || continue
     seconds=$(grep -oE 'INGOT_TEST_SECONDS [0-9]+' "$source" | grep -oE '[0-9]+' || echo 120)
     run_program "$name" "$seconds" "$BUILD/tests/test_${name//\//_}"
-    case $name in cuda/failures) sanitize networks "$filter" ;; backend/cuda_kernels) sanitize kernels "$filter" ;; esac
-  done < <(printf 'tests/cuda/%s_test.c\n' engine failures && grep -lE 'INGOT_TEST_ON_GPU' -r tests --include='*_test.c' | grep -vE 'cuda/(engine|failures)_' | sort)
-  sanitize networks "$filter"
-  sanitize kernels "$filter"
+    if [ "$name" = cuda/failures ]; then start_sanitizer_once "$filter"; fi # the kernels are compiled by now, and nobody else takes all memory
+  done < <(grep -lE 'INGOT_TEST_ON_GPU' -r tests --include='*_test.c' | sort)
+  start_sanitizer_once "$filter"
   # Where pytest can run several tests at once they do: most of their time goes to the compilers.
   local together=() threads=$((($(cores) + 7) / 8)) # PyTorch's, in each of them
   if "$PYTHON" -c 'import xdist' 2>/dev/null; then
