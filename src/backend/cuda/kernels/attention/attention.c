@@ -49,6 +49,7 @@ static void choose_code(plan *a, int64_t head, int64_t width) {
   a->width = (int)(ingot__divide_up(width < 1 ? 1 : width, 16) * 16);
   if (a->kind == GROUPS) {
     a->width = (int)(ingot__divide_up(a->width, 32) * 32);
+    if (a->head < 32) a->head = 32; /* 16 features are too few pieces for threads to have columns of them, and registers spill */
     a->keys = 64, a->stages = a->warps > 4 && panels(a->head) + panels(a->width) == 2 ? 3 : 2;
     return;
   }

@@ -114,7 +114,7 @@ template <int N> DEVICE void in_pieces(const layer_norm_params &p) {
 }
 
 KERNEL(held_vector, layer_norm_params, 256, 2) { in_registers<VECTOR, 1>(p); }
-KERNEL(held_vectors, layer_norm_params, 256, 2) { in_registers<VECTOR, 4>(p); }
+KERNEL(held_vectors, layer_norm_params, 256, 1) { in_registers<VECTOR, 4>(p); }
 KERNEL(held_elements, layer_norm_params, 256, 2) { in_registers<1, 8>(p); }
 KERNEL(long_vectors, layer_norm_params, 256, 2) { in_pieces<VECTOR>(p); }
 KERNEL(long_elements, layer_norm_params, 256, 2) { in_pieces<1>(p); }
