@@ -54,24 +54,22 @@ need_python_package() {
 # Python in .venv with the packages that tests and benchmarks take as their second opinion. PyTorch is taken in its CPU build only (the
 # other one brings gigabytes of CUDA): where that can't be had, the tests that need it say so and skip.
 need_python() {
-  PYTHON_PACKAGES="numpy onnx==1.23.2 onnxruntime onnxscript pytest pillow cffi ml_dtypes mypy"
-  local stamp log
-  stamp=$VENV/ready-$(printf '%s' "$PYTHON_PACKAGES torch nvrtc" | cksum | cut -d' ' -f1)
+  local packages=tests/requirements.txt nvrtc=nvidia-cuda-nvrtc==13.5.37 stamp log
+  stamp=$VENV/ready-$({ cat $packages; echo "torch $nvrtc"; } | cksum | cut -d' ' -f1)
   [ -e "$stamp" ] && return
   if ! command -v python3 >/dev/null || ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
     install_packages python3 python3-venv python3-pip ca-certificates
   fi
   log=$(mktemp)
-  say "making $VENV with $PYTHON_PACKAGES"
+  say "making $VENV with the packages of $packages"
   rm -rf "$VENV"
-  # shellcheck disable=SC2086
-  if ! { python3 -m venv $VENV && $VENV/bin/pip install -q $PYTHON_PACKAGES; } >"$log" 2>&1; then
+  if ! { python3 -m venv $VENV && $VENV/bin/pip install -q -r $packages; } >"$log" 2>&1; then
     tail -n 15 "$log" >&2
     rm -rf "$log" "$VENV"
     die "could not make the Python environment; without it './dev test' can't compare with other runtimes"
   fi
   # CUDA's compiler, which needs no GPU: for tests/cuda/compile_test.c.
-  timeout 300 $VENV/bin/pip install -q 'nvidia-cuda-nvrtc==13.*' >"$log" 2>&1 || say "no NVRTC here: CUDA kernels aren't compiled for real GPUs"
+  timeout 300 $VENV/bin/pip install -q $nvrtc >"$log" 2>&1 || say "no NVRTC here: CUDA kernels aren't compiled for real GPUs"
   # A dry run tells which file would be taken; its version ends in +cpu where the index at hand offers the CPU build.
   local want
   for want in torch==2.13.0 torch==2.13.0+cpu; do

@@ -186,7 +186,7 @@ static const char *conversion(ingot_dtype from, ingot_dtype to) {
 }
 
 static bool emit_pow(builder *b, const ingot__node *node, const int *s, const ingot_dtype *t, ingot_dtype to, int v) {
-  double e;
+  double e = 0;
   if (to != t[0] || !number(t[0]) || !number(t[1])) return false;
   if (whole(t[0]) && whole(t[1])) {
     EMIT(b, "  const %s v%d = (%s)power((int64_t)v%d, (int64_t)v%d);\n", variable(to), v, variable(to), s[0], s[1]);
