@@ -1,5 +1,6 @@
 /* The CPU as a target: the table of kernels out of kernels.def and the questions asked about it. */
 #include "backend/cpu/kernel.h"
+#include "backend/fit.h"
 #include <stdio.h>
 
 #define INGOT_KERNEL(name, op, isa, in_layout, out_layout, flags) \
@@ -12,35 +13,10 @@ enum { KERNELS = sizeof kernels / sizeof kernels[0] };
 
 static bool available(const ingot__kernel *kernel) { return kernel->level <= (int)ingot__cpu_info()->isa; }
 
-/* Whether the views of in[0] and out[0] are such that the row takes them: layouts, and slices only where it says so. */
-static bool layouts_fit(const ingot__kernel *kernel, const ingot__call *call) {
-  uint8_t in = INGOT__PLAIN;
-  if (ingot__has_in(call, 0)) {
-    in = call->in[0].layout;
-    if (kernel->in_layout != INGOT__ANY_LAYOUT && kernel->in_layout != in) return false;
-    if (!call->in[0].dense && !(kernel->flags & INGOT__K_STRIDED_IN)) return false;
-  }
-  if (ingot__has_out(call, 0)) {
-    uint8_t out = kernel->out_layout == INGOT__ANY_LAYOUT ? in : kernel->out_layout;
-    if (call->out[0].rank >= 3 && call->out[0].layout != out) return false;
-    if (!call->out[0].dense && !(kernel->flags & INGOT__K_STRIDED_OUT)) return false;
-  }
-  return true;
-}
-
-/* Sequences, optionals and strings are the reference's. */
-static bool numbers_alone(const ingot__call *call) {
-  for (size_t i = 0; i < call->n_in + call->n_out; i++) {
-    const ingot__view *v = i < call->n_in ? &call->in[i] : &call->out[i - call->n_in];
-    if (!ingot__is_tensor(v) || v->dtype == INGOT_STRING) return false;
-  }
-  return true;
-}
-
 static bool fits(const ingot__kernel *kernel, const ingot__call *call) {
   if (kernel->op != INGOT__OP_NONE && call->node && kernel->op != call->node->op) return false;
-  if (!available(kernel) || !layouts_fit(kernel, call)) return false;
-  if (kernel->functions != &ingot__cpu_reference && !numbers_alone(call)) return false;
+  if (!available(kernel) || !ingot__layouts_fit(kernel, call)) return false;
+  if (kernel->functions != &ingot__cpu_reference && !ingot__numbers_alone(call)) return false;
   return !kernel->functions->supports || kernel->functions->supports(call);
 }
 

@@ -3,6 +3,7 @@
 #include "backend/cuda/cublaslt.h"
 #include "backend/cuda/cudnn.h"
 #include "backend/cuda/device.h"
+#include "backend/fit.h"
 #include <string.h>
 
 #define INGOT_KERNEL(name, op, arch, in_layout, out_layout, flags) \
@@ -21,34 +22,10 @@ static bool available(const ingot__kernel *kernel) {
   return kernel->level <= ingot__cuda_info_get()->arch && (!library || library->version(NULL) != 0);
 }
 
-/* Whether the views of in[0] and out[0] are such that the row takes them: layouts, and slices only where it says so. */
-static bool layouts_fit(const ingot__kernel *kernel, const ingot__call *call) {
-  uint8_t in = INGOT__PLAIN;
-  if (ingot__has_in(call, 0)) {
-    in = call->in[0].layout;
-    if (kernel->in_layout != INGOT__ANY_LAYOUT && kernel->in_layout != in) return false;
-    if (!call->in[0].dense && !(kernel->flags & INGOT__K_STRIDED_IN)) return false;
-  }
-  if (ingot__has_out(call, 0)) {
-    uint8_t out = kernel->out_layout == INGOT__ANY_LAYOUT ? in : kernel->out_layout;
-    if (call->out[0].rank >= 3 && call->out[0].layout != out) return false;
-    if (!call->out[0].dense && !(kernel->flags & INGOT__K_STRIDED_OUT)) return false;
-  }
-  return true;
-}
-
 /* What is added to a convolution lies as its output does. */
 static bool addend_fits(const ingot__call *call) {
   if (!call->node || call->node->op != INGOT__OP_Conv || !ingot__has_in(call, 3) || !ingot__has_out(call, 0)) return true;
   return call->in[3].layout == call->out[0].layout;
-}
-
-static bool tensors(const ingot__call *call) {
-  for (size_t i = 0; i < call->n_in + call->n_out; i++) {
-    const ingot__view *v = i < call->n_in ? &call->in[i] : &call->out[i - call->n_in];
-    if (!ingot__is_tensor(v) || v->dtype == INGOT_STRING) return false;
-  }
-  return true;
 }
 
 /* Shapes and what is computed from them: whole numbers (or bools), few of them. */
@@ -65,7 +42,8 @@ static bool shape_like(const ingot__call *call) {
 /* Whether the row takes the call, its library apart, which isn't opened for the question. */
 static bool takes(const ingot__kernel *kernel, const ingot__call *call) {
   if (kernel->op != INGOT__OP_NONE && call->node && kernel->op != call->node->op) return false;
-  if (!layouts_fit(kernel, call) || !addend_fits(call) || !tensors(call) || kernel->level > ingot__cuda_info_get()->arch) return false;
+  if (!ingot__layouts_fit(kernel, call) || !addend_fits(call) || !ingot__numbers_alone(call)) return false;
+  if (kernel->level > ingot__cuda_info_get()->arch) return false;
   return !kernel->functions->supports || kernel->functions->supports(call);
 }
 

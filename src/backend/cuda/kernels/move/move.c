@@ -1,47 +1,19 @@
 /* Reformat, Transpose, Concat, Split, Slice and others: strided copies. Where both sides are contiguous along one dim, in items of up to 16
  * bytes, several copies (the parts of a Concat) in one launch; where they are along different dims, through tiles. */
 #include <stdint.h>
-#include "backend/cuda/kernels/move/pieces.h"
+#include "backend/cuda/kernels/walk.h"
 #include "backend/cuda/kernels/move/move.h"
+#include "backend/pieces.h"
 
-static bool same_layout(const ingot__call *call) { return call->out[0].rank < 3 || call->in[0].layout == call->out[0].layout; }
-
-static bool one_type(const ingot__call *call) {
-  if (!call->node || !ingot__has_in(call, 0) || call->n_out < 1) return false;
-  size_t size = ingot__dtype_size(call->in[0].dtype);
-  if (size != 1 && size != 2 && size != 4 && size != 8) return false;
-  for (size_t i = 0; i < call->n_out; i++)
-    if (ingot__has_out(call, i) && call->out[i].dtype != call->in[0].dtype) return false;
-  return true;
+/* Whether other inputs say what goes where. */
+static bool is_shaped(const ingot__call *call) {
+  ingot__op op = call->node->op;
+  return op == INGOT__OP_Split || op == INGOT__OP_Slice || op == INGOT__OP_Expand || op == INGOT__OP_Tile;
 }
-
 static bool supports(const ingot__call *call) {
-  if (!one_type(call)) return false;
-  switch (call->node->op) {
-  case INGOT__OP_Reformat:
-  case INGOT__OP_Identity:
-  case INGOT__OP_Transpose: return true;
-  case INGOT__OP_Concat:
-    for (size_t i = 0; i < call->n_in; i++)
-      if (!ingot__has_in(call, i) || call->in[i].dtype != call->in[0].dtype) return false;
-    return same_layout(call);
-  case INGOT__OP_DepthToSpace:
-  case INGOT__OP_SpaceToDepth: return same_layout(call) && call->in[0].rank == 4;
-  default: return false;
-  }
+  return ingot__piece_supports(call) && !is_shaped(call) && call->node->op != INGOT__OP_Pad; /* which has a kernel of its own */
 }
-
-/* Those whose other inputs say what goes where. */
-static bool supports_shaped(const ingot__call *call) {
-  if (!one_type(call)) return false;
-  switch (call->node->op) {
-  case INGOT__OP_Split:
-  case INGOT__OP_Slice:
-  case INGOT__OP_Expand:
-  case INGOT__OP_Tile: return same_layout(call);
-  default: return false;
-  }
-}
+static bool supports_shaped(const ingot__call *call) { return ingot__piece_supports(call) && is_shaped(call); }
 
 /* ---- Turning */
 
@@ -177,14 +149,25 @@ static void remove_dim(ingot__walk *w, int d) {
   }
 }
 
+/* The i-th piece as a walk of two tensors: what is written and what is read. */
+static ingot_status get_walk(const ingot__call *call, size_t i, ingot__walk *w) {
+  ingot__piece piece;
+  INGOT_TRY(ingot__piece_get(call, i, &piece));
+  w->rank = piece.move.rank, w->n = 2;
+  for (int d = 0; d < w->rank; d++) w->dim[d] = piece.move.dim[d], w->stride[0][d] = piece.move.to[d], w->stride[1][d] = piece.move.from[d];
+  w->data[0] = piece.to, w->data[1] = (char *)piece.from;
+  w->size[0] = w->size[1] = (int64_t)ingot__dtype_size(call->in[0].dtype);
+  ingot__walk_join(w);
+  return INGOT_OK;
+}
+
 static ingot_status run(const ingot__call *call) {
-  size_t n = ingot__cuda_pieces(call);
+  size_t n = ingot__piece_count(call);
   batch b = {.call = call};
   ingot__walk w;
   for (size_t i = 0; i < n; i++) {
     int to = -1, from = -1;
-    INGOT_TRY(ingot__cuda_piece(call, i, &w));
-    ingot__walk_join(&w);
+    INGOT_TRY(get_walk(call, i, &w));
     if (ingot__walk_count(&w) == 0) continue;
     if (find_turn(&w, &to, &from)) {
       INGOT_TRY(turn(call, &w, to, from));

@@ -5,10 +5,11 @@
  * bytes. Groups of few channels are taken several at once, as one group whose weights are zero between them. */
 #include <string.h>
 #include "backend/cuda/kernels/product/conv.h"
+#include "backend/cuda/kernels/product/rows.h"
 #include "backend/cuda/kernels/product/weights.h"
 
 typedef struct conv {
-  ingot__product product;
+  size_t size;                     /* of an element */
   int64_t groups, c, oc, merged;   /* groups as multiplied, channels of each; groups of the node in one */
   int64_t taps, padded;
 } conv;
@@ -46,12 +47,12 @@ bool ingot__conv_takes(const ingot__call *call) {
 static void set_weights(const ingot__call *call, conv *d) {
   const ingot__view *w = &call->in[1];
   const int64_t group = INGOT__ATTRS(call, Conv)->group;
-  d->product = (ingot__product){.size = ingot__dtype_size(w->dtype)};
+  d->size = ingot__dtype_size(w->dtype);
   d->merged = 1, d->groups = group, d->c = w->dim[1], d->oc = w->dim[0] / group, d->taps = 1;
   while (d->oc * d->merged < 32 && d->groups % 2 == 0) d->merged *= 2, d->groups /= 2;
   d->c *= d->merged, d->oc *= d->merged;
   for (int i = 2; i < w->rank; i++) d->taps *= w->dim[i];
-  const int64_t chunk = ingot__product_chunk(d->product.size);
+  const int64_t chunk = ingot__product_chunk(d->size);
   d->padded = ingot__divide_up(d->c, chunk) * chunk;
 }
 
@@ -63,17 +64,17 @@ static void set_addend(product_addend *add, const ingot__view *v, size_t size, i
   add->vector = ingot__product_align(v->data, size, strides, 2) == 16;
 }
 
-static ingot_status prepare(const ingot__call *call, conv *d) {
+static ingot_status prepare(const ingot__call *call, ingot__product *product) {
   const ingot__view *x = &call->in[0], *w = &call->in[1], *y = &call->out[0];
-  set_weights(call, d);
+  conv d;
+  set_weights(call, &d);
+  *product = (ingot__product){.size = d.size};
   ingot__window window;
   if (!ingot__conv_window(call, &window)) return INGOT__FAIL_CALL(call, INGOT_E_INTERNAL, "a window that this kernel doesn't take");
   const int n = x->rank - 2;
-  ingot__product *product = &d->product;
   product_params *p = &product->p;
   product_window *at = &p->window;
   const ingot__attrs_Conv *attrs = INGOT__ATTRS(call, Conv);
-  const int64_t padded = d->padded;
   int64_t pixels = 1;
   for (int i = 0; i < 3; i++) { /* z y x */
     const int k = i - (3 - n);
@@ -89,13 +90,13 @@ static ingot_status prepare(const ingot__call *call, conv *d) {
     at->place[i] = k < 0 ? 0 : x->stride[2 + k];
   }
   at->image = x->stride[0];
-  at->channels = (uint32_t)d->c, at->padded = (uint32_t)padded;
-  p->n = (uint32_t)d->oc, p->k = (uint32_t)(d->taps * padded);
-  product->batches = d->groups, p->batch_rank = d->groups > 1, p->batch[0] = ingot__divisor(d->groups), p->batch_inside = 1;
+  at->channels = (uint32_t)d.c, at->padded = (uint32_t)d.padded;
+  p->n = (uint32_t)d.oc, p->k = (uint32_t)(d.taps * d.padded);
+  product->batches = d.groups, p->batch_rank = d.groups > 1, p->batch[0] = ingot__divisor(d.groups), p->batch_inside = 1;
   product->m = x->dim[0] * pixels, product->unit = pixels ? pixels : 1;
-  const int64_t group = d->groups > 1 ? d->c : 0, out_group = d->groups > 1 ? d->oc : 0, last = x->rank - 1;
+  const int64_t group = d.groups > 1 ? d.c : 0, out_group = d.groups > 1 ? d.oc : 0, last = x->rank - 1;
   p->a = (product_operand){.data = x->data, .row = x->stride[last], .batch = {group}};
-  p->b = (product_operand){.data = call->packed, .row = p->k, .batch = {d->oc * p->k}, .copy = 16};
+  p->b = (product_operand){.data = call->packed, .row = p->k, .batch = {d.oc * p->k}, .copy = 16};
   p->b_early = 1;
   const int64_t strides[] = {at->image, at->place[0], at->place[1], at->place[2], group};
   p->a.copy = ingot__product_align(x->data, product->size, strides, 5);
@@ -117,7 +118,7 @@ size_t ingot__conv_pack_size(const ingot__call *call) {
   size_t n;
   set_weights(call, &d);
   if (!ingot__mul((size_t)d.groups, (size_t)d.oc, &n) || !ingot__mul(n, (size_t)d.taps, &n) || !ingot__mul(n, (size_t)d.padded, &n) ||
-      !ingot__mul(n, d.product.size, &n)) return SIZE_MAX;
+      !ingot__mul(n, d.size, &n)) return SIZE_MAX;
   return n;
 }
 
@@ -131,7 +132,7 @@ static void pack(const ingot__call *call, void *packed, bool tf32) {
     for (int64_t tap = 0; tap < d.taps; tap++)
       for (int64_t i = 0; i < d.padded; i++, to++) {
         const bool own = i < d.c && i / c == o % d.oc / oc;
-        ingot__put_weight(packed, to, w->data, own ? (o * c + i % c) * d.taps + tap : -1, d.product.size, tf32);
+        ingot__put_weight(packed, to, w->data, own ? (o * c + i % c) * d.taps + tap : -1, d.size, tf32);
       }
 }
 void ingot__conv_pack(const ingot__call *call, void *packed) { pack(call, packed, false); }
@@ -160,40 +161,11 @@ bool ingot__conv_is_point(const ingot__call *call) {
   return ingot__conv_takes(call) && INGOT__ATTRS(call, Conv)->group == 1 && ingot__conv_has_points(call) && lines_even(&call->in[0]);
 }
 
-ingot_status ingot__conv_point(const ingot__call *call, ingot__product *product) {
-  conv d;
-  INGOT_TRY(prepare(call, &d));
-  *product = d.product;
-  return INGOT_OK;
-}
+ingot_status ingot__conv_point(const ingot__call *call, ingot__product *product) { return prepare(call, product); }
 
-static double cost(const ingot__call *call, const ingot__product_tile *tile) {
-  conv d;
-  return prepare(call, &d) == INGOT_OK ? ingot__product_cost(call, tile, &d.product) : 1e9;
-}
-static size_t workspace(const ingot__call *call, const ingot__product_tile *tile) {
-  conv d;
-  return prepare(call, &d) == INGOT_OK ? ingot__product_workspace(tile, &d.product) : 0;
-}
-static ingot_status run(const ingot__call *call, const ingot__product_tile *tile) {
-  conv d;
-  INGOT_TRY(prepare(call, &d));
-  return ingot__product_launch(call, tile, &d.product);
-}
-
-#define ROW(kind, mathematics, types, packing, format, bm, bn, warps_m, warps_n, stages, blocks) \
-  static const ingot__product_tile kind##_##bm##x##bn = {mathematics, bm, bn, warps_m, warps_n, stages, blocks}; \
-  static double kind##_##bm##x##bn##_cost(const ingot__call *call) { return cost(call, &kind##_##bm##x##bn); } \
-  static size_t kind##_##bm##x##bn##_workspace(const ingot__call *call) { return workspace(call, &kind##_##bm##x##bn); } \
-  static void kind##_##bm##x##bn##_define(const ingot__call *call, ingot__text *text) { define(call, text, &kind##_##bm##x##bn); } \
-  static ingot_status kind##_##bm##x##bn##_run(const ingot__call *call) { return run(call, &kind##_##bm##x##bn); } \
-  const ingot__kernel_functions ingot__cuda_conv_##kind##_##bm##x##bn = { \
-    .supports = types, .cost = kind##_##bm##x##bn##_cost, .workspace = kind##_##bm##x##bn##_workspace, \
-    .pack_size = ingot__conv_pack_size, .pack = packing, .pack_format = format, .packs_inputs = 1u << 1, \
-    .run = kind##_##bm##x##bn##_run, .source = "product/mma.cu", .define = kind##_##bm##x##bn##_define};
-#define HALVES(...) ROW(mma, INGOT__MMA, supports_halves, ingot__conv_pack, "taps", __VA_ARGS__)
-#define TF32(...) ROW(tf32, INGOT__MMA, supports_floats, ingot__conv_pack_tf32, "taps_tf32", __VA_ARGS__)
-#define FLOATS(...) ROW(f32, INGOT__FMA, supports_floats, ingot__conv_pack, "taps", __VA_ARGS__)
+#define HALVES(...) INGOT__PRODUCT_ROW(conv_mma, INGOT__MMA, supports_halves, ingot__conv_pack_size, ingot__conv_pack, "taps", __VA_ARGS__)
+#define TF32(...) INGOT__PRODUCT_ROW(conv_tf32, INGOT__MMA, supports_floats, ingot__conv_pack_size, ingot__conv_pack_tf32, "taps_tf32", __VA_ARGS__)
+#define FLOATS(...) INGOT__PRODUCT_ROW(conv_f32, INGOT__FMA, supports_floats, ingot__conv_pack_size, ingot__conv_pack, "taps", __VA_ARGS__)
 INGOT__PRODUCT_TILES(HALVES)
 INGOT__PRODUCT_TILES(TF32)
 FLOATS(128, 128, 2, 4, 3, 1)

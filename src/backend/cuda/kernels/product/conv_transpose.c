@@ -4,12 +4,13 @@
  *
  * Packed ("classes..."): for each class of taps, y then x, as conv.c has it, for the class's taps alone. */
 #include <string.h>
-#include "backend/cuda/kernels/product/weights.h"
 #include "backend/cuda/kernels/conv_transpose/geometry.h"
 #include "backend/cuda/kernels/product/conv_transpose.h"
+#include "backend/cuda/kernels/product/rows.h"
+#include "backend/cuda/kernels/product/weights.h"
 
 typedef struct transposed {
-  ingot__product product;
+  size_t size;                   /* of an element */
   ingot__window window;          /* of three dims */
   int64_t groups, c, oc, padded; /* channels of each group */
 } transposed;
@@ -20,14 +21,14 @@ static bool read(const ingot__call *call, transposed *d) {
   if (!ingot__conv_transpose_read(call, w) || call->in[0].rank > 4) return false;
   for (int i = 1; i < 3; i++)
     if ((w->dilation[i] != 1 && w->stride[i] != 1) || w->stride[i] > 256 || w->begin[i] < 0) return false;
-  d->product.size = ingot__dtype_size(call->in[0].dtype);
+  d->size = ingot__dtype_size(call->in[0].dtype);
   d->groups = INGOT__ATTRS(call, ConvTranspose)->group, d->c = call->in[1].dim[0] / d->groups, d->oc = call->in[1].dim[1];
-  const int64_t chunk = ingot__product_chunk(d->product.size);
+  const int64_t chunk = ingot__product_chunk(d->size);
   d->padded = ingot__divide_up(d->c, chunk) * chunk;
   return true;
 }
-static bool supports_halves(const ingot__call *call) { transposed d; return read(call, &d) && d.product.size == 2; }
-static bool supports_floats(const ingot__call *call) { transposed d; return read(call, &d) && d.product.size == 4; }
+static bool supports_halves(const ingot__call *call) { transposed d; return read(call, &d) && d.size == 2; }
+static bool supports_floats(const ingot__call *call) { transposed d; return read(call, &d) && d.size == 4; }
 
 /* Taps of residue r. */
 static int64_t taps_of(int64_t taps, int64_t stride, int64_t r) { return r < taps ? ingot__divide_up(taps - r, stride) : 0; }
@@ -37,7 +38,7 @@ size_t ingot__conv_transpose_pack_size(const ingot__call *call) {
   size_t n;
   if (!read(call, &d)) return 0;
   if (!ingot__mul((size_t)d.groups, (size_t)d.oc, &n) || !ingot__mul(n, (size_t)(d.window.kernel[1] * d.window.kernel[2]), &n) ||
-      !ingot__mul(n, (size_t)d.padded, &n) || !ingot__mul(n, d.product.size, &n)) return SIZE_MAX;
+      !ingot__mul(n, (size_t)d.padded, &n) || !ingot__mul(n, d.size, &n)) return SIZE_MAX;
   return n;
 }
 
@@ -53,18 +54,19 @@ static void pack(const ingot__call *call, void *packed, bool tf32) {
         for (int64_t i = 0; i < taps_of(kw, sx, r % sx); i++)
           for (int64_t c = 0; c < d.padded; c++, to++) {
             const int64_t tap = (r / sx + j * sy) * kw + r % sx + i * sx, from = ((o / d.oc * d.c + c) * d.oc + o % d.oc) * taps + tap;
-            ingot__put_weight(packed, to, call->in[1].data, c < d.c ? from : -1, d.product.size, tf32);
+            ingot__put_weight(packed, to, call->in[1].data, c < d.c ? from : -1, d.size, tf32);
           }
 }
 void ingot__conv_transpose_pack(const ingot__call *call, void *packed) { pack(call, packed, false); }
 static void pack_tf32(const ingot__call *call, void *packed) { pack(call, packed, true); }
 
-static ingot_status prepare(const ingot__call *call, transposed *d) {
+static ingot_status prepare(const ingot__call *call, ingot__product *product) {
   const ingot__view *x = &call->in[0], *y = &call->out[0];
   const ingot__attrs_ConvTranspose *attrs = INGOT__ATTRS(call, ConvTranspose);
-  if (!read(call, d)) return INGOT__FAIL_CALL(call, INGOT_E_INTERNAL, "a transposed convolution that this kernel doesn't take");
-  const ingot__window *w = &d->window;
-  ingot__product *product = &d->product;
+  transposed d;
+  if (!read(call, &d)) return INGOT__FAIL_CALL(call, INGOT_E_INTERNAL, "a transposed convolution that this kernel doesn't take");
+  const ingot__window *w = &d.window;
+  *product = (ingot__product){.size = d.size};
   product_params *p = &product->p;
   product_window *at = &p->window;
   const bool image = x->rank == 4;
@@ -86,13 +88,13 @@ static ingot_status prepare(const ingot__call *call, transposed *d) {
     phases *= w->stride[i], pixels *= lines, most_taps *= ingot__divide_up(w->kernel[i], w->stride[i]);
   }
   at->image = x->stride[0];
-  at->channels = (uint32_t)d->c, at->padded = (uint32_t)d->padded, at->groups = (uint32_t)d->groups;
+  at->channels = (uint32_t)d.c, at->padded = (uint32_t)d.padded, at->groups = (uint32_t)d.groups;
   at->out_image = y->stride[0], at->out_line = image ? y->stride[2] : 0;
-  p->n = (uint32_t)d->oc, p->k = (uint32_t)(most_taps * d->padded);
-  p->batch_rank = d->groups > 1, p->batch[0] = ingot__divisor(d->groups), p->batch_inside = 1;
-  product->batches = d->groups * phases;
+  p->n = (uint32_t)d.oc, p->k = (uint32_t)(most_taps * d.padded);
+  p->batch_rank = d.groups > 1, p->batch[0] = ingot__divisor(d.groups), p->batch_inside = 1;
+  product->batches = d.groups * phases;
   product->m = x->dim[0] * pixels, product->unit = pixels ? pixels : 1;
-  const int64_t group = d->groups > 1 ? d->c : 0, out_group = d->groups > 1 ? d->oc : 0;
+  const int64_t group = d.groups > 1 ? d.c : 0, out_group = d.groups > 1 ? d.oc : 0;
   const int64_t strides[] = {at->image, at->place[1], at->place[2], group};
   p->a = (product_operand){.data = x->data, .batch = {group}, .copy = ingot__product_align(x->data, product->size, strides, 4)};
   p->b = (product_operand){.data = call->packed, .copy = 16};
@@ -118,33 +120,15 @@ static void define(const ingot__call *call, ingot__text *text, const ingot__prod
   ingot__product_define(call, text, tile, (int)INGOT__ATTRS(call, ConvTranspose)->act);
   ingot__text_printf(text, "#define WINDOW 2\n#define TRANSPOSED 1\n#define A_STRIDED 0\n#define B_STRIDED 0\n#define B_PACKED 1\n");
 }
-static double cost(const ingot__call *call, const ingot__product_tile *tile) {
-  transposed d;
-  return prepare(call, &d) == INGOT_OK ? ingot__product_cost(call, tile, &d.product) : 1e9;
-}
-static size_t workspace(const ingot__call *call, const ingot__product_tile *tile) {
-  transposed d;
-  return prepare(call, &d) == INGOT_OK ? ingot__product_workspace(tile, &d.product) : 0;
-}
-static ingot_status run(const ingot__call *call, const ingot__product_tile *tile) {
-  transposed d;
-  INGOT_TRY(prepare(call, &d));
-  return ingot__product_launch(call, tile, &d.product);
-}
-
-#define ROW(kind, mathematics, types, packing, format, bm, bn, warps_m, warps_n, stages, blocks) \
-  static const ingot__product_tile kind##_##bm##x##bn = {mathematics, bm, bn, warps_m, warps_n, stages, blocks}; \
-  static double kind##_##bm##x##bn##_cost(const ingot__call *call) { return cost(call, &kind##_##bm##x##bn); } \
-  static size_t kind##_##bm##x##bn##_workspace(const ingot__call *call) { return workspace(call, &kind##_##bm##x##bn); } \
-  static void kind##_##bm##x##bn##_define(const ingot__call *call, ingot__text *text) { define(call, text, &kind##_##bm##x##bn); } \
-  static ingot_status kind##_##bm##x##bn##_run(const ingot__call *call) { return run(call, &kind##_##bm##x##bn); } \
-  const ingot__kernel_functions ingot__cuda_conv_transpose_##kind##_##bm##x##bn = { \
-    .supports = types, .cost = kind##_##bm##x##bn##_cost, .workspace = kind##_##bm##x##bn##_workspace, \
-    .pack_size = ingot__conv_transpose_pack_size, .pack = packing, .pack_format = format, .packs_inputs = 1u << 1, \
-    .run = kind##_##bm##x##bn##_run, .source = "product/mma.cu", .define = kind##_##bm##x##bn##_define};
-#define HALVES(...) ROW(mma, INGOT__MMA, supports_halves, ingot__conv_transpose_pack, "classes", __VA_ARGS__)
-#define TF32(...) ROW(tf32, INGOT__MMA, supports_floats, pack_tf32, "classes_tf32", __VA_ARGS__)
-#define FLOATS(...) ROW(f32, INGOT__FMA, supports_floats, ingot__conv_transpose_pack, "classes", __VA_ARGS__)
+#define HALVES(...) \
+  INGOT__PRODUCT_ROW(conv_transpose_mma, INGOT__MMA, supports_halves, ingot__conv_transpose_pack_size, \
+                     ingot__conv_transpose_pack, "classes", __VA_ARGS__)
+#define TF32(...) \
+  INGOT__PRODUCT_ROW(conv_transpose_tf32, INGOT__MMA, supports_floats, ingot__conv_transpose_pack_size, \
+                     pack_tf32, "classes_tf32", __VA_ARGS__)
+#define FLOATS(...) \
+  INGOT__PRODUCT_ROW(conv_transpose_f32, INGOT__FMA, supports_floats, ingot__conv_transpose_pack_size, \
+                     ingot__conv_transpose_pack, "classes", __VA_ARGS__)
 HALVES(128, 128, 2, 4, 3, 2)
 HALVES(128, 64, 2, 2, 4, 2)
 HALVES(64, 64, 2, 2, 4, 3)

@@ -1,21 +1,15 @@
 /* From a node to the strided copies that it stands for. */
-#include "backend/cpu/kernels/move/pieces.h"
+#include "backend/pieces.h"
 
 static size_t element(const ingot__call *call) { return ingot__dtype_size(call->in[0].dtype); }
 
-static void add(move_piece *p, int64_t dim, int64_t to, int64_t from) { ingot__move_add(&p->move, dim, to, from); }
+static void add(ingot__piece *p, int64_t dim, int64_t to, int64_t from) { ingot__move_add(&p->move, dim, to, from); }
 
-static void nothing(move_piece *p) { *p = (move_piece){.move = {.rank = 1, .dim = {0}}}; }
+static void nothing(ingot__piece *p) { *p = (ingot__piece){.move = {.rank = 1, .dim = {0}}}; }
 
 static int64_t int_of(const ingot__view *v, int64_t i) { return ingot__get_int(v->dtype, v->data, (size_t)i); }
 
-static bool constant_or_absent(const ingot__call *call, size_t first, size_t last) {
-  for (size_t i = first; i <= last; i++)
-    if (ingot__has_in(call, i) && !(call->in[i].constant && call->in[i].data)) return false;
-  return true;
-}
-
-bool ingot__move_supports(const ingot__call *call) {
+bool ingot__piece_supports(const ingot__call *call) {
   if (!call->node || !ingot__has_in(call, 0) || call->n_out < 1) return false;
   size_t size = element(call);
   if (size != 1 && size != 2 && size != 4 && size != 8) return false;
@@ -30,20 +24,18 @@ bool ingot__move_supports(const ingot__call *call) {
       for (size_t i = 0; i < call->n_in; i++)
         if (!ingot__has_in(call, i) || call->in[i].dtype != call->in[0].dtype) return false;
       return same_layout;
-    case INGOT__OP_Split: return same_layout && constant_or_absent(call, 1, 1);
-    case INGOT__OP_Slice: return same_layout && constant_or_absent(call, 1, 4);
+    case INGOT__OP_Split:
+    case INGOT__OP_Slice:
     case INGOT__OP_Expand:
-    case INGOT__OP_Tile: return same_layout && constant_or_absent(call, 1, 1);
-    case INGOT__OP_Pad:
-      return same_layout && constant_or_absent(call, 1, 1) && constant_or_absent(call, 3, 3) &&
-             strcmp(INGOT__ATTRS(call, Pad)->mode, "constant") == 0;
+    case INGOT__OP_Tile: return same_layout;
+    case INGOT__OP_Pad: return same_layout && strcmp(INGOT__ATTRS(call, Pad)->mode, "constant") == 0;
     case INGOT__OP_DepthToSpace:
     case INGOT__OP_SpaceToDepth: return same_layout && call->in[0].rank == 4;
     default: return false;
   }
 }
 
-size_t ingot__move_pieces(const ingot__call *call) {
+size_t ingot__piece_count(const ingot__call *call) {
   switch (call->node->op) {
     case INGOT__OP_Concat: return call->n_in;
     case INGOT__OP_Split: return call->n_out;
@@ -55,12 +47,12 @@ size_t ingot__move_pieces(const ingot__call *call) {
 static int axis_of(int64_t axis, int rank) { return (int)(axis < 0 ? axis + rank : axis); }
 
 /* All of a view of the same dims as the other. */
-static void copy_all(move_piece *p, const ingot__view *to, const ingot__view *from) {
+static void copy_all(ingot__piece *p, const ingot__view *to, const ingot__view *from) {
   p->to = to->data, p->from = from->data;
   for (int i = 0; i < to->rank; i++) add(p, to->dim[i], to->stride[i], from->stride[i]);
 }
 
-static ingot_status concat_piece(const ingot__call *call, size_t i, move_piece *p) {
+static ingot_status concat_piece(const ingot__call *call, size_t i, ingot__piece *p) {
   const ingot__view *out = &call->out[0];
   int axis = axis_of(INGOT__ATTRS(call, Concat)->axis, out->rank);
   int64_t before = 0;
@@ -72,7 +64,7 @@ static ingot_status concat_piece(const ingot__call *call, size_t i, move_piece *
   return INGOT_OK;
 }
 
-static ingot_status split_piece(const ingot__call *call, size_t i, move_piece *p) {
+static ingot_status split_piece(const ingot__call *call, size_t i, ingot__piece *p) {
   const ingot__view *in = &call->in[0];
   int axis = axis_of(INGOT__ATTRS(call, Split)->axis, in->rank);
   int64_t n = in->dim[axis], count = (int64_t)call->n_out, before = 0, each = (n + count - 1) / count;
@@ -87,7 +79,7 @@ static ingot_status split_piece(const ingot__call *call, size_t i, move_piece *p
   return INGOT_OK;
 }
 
-static ingot_status slice_piece(const ingot__call *call, move_piece *p) {
+static ingot_status slice_piece(const ingot__call *call, ingot__piece *p) {
   const ingot__view *in = &call->in[0], *out = &call->out[0];
   copy_all(p, out, in);
   int64_t n = ingot__view_count(&call->in[1]);
@@ -106,7 +98,7 @@ static ingot_status slice_piece(const ingot__call *call, move_piece *p) {
 }
 
 /* Pad's copies: the inside, then each axis's two borders, whose earlier axes run over the inside and later ones over everything. */
-static ingot_status pad_piece(const ingot__call *call, size_t i, move_piece *p) {
+static ingot_status pad_piece(const ingot__call *call, size_t i, ingot__piece *p) {
   static const uint64_t zero = 0;
   const ingot__view *in = &call->in[0], *out = &call->out[0];
   int64_t size = (int64_t)element(call), low[INGOT_MAX_RANK] = {0}, inside[INGOT_MAX_RANK], crop[INGOT_MAX_RANK] = {0};
@@ -145,7 +137,7 @@ static ingot_status pad_piece(const ingot__call *call, size_t i, move_piece *p) 
 }
 
 /* The channels of the deep side are (b, b, C) or, CRD, (C, b, b); `deep` and `flat` are the strides' owners. */
-static void depth_space(move_piece *p, const ingot__view *deep, const ingot__view *flat, int64_t b, bool crd, bool to_flat) {
+static void depth_space(ingot__piece *p, const ingot__view *deep, const ingot__view *flat, int64_t b, bool crd, bool to_flat) {
   int64_t c = flat->dim[1], cs = deep->stride[1];
   struct { int64_t dim, deep, flat; } axis[6] = {
     {flat->dim[0], deep->stride[0], flat->stride[0]},
@@ -158,7 +150,7 @@ static void depth_space(move_piece *p, const ingot__view *deep, const ingot__vie
   for (int i = 0; i < 6; i++) add(p, axis[i].dim, to_flat ? axis[i].flat : axis[i].deep, to_flat ? axis[i].deep : axis[i].flat);
 }
 
-static void transpose_piece(const ingot__call *call, move_piece *p) {
+static void transpose_piece(const ingot__call *call, ingot__piece *p) {
   const ingot__view *in = &call->in[0], *out = &call->out[0];
   const ingot__ints *perm = &INGOT__ATTRS(call, Transpose)->perm;
   for (int i = 0; i < out->rank; i++) {
@@ -167,7 +159,7 @@ static void transpose_piece(const ingot__call *call, move_piece *p) {
   }
 }
 
-ingot_status ingot__move_piece(const ingot__call *call, size_t i, move_piece *p) {
+ingot_status ingot__piece_get(const ingot__call *call, size_t i, ingot__piece *p) {
   const ingot__view *in = &call->in[0], *out = &call->out[0];
   p->move.rank = 0;
   p->from = in->data, p->to = out->data;
