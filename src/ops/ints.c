@@ -64,6 +64,20 @@ ingot__dim ingot__ints_get(const ingot__infer *f, size_t i, size_t k) {
   return f->known[i] ? f->known[i][k] : INGOT__DIM_UNKNOWN;
 }
 
+ingot_status ingot__ints_shape(ingot__infer *f, size_t i, ingot__type *type) {
+  size_t n;
+  if (!ingot__ints_count(f, i, &n)) return INGOT_OK;
+  if (n > INGOT_MAX_RANK) return INGOT__FAIL_INFER(f, INGOT_E_LIMIT, "rank %zu is asked for; the most is %d", n, INGOT_MAX_RANK);
+  type->rank = (int8_t)n;
+  for (size_t k = 0; k < n; k++) {
+    int64_t number;
+    type->dim[k] = ingot__ints_get(f, i, k);
+    if (ingot__element_number(f, type->dim[k], &number) && number < 0)
+      return INGOT__FAIL_INFER(f, INGOT_E_SHAPE, "the shape asked for has %lld at %zu", (long long)number, k);
+  }
+  return INGOT_OK;
+}
+
 bool ingot__ints_number(const ingot__infer *f, size_t i, size_t k, int64_t *number) {
   if (!holds(f, i, k)) return false;
   const ingot__view *v = f->data[i];

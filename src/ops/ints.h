@@ -38,6 +38,8 @@ bool ingot__known_count(const ingot__infer *f, size_t i, size_t *n);
 ingot__dim ingot__dims_product(const ingot__infer *f, const ingot__type *type, int from, int to);
 /* Sets a type to rank -1 (unknown). */
 void ingot__type_unknown(ingot__type *type, ingot_dtype dtype);
+/* *type's dims are the elements of input i, a vector; it stays as it is where their number isn't known. INGOT_E_LIMIT, INGOT_E_SHAPE (below 0). */
+ingot_status ingot__ints_shape(ingot__infer *f, size_t i, ingot__type *type);
 /* One dim that two types must share: the better known of both; INGOT_E_SHAPE when they are different numbers. */
 ingot_status ingot__dim_merge(ingot__infer *f, ingot__dim a, ingot__dim b, const char *what, ingot__dim *out);
 #endif

@@ -51,23 +51,12 @@ static void pair(const stream *s, uint64_t block, double u[2]) {
 static ingot_status infer(ingot__infer *f) {
   const ingot__attrs_RandomNormal *a = f->attrs;
   ingot_dtype t = a->dtype > 0 && a->dtype < 64 ? (ingot_dtype)a->dtype : INGOT_UNDEFINED;
-  size_t n;
   if (t != INGOT_FLOAT32 && t != INGOT_FLOAT64 && t != INGOT_FLOAT16 && t != INGOT_BFLOAT16) {
     return INGOT__FAIL_INFER(f, INGOT_E_TYPE, "gives floats, not type %lld", (long long)a->dtype);
   }
   if (!ingot__infer_has(f, 0) || f->in[0]->dtype != INGOT_INT64) return INGOT__FAIL_INFER(f, INGOT_E_TYPE, "the shape must be int64");
   ingot__type_unknown(&f->out[0], t);
-  if (!ingot__ints_count(f, 0, &n)) return INGOT_OK;
-  if (n > INGOT_MAX_RANK) return INGOT__FAIL_INFER(f, INGOT_E_LIMIT, "rank %zu is asked for; the most is %d", n, INGOT_MAX_RANK);
-  f->out[0].rank = (int8_t)n;
-  for (size_t k = 0; k < n; k++) {
-    int64_t number;
-    f->out[0].dim[k] = ingot__ints_get(f, 0, k);
-    if (ingot__element_number(f, f->out[0].dim[k], &number) && number < 0) {
-      return INGOT__FAIL_INFER(f, INGOT_E_SHAPE, "the shape asked for has %lld at %zu", (long long)number, k);
-    }
-  }
-  return INGOT_OK;
+  return ingot__ints_shape(f, 0, &f->out[0]);
 }
 ingot_status ingot__infer_RandomNormal(ingot__infer *f) { return infer(f); }
 ingot_status ingot__infer_RandomUniform(ingot__infer *f) { return infer(f); }

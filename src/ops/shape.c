@@ -58,21 +58,12 @@ ingot_status ingot__infer_ConstantOfShape(ingot__infer *f) {
   const ingot__literal *value = &((const ingot__attrs_ConstantOfShape *)f->attrs)->value;
   if (!ingot__infer_has(f, 0)) return INGOT__FAIL_INFER(f, INGOT_E_NETWORK, "the shape is missing");
   ingot_dtype dtype = value->data ? value->dtype : INGOT_FLOAT32;
-  size_t size, n, total;
+  size_t size, total;
   if (!ingot__dtype_bytes(dtype, 1, &size) || (value->data && value->bytes < size)) {
     return INGOT__FAIL_INFER(f, INGOT_E_TYPE, "the value must be one number, not %s", ingot_dtype_name(dtype));
   }
   ingot__type_unknown(&f->out[0], dtype);
-  if (!ingot__ints_count(f, 0, &n)) return INGOT_OK;
-  if (n > INGOT_MAX_RANK) return INGOT__FAIL_INFER(f, INGOT_E_LIMIT, "rank %zu is asked for; the most is %d", n, INGOT_MAX_RANK);
-  f->out[0].rank = (int8_t)n;
-  for (size_t k = 0; k < n; k++) {
-    int64_t number;
-    f->out[0].dim[k] = ingot__ints_get(f, 0, k);
-    if (ingot__element_number(f, f->out[0].dim[k], &number) && number < 0) {
-      return INGOT__FAIL_INFER(f, INGOT_E_SHAPE, "the shape asked for has %lld at %zu", (long long)number, k);
-    }
-  }
+  INGOT_TRY(ingot__ints_shape(f, 0, &f->out[0]));
   ingot__dim *known;
   if ((ingot__dtype_is_int(dtype) || dtype == INGOT_BOOL) && ingot__type_count(&f->out[0], &total) && (known = ingot__infer_known(f, 0, total))) {
     ingot__dim element = ingot__element(f, ingot__get_int(dtype, value->data, 0));
