@@ -8,6 +8,9 @@
   {LOOSE, X4(3, 16, 7, 6) "const w: float32[16,32,2,2] = random(3)\ny = ConvTranspose(x, w) {strides=[2,2] act=LeakyRelu act_alpha=0.1}"},
   {LOOSE, "input x: float32[2,16,32]\nconst w: float32[16,64,4] = random(3)\nconst b: float32[64] = random(4)\n"
           "y = ConvTranspose(x, w, b) {strides=[4]}"},
+  /* Windows along columns, of images of one column and of two: lines of a pixel, of which a tile would take more than the copy engine's 256. */
+  {LOOSE, X4(2, 64, 301, 1) "const w: float32[72,64,5,1] = random(3)\nconst b: float32[72] = random(4)\ny = Conv(x, w, b) {pads=[2,0,2,0] act=Relu}"},
+  {LOOSE, X4(1, 64, 90, 2) "const w: float32[40,64,3,1] = random(3)\ny = Conv(x, w) {dilations=[2,1]}"},
   /* Convolutions of points to few channels: one to eight of them, channels that don't fill a step, several blocks, one dimension. */
   {LOOSE, X4(1, 64, 37, 29) "const w: float32[2,64,1,1] = random(3)\nconst b: float32[2] = random(4)\ny = Conv(x, w, b)"},
   {LOOSE, X4(2, 136, 9, 15) "const w: float32[8,136,1,1] = random(3)\nconst b: float32[8] = random(4)\n"

@@ -136,7 +136,7 @@ static inline msg tensor_external(const char *name, int64_t n, const char *locat
   return t;
 }
 
-/* ---- Graphs: a value's dims are words, numbers or names, "?" for none; dims NULL: no shape. */
+/* ---- Graphs: a value's dims are words, numbers or names, "_" for none; dims NULL: no shape. */
 static msg value(const char *name, int dtype, const char *dims) {
   msg v = {0}, type = {0}, t = {0}, shape = {0};
   put_int(&t, 1, dtype);
@@ -144,7 +144,7 @@ static msg value(const char *name, int dtype, const char *dims) {
     size_t n = strcspn(d, " ");
     msg dim = {0};
     if (*d >= '0' && *d <= '9') put_int(&dim, 1, strtoll(d, NULL, 10));
-    else if (*d != '?') put_data(&dim, 2, d, n);
+    else if (*d != '_') put_data(&dim, 2, d, n);
     put_msg(&shape, 1, dim);
     d += n;
   }

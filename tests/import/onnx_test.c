@@ -91,11 +91,14 @@ static void test_symbols(void **state) {
   (void)state;
   msg g = {0};
   put_msg(&g, GRAPH_NODE, node("Identity", "", "a", "y"));
-  put_msg(&g, GRAPH_INPUT, value("a", INGOT_FLOAT32, "N ? N 0 3"));
-  put_msg(&g, GRAPH_INPUT, value("b", INGOT_FLOAT32, "N ?"));
+  put_msg(&g, GRAPH_INPUT, value("a", INGOT_FLOAT32, "N _ N 0 3"));
+  put_msg(&g, GRAPH_INPUT, value("b", INGOT_FLOAT32, "N _"));
+  put_msg(&g, GRAPH_INPUT, value("c", INGOT_FLOAT32, "? ?")); /* Paddle2ONNX's word for none */
   put_msg(&g, GRAPH_OUTPUT, value("y", INGOT_FLOAT32, NULL));
   ingot__network *network = load_graph(g);
-  const ingot__type *a = &network->main->input[0]->type, *b = &network->main->input[1]->type;
+  const ingot__type *a = &network->main->input[0]->type, *b = &network->main->input[1]->type,
+                    *c = &network->main->input[2]->type;
+  assert_true(c->dim[0] < 0 && c->dim[1] < 0 && c->dim[0] != c->dim[1]);
   assert_true(a->dim[0] < 0 && a->dim[0] == a->dim[2] && a->dim[0] == b->dim[0]);
   assert_true(a->dim[1] < 0 && a->dim[1] != a->dim[0] && a->dim[1] != b->dim[1] && a->dim[3] < 0 && a->dim[3] != a->dim[1]);
   assert_int_equal(a->dim[4], 3);
@@ -152,6 +155,12 @@ static void test_names(void **state) {
   refuse(graph_of(twice, 2), INGOT_E_NETWORK, "m.onnx: b (Relu): its output 'y' has the name of another output");
   msg same[] = {node("Relu", "a", "x", "z"), node("Relu", "a", "z", "y")};
   refuse(graph_of(same, 2), INGOT_E_NETWORK, "m.onnx: a (Relu): another node has the same name");
+  const int64_t four = 4;
+  const float ones[] = {1, 1, 1, 1};
+  msg constant = attr_tensor("value", tensor("t", INGOT_FLOAT32, 1, &four, ones, sizeof ones));
+  msg anonymous[] = {node_attr(node("Constant", "anon", "", "c"), constant), node_attr(node("Constant", "anon", "", "d"), constant),
+                     node("Add", "a", "x c", "z"), node("Add", "b", "z d", "y")};
+  ingot__network_free(load_graph(graph_of(anonymous, 4))); /* as spox writes them: constants are values, whose names are their outputs' */
   msg missing = node("Relu", "a", "q", "y");
   refuse(graph_of(&missing, 1), INGOT_E_NETWORK, "m.onnx: a (Relu): its input 0 is 'q', which no node");
   msg input = node("Relu", "a", "x", "x");

@@ -20,7 +20,7 @@ ingot_status ingot__onnx_define_nodes(ingot__onnx *o, ingot__onnx_scope *scope, 
   ingot__name_map_init(&names, o->scratch);
   for (size_t i = 0; i < nodes->n; i++) {
     const ingot__pb_node *n = &nodes->v[i];
-    if (n->name.n) {
+    if (n->name.n && !ingot__text_is(n->op, "Constant")) { /* those are values: some exporters give all of them one name */
       if (ingot__name_map_get(&names, n->name)) {
         COLLECT(o, node_text(o, n), "another node has the same name");
       } else if (!ingot__name_map_put(&names, n->name, (void *)n)) {

@@ -18,7 +18,8 @@ static ingot_status read_dim(ingot__onnx *o, ingot__text message, const char *ow
   if (number > 0 || (number == 0 && !owner)) return *dim = number, INGOT_OK;
   *dim = INGOT__DIM_UNKNOWN;
   if (!owner) return INGOT_OK;
-  char *name = symbol.n ? ingot__arena_stringn(o->scratch, symbol.p, symbol.n) : ingot__arena_printf(o->scratch, "%s_dim%d", owner, axis);
+  const bool named = symbol.n && !(symbol.n == 1 && *symbol.p == '?'); /* Paddle2ONNX calls all free dims "?": they aren't the same */
+  char *name = named ? ingot__arena_stringn(o->scratch, symbol.p, symbol.n) : ingot__arena_printf(o->scratch, "%s_dim%d", owner, axis);
   if (!name) return ingot__no_memory(o->diag);
   *dim = ingot__dim_symbol(&o->network->dims, name);
   return INGOT_OK;

@@ -5,7 +5,7 @@
 
 typedef struct tiling { int n, stages, patch; } tiling; /* see patch.cu */
 
-enum { PIXELS = 256, ROW = 128 };
+enum { PIXELS = 256, ROW = 128, BOX = 256 /* the most along a dim that the copy engine brings at once */ };
 
 static bool read(const ingot__call *call, const tiling *t, ingot__product_shape *s) {
   if (!call->node || call->node->op != INGOT__OP_Conv || !ingot__product_read(call, s)) return false;
@@ -25,7 +25,7 @@ static double lay_out(const ingot__product_shape *s, const tiling *t, ingot__pat
   const double lines = (double)q->out_y / p->height;
   const int64_t whole = s->a_width + pad_x, whole_lines = (whole - 1 + PIXELS - 1 + reach_x) / whole + 1 + reach_y;
   const double whole_share = (double)q->out_x / (double)whole, strips_share = (double)q->out_x / (double)(ingot__divide_up(q->out_x, 8) * 8);
-  if (whole <= 256 && whole * whole_lines <= t->patch && whole_share > strips_share * 0.97) {
+  if (whole <= BOX && whole_lines <= BOX && whole * whole_lines <= t->patch && whole_share > strips_share * 0.97) {
     p->pitch = (int32_t)whole, p->group = 8, p->lines = (int32_t)whole_lines, p->strips = 0;
     p->tiles_m = (int32_t)ingot__divide_up(s->a_images * p->height * whole, PIXELS);
     return lines * whole_share;
