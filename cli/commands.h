@@ -26,8 +26,8 @@ ingot_status cli__common(const cli__common_settings *common);
 #define CLI__DEVICE_OPTIONS(s) \
   {CLI__TEXT, "device", 0, "cpu|cuda[:N]", &(s).device, "Where the engine is to run. Default: cpu."}, \
   {CLI__FLAG, "fp16", 0, NULL, &(s).fp16, "Allow float16 for what bears it; sums, normalisations and softmax stay in float32 (GPUs)."}, \
-  {CLI__TEXT, "fp16Error", 0, "E", &(s).fp16_error, "Keep layers at the front in float32 where float16 would move an output by more " \
-   "than this share of its range, on random inputs (0.005, of networks over 4e9 operations 0.03; 0: never)."}, \
+  {CLI__TEXT, "fp16Error", 0, "E", &(s).fp16_error, "Keep layers at the front, and the last, in float32 where float16 would move an output by more " \
+   "than this share of its range, on random inputs (0.0025, of networks over 4e9 operations 0.015; 0: never)."}, \
   {CLI__FLAG, "bf16", 0, NULL, &(s).bf16, "The same with bfloat16."}, \
   {CLI__FLAG, "best", 0, NULL, &(s).best, "Allow every precision that the target has."}, \
   {CLI__FLAG, "noTF32", 0, NULL, &(s).no_tf32, "Compute float32 products exactly, not with 10 bits of mantissa (GPUs)."}, \

@@ -225,10 +225,11 @@ INGOT_API ingot_status ingot_config_set_device(ingot_config *config, const char 
 #define INGOT_PRECISION_BF16 4u
 INGOT_API ingot_status ingot_config_set_precision(ingot_config *config, unsigned flags);
 /* How far float16's rounding may move the network's outputs, of their range. Where INGOT_PRECISION_FP16 is allowed the network is run on the
- * host, on random inputs, with results rounded to halves; if that moves an output further, layers at the front stay in float32, exactly, until
- * 0.15 of `most` is left (at most 0.004), with a warning that says how many. Other inputs may give several times more or less. Unless it is
- * called: 0.005, and 0.03 for networks of more than 4e9 operations a run. 0: float16 wherever its range allows it. Networks whose own weights are
- * halves, and those that would take the host long, aren't looked at. INGOT_E_ARGUMENT where it is negative or NaN. */
+ * host, on random inputs, with results rounded to halves; if that moves an output further, layers at the front, and the last four where fewer
+ * stay then in all, are kept in float32, exactly, until 0.4 of `most` is left (at most 0.004), with a warning that says how many. Other inputs
+ * may give several times more or less. Unless it is called: 0.0025, and 0.015 for networks of more than 4e9 operations a run. 0: float16
+ * wherever its range allows it. Networks whose own weights are halves, and those that would take the host long, aren't looked at.
+ * INGOT_E_ARGUMENT where it is negative or NaN. */
 INGOT_API ingot_status ingot_config_set_fp16_error(ingot_config *config, double most);
 /* Whose kernels besides ingot's own may be chosen, for GPUs: INGOT_TACTIC_ flags, or-ed; default: all. Those of a library that isn't found are no
  * candidates; an engine that has them runs without it too, by other kernels (docs/cuda.md). */

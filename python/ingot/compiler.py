@@ -69,8 +69,8 @@ def build(model: Any, *, shapes: Optional[Mapping[str, Profile]] = None, profile
     fp16, bf16    on a GPU layers may be computed in float16, or bfloat16; sums, normalisations and softmax stay in float32, inputs and outputs
                   keep their types
     best          any precision that the device has
-    fp16_error    how far float16 may move an output, of its range: where it is more, measured on random inputs, layers at the front stay in float32,
-                  with a warning; 0: any; None: 0.005, and 0.03 for networks of more than 4e9 operations a run
+    fp16_error    how far float16 may move an output, of its range: where it is more, measured on random inputs, layers at the front, and the last four
+                  where that helps, stay in float32, with a warning; 0: any; None: 0.0025, and 0.015 for networks of more than 4e9 operations a run
     tf32          on a GPU float32 products may be computed by tensor cores, with 10 bits of mantissa; False: exactly
     workspace_limit  bytes that one kernel may want for itself, unless all of a layer's want more; 0: no limit
     tactic_sources   NVIDIA's libraries whose kernels may be chosen on a GPU, where they are found: "CUBLAS_LT", "CUDNN"; None: all, (): none
