@@ -29,6 +29,11 @@ static const device_network headed = {.name = "headed", .text =
   LAYER("ft", "g", "7") LAYER("gt", "h", "8") LAYER("ht", "i", "9") LAYER("it", "j", "10") LAYER("jt", "k", "11") LAYER("kt", "l", "12")
   "m = MatMul(lt, v)\no = Add(m, far)\ny = Softmax(o) {axis=-1}\noutput y\n}\n"};
 
+/* A spectrum's power, of which small numbers count as much as large ones; halves bear it as long as the signal is loud. */
+static const device_network logarithmic = {.name = "logarithmic", .text =
+  "network {\ninput x: float32[256,8]\nconst w: float32[8,4] = random(1)\n"
+  "p = Mul(x, x)\nv = Mul(w, w)\nm = MatMul(p, v)\ny = Log(m)\noutput y\n}\n"};
+
 typedef struct told { char kept[400]; double moved; int measured; bool cancel; } told;
 
 static void listen(void *user, ingot_severity severity, const char *text) {
@@ -122,6 +127,16 @@ static void the_back_stays_exact_where_that_helps(void **state) {
   ingot_engine_destroy(engine);
 }
 
+static void logarithms_are_measured_in_pauses_too(void **state) {
+  (void)state;
+  ingot_engine *engine;
+  told t = {0};
+  if (build(&logarithmic, INGOT_PRECISION_FP16, -1, NULL, &t, &engine) != INGOT_OK) fail_msg("%s", ingot_last_error());
+  if (!strstr(t.kept, "a thousandth as large")) fail_msg("moved by %g; %s", t.moved, t.kept);
+  assert_int_equal(halves(engine), 0);
+  ingot_engine_destroy(engine);
+}
+
 static void what_decisions_are_taken_from(void **state) {
   (void)state;
   ingot_engine *engine;
@@ -196,6 +211,7 @@ int main(void) {
   if (!testing_gpu()) return 77;
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(what_is_moved_too_far_stays_exact), cmocka_unit_test(the_back_stays_exact_where_that_helps),
+    cmocka_unit_test(logarithms_are_measured_in_pauses_too),
     cmocka_unit_test(what_decisions_are_taken_from), cmocka_unit_test(what_follows_decisions_is_not_compared),
     cmocka_unit_test(other_precisions_are_not_measured), cmocka_unit_test(remembered),
     cmocka_unit_test(cancelled), cmocka_unit_test(errors_that_are_none),
