@@ -14,6 +14,7 @@
 #include "compile/measure.h"
 #include "base/floats.h"
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #define LARGE 4e9                /* operations a run; smaller networks take about as long in any precision: their kernels' starts */
@@ -219,10 +220,11 @@ static ingot_status measure(rounder *r, double allowed, const char *inputs, kept
     INGOT_TRY(bisect(r, goal, r->n_step - LAST, &other));
     if (other.from + LAST < best.from) best = other;
   }
+  char back[40] = "";
+  if (best.until < r->n_step) snprintf(back, sizeof back, "and last %zu ", r->n_step - best.until);
   ingot__logf(&b->engine->log, INGOT_LOG_WARNING,
               "float16 would move '%s' by %.2g of its range, where %.2g is allowed (on %s): the first %zu %sof %zu layers stay in "
-              "float32, which leaves %.2g", name, moved, allowed, inputs, best.from, best.until < r->n_step ? "and last 4 " : "", r->n_step,
-              best.left);
+              "float32, which leaves %.2g", name, moved, allowed, inputs, best.from, back, r->n_step, best.left);
   if (best.from > all->from) all->from = best.from;
   if (best.until < all->until) all->until = best.until;
   return INGOT_OK;
