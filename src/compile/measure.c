@@ -111,12 +111,6 @@ ingot_status ingot__probe_run(ingot__probe *p, ingot__trace_fn watch, void *user
 
 double ingot__probe_seconds(const ingot__probe *p) { return p->operations / (RATE * p->engine->threads); }
 
-static bool has(const ingot__network *network, ingot__op op) {
-  for (const ingot__node *n = network->main->first; n; n = n->next)
-    if (n->op == op) return true;
-  return false;
-}
-
 static ingot_status look(ingot__probe *p, const ingot__network *network, const ingot_config *config, const ingot__profile *profile, bool *left_out) {
   uint64_t random = 42;
   ingot_context_options options = {.threads = p->build->engine->threads};
@@ -127,7 +121,6 @@ static ingot_status look(ingot__probe *p, const ingot__network *network, const i
   INGOT_TRY(ingot__random_inputs(p->context, profile, INGOT__AT_OPT, &random, &p->arena, &p->diag));
   INGOT_TRY(ingot__context_plan(p->context, &p->diag));
   p->operations = operations(p->context);
-  p->has_logarithms = has(network, INGOT__OP_Log);
   *left_out = ingot__probe_seconds(p) > MOST_SECONDS;
   if (*left_out) return INGOT_OK;
   INGOT_TRY(ingot__measure_ranges(p));

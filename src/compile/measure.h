@@ -10,7 +10,6 @@ typedef struct ingot__probe {
   ingot_context *context;        /* with random inputs, planned */
   ingot__arena arena;            /* the inputs */
   double operations;             /* of a run */
-  bool has_logarithms;           /* the network as it was given */
   ingot__diag diag;              /* of what isn't the build's error */
 } ingot__probe;
 

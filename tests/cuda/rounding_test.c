@@ -58,6 +58,12 @@ static ingot_status build(const device_network *n, unsigned precision, double er
   return device_text_build(n->text, &how, engine);
 }
 
+static ingot_engine *must_build(const device_network *n, unsigned precision, double error, told *t) {
+  ingot_engine *engine = NULL;
+  if (build(n, precision, error, NULL, t, &engine) != INGOT_OK) fail_msg("%s", ingot_last_error());
+  return engine;
+}
+
 /* Products that are computed in halves. */
 static size_t halves(const ingot_engine *engine) {
   size_t n = 0;
@@ -96,9 +102,8 @@ static bool right(ingot_engine *engine, const device_network *n, double toleranc
 static void what_is_moved_too_far_stays_exact(void **state) {
   (void)state;
   const unsigned precision = INGOT_PRECISION_FP16 | INGOT_PRECISION_TF32;
-  ingot_engine *engine;
   told t = {0};
-  if (build(&sensitive, precision, -1, NULL, &t, &engine) != INGOT_OK) fail_msg("%s", ingot_last_error());
+  ingot_engine *engine = must_build(&sensitive, precision, -1, &t);
   assert_true(t.moved > 0.01);
   assert_non_null(strstr(t.kept, "'y'"));
   assert_int_equal(halves(engine), 1); /* the last */
@@ -107,7 +112,7 @@ static void what_is_moved_too_far_stays_exact(void **state) {
   ingot_engine_destroy(engine);
 
   told none = {0};
-  if (build(&sensitive, precision, 0, NULL, &none, &engine) != INGOT_OK) fail_msg("%s", ingot_last_error());
+  engine = must_build(&sensitive, precision, 0, &none);
   assert_int_equal(none.measured, 0);
   assert_true(halves(engine) > 1);
   assert_false(right(engine, &sensitive, 1e-2));
@@ -117,9 +122,8 @@ static void what_is_moved_too_far_stays_exact(void **state) {
 /* The front alone would be all of it. */
 static void the_back_stays_exact_where_that_helps(void **state) {
   (void)state;
-  ingot_engine *engine;
   told t = {0};
-  if (build(&headed, INGOT_PRECISION_FP16, 0.02, NULL, &t, &engine) != INGOT_OK) fail_msg("%s", ingot_last_error());
+  ingot_engine *engine = must_build(&headed, INGOT_PRECISION_FP16, 0.02, &t);
   assert_true(t.moved > 0.05);
   assert_non_null(strstr(t.kept, "and last 4 of"));
   if (halves(engine) < 6) fail_msg("%zu products in halves: %s", halves(engine), t.kept);
@@ -129,9 +133,8 @@ static void the_back_stays_exact_where_that_helps(void **state) {
 
 static void logarithms_are_measured_in_pauses_too(void **state) {
   (void)state;
-  ingot_engine *engine;
   told t = {0};
-  if (build(&logarithmic, INGOT_PRECISION_FP16, -1, NULL, &t, &engine) != INGOT_OK) fail_msg("%s", ingot_last_error());
+  ingot_engine *engine = must_build(&logarithmic, INGOT_PRECISION_FP16, -1, &t);
   if (!strstr(t.kept, "a thousandth as large")) fail_msg("moved by %g; %s", t.moved, t.kept);
   assert_int_equal(halves(engine), 0);
   ingot_engine_destroy(engine);
@@ -139,9 +142,8 @@ static void logarithms_are_measured_in_pauses_too(void **state) {
 
 static void what_decisions_are_taken_from(void **state) {
   (void)state;
-  ingot_engine *engine;
   told t = {0};
-  if (build(&decided, INGOT_PRECISION_FP16, -1, NULL, &t, &engine) != INGOT_OK) fail_msg("%s", ingot_last_error());
+  ingot_engine *engine = must_build(&decided, INGOT_PRECISION_FP16, -1, &t);
   assert_true(t.moved > 0.01);
   assert_int_equal(halves(engine), 0);
   ingot_engine_destroy(engine);
@@ -149,9 +151,8 @@ static void what_decisions_are_taken_from(void **state) {
 
 static void what_follows_decisions_is_not_compared(void **state) {
   (void)state;
-  ingot_engine *engine;
   told t = {0};
-  if (build(&steady, INGOT_PRECISION_FP16, -1, NULL, &t, &engine) != INGOT_OK) fail_msg("%s", ingot_last_error());
+  ingot_engine *engine = must_build(&steady, INGOT_PRECISION_FP16, -1, &t);
   assert_true(t.measured > 0 && t.moved > 0 && t.moved < 2e-3);
   assert_string_equal(t.kept, "");
   assert_int_equal(halves(engine), 1);
